@@ -1,0 +1,23 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const src = fileURLToPath(new URL('./src/', import.meta.url))
+
+export default defineConfig({
+  // Tests and examples import the package by its public names; here they mean the sources.
+  resolve: {
+    alias: [
+      { find: /^postern$/, replacement: `${src}index.ts` },
+      { find: /^postern\/transport$/, replacement: `${src}transport.ts` },
+      { find: /^postern\/(.+)$/, replacement: `${src}$1/index.ts` },
+    ],
+  },
+  test: {
+    include: ['test/**/*.test.ts'],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+    reporters: ['./test/reporter.ts'],
+  },
+})
