@@ -1,0 +1,83 @@
+// The import borders of docs/decisions/0001-layout.md: each room of src/ imports only what its row allows.
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, posix, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const src = fileURLToPath(new URL('../src/', import.meta.url))
+
+/** Room → the rooms it may import besides itself and error.ts. */
+const rooms = {
+  error: [],
+  ipc: [],
+  io: [],
+  crypto: [],
+  socks: ['ipc', 'io'],
+  extor: ['ipc', 'io'],
+  transport: ['ipc', 'io'],
+  upstream: ['ipc', 'io', 'socks'],
+  transports: ['transport', 'ipc', 'io', 'crypto'],
+  pt: ['ipc', 'io', 'socks', 'extor', 'upstream', 'transport'],
+  parent: ['ipc', 'io', 'socks', 'extor'],
+  app: ['parent', 'ipc', 'io', 'socks', 'extor'],
+  check: ['parent', 'ipc', 'io', 'socks', 'extor'],
+  testing: ['parent', 'ipc', 'io', 'socks', 'extor', 'transport'],
+  index: ['ipc', 'io', 'socks', 'extor', 'transport', 'upstream', 'transports', 'pt', 'parent', 'app', 'testing'],
+  cli: [
+    'ipc',
+    'io',
+    'socks',
+    'extor',
+    'transport',
+    'upstream',
+    'transports',
+    'pt',
+    'parent',
+    'app',
+    'check',
+    'testing',
+  ],
+}
+
+/** node: modules that a room may not import, as it is pure or must not reach the process or the network. */
+const forbiddenModules = {
+  ipc: ['fs', 'stream', 'crypto', 'dns', 'http', 'child_process', 'process', 'os'],
+  crypto: ['fs', 'stream', 'net', 'dns', 'http', 'child_process', 'process', 'os'],
+  transports: ['net', 'dns', 'tls', 'dgram', 'child_process', 'process'],
+}
+
+/** The only places that touch process.env, the standard streams, signals and exit. */
+const mayTouchProcess = /^(?:cli\/|pt\/main\.ts$)/
+
+const roomOf = (file) => file.split('/')[0].replace(/\.ts$/, '')
+const problems = []
+for (const entry of readdirSync(src, { recursive: true, withFileTypes: true })) {
+  if (!entry.isFile() || !entry.name.endsWith('.ts')) continue
+  const path = join(entry.parentPath, entry.name)
+  const file = relative(src, path).split('\\').join('/')
+  const room = roomOf(file)
+  const text = readFileSync(path, 'utf8')
+  if (!(room in rooms)) problems.push(`src/${file}: ${room} is no room of the table`)
+  for (const [, specifier] of text.matchAll(/(?:from|import)\s*\(?\s*['"]([^'"]+)['"]/g)) {
+    if (specifier.startsWith('.')) {
+      const target = roomOf(
+        posix.normalize(
+          relative(src, resolve(dirname(path), specifier))
+            .split('\\')
+            .join('/'),
+        ),
+      )
+      if (target !== room && target !== 'error' && !rooms[room]?.includes(target)) {
+        problems.push(`src/${file}: ${room} may not import ${target} (${specifier})`)
+      }
+    } else if (forbiddenModules[room]?.includes(specifier.replace(/^node:/, ''))) {
+      problems.push(`src/${file}: ${room} may not import ${specifier}`)
+    }
+  }
+  const code = text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '')
+  if (!mayTouchProcess.test(file) && /(?<![\w.'"`-])(?:process\.(?!platform\b)|console\.)/.test(code)) {
+    problems.push(`src/${file}: only cli and pt/main.ts may touch the process or the console`)
+  }
+}
+for (const problem of problems) console.error(problem)
+if (problems.length > 0) process.exitCode = 1
+else console.log('import borders: kept')

@@ -1,0 +1,48 @@
+/**
+ * PtError: the one error of this package, told apart by its stable `code`.
+ * docs/errors.md has a sentence on each code.
+ */
+
+/** The stable codes, each with the one sentence that docs/errors.md prints. Sorted by room. */
+export const errorCodes = {
+  PT_ADDRESS: 'An address is not <ip>:<port>, or not <host>:<port> where a host name is allowed.',
+  PT_ARGS: 'Per-connection arguments, transport options or SMETHOD ARGS cannot be read, or cannot be written.',
+  PT_CSTRING: 'A quoted string of LOG or STATUS cannot be read.',
+  PT_LINE: 'A protocol line would hold a byte or a keyword that the line grammar forbids.',
+  PT_LINE_TOO_LONG: 'A line from the PT is longer than the limit.',
+  PT_MESSAGE: 'A line from the PT starts with a known keyword but is malformed.',
+  PT_NAME: 'A transport name is not a C identifier, or is registered twice.',
+  PT_ENV: 'A TOR_PT_ variable is missing, malformed or contradicts another (ENV-ERROR).',
+  PT_VERSION: 'Parent and PT have no version of the specification in common (VERSION-ERROR).',
+  PT_PROXY_URI: 'TOR_PT_PROXY is not a URI of a supported upstream proxy (PROXY-ERROR).',
+  PT_CLOSED: 'A connection was closed before the bytes that were awaited arrived.',
+  PT_LIMIT: 'A peer sent more than a limit allows before a message was complete.',
+  PT_TIMEOUT: 'A bounded wait ended without what was waited for.',
+} as const
+
+export type PtErrorCode = keyof typeof errorCodes
+
+export interface PtErrorOptions {
+  readonly cause?: unknown
+  /** The protocol line, without NL, that says this error to the parent (`ENV-ERROR …`). */
+  readonly line?: string
+}
+
+/** An error with a stable code. The message is for the operator and holds no secret and no client address. */
+export class PtError extends Error {
+  readonly code: PtErrorCode
+  readonly line: string | undefined
+
+  constructor(code: PtErrorCode, message: string, options: PtErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'PtError'
+    this.code = code
+    this.line = options.line
+  }
+}
+
+/** True for an error of this package with one of `codes`; by code, not by class, so that two copies of the package agree. */
+export function isPtError(error: unknown, ...codes: PtErrorCode[]): error is PtError {
+  if (!(error instanceof Error) || error.name !== 'PtError') return false
+  return codes.length === 0 || codes.includes((error as PtError).code)
+}

@@ -1,0 +1,58 @@
+/**
+ * Bounded waits: a signal that aborts after a time or with its parent, and that leaves nothing behind when disposed.
+ *
+ * AbortSignal.any is not used: on Node 20 each call leaves an entry on a long-lived parent signal.
+ */
+import { PtError } from '../error.ts'
+
+export interface Deadline extends Disposable {
+  readonly signal: AbortSignal
+  /** Ends the time limit; the signal still follows its parent until disposed. */
+  clear(): void
+}
+
+/** A signal that aborts after `ms` milliseconds with PT_TIMEOUT (`what` took longer), or with `parent`. */
+export function deadline(ms: number, what: string, parent?: AbortSignal): Deadline {
+  const controller = new AbortController()
+  const follow = (): void => controller.abort(parent?.reason)
+  const timer = setTimeout(() => {
+    controller.abort(new PtError('PT_TIMEOUT', `${what} took longer than ${ms / 1000} s`))
+  }, ms)
+  if (parent?.aborted) follow()
+  parent?.addEventListener('abort', follow, { once: true })
+  return {
+    signal: controller.signal,
+    clear: () => clearTimeout(timer),
+    [Symbol.dispose]: () => {
+      clearTimeout(timer)
+      parent?.removeEventListener('abort', follow)
+    },
+  }
+}
+
+/** Runs `act` under a deadline and disposes of it afterwards. */
+export async function withDeadline<T>(
+  ms: number,
+  what: string,
+  parent: AbortSignal | undefined,
+  act: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  using limit = deadline(ms, what, parent)
+  return await act(limit.signal)
+}
+
+/** Waits `ms` milliseconds, or rejects with the signal's reason. */
+export function delay(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason as Error)
+    const abort = (): void => {
+      clearTimeout(timer)
+      reject(signal?.reason as Error)
+    }
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', abort)
+      resolve()
+    }, ms)
+    signal?.addEventListener('abort', abort, { once: true })
+  })
+}

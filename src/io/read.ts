@@ -1,0 +1,77 @@
+/**
+ * Awaiting bytes of a stream. What was not asked for stays in the stream, so whoever reads next misses nothing.
+ */
+import type { Duplex } from 'node:stream'
+import { PtError } from '../error.ts'
+
+/** Reads exactly `length` bytes. Rejects with PT_CLOSED where the stream ends before, or with the signal's reason. */
+export function readExactly(conn: Duplex, length: number, signal?: AbortSignal): Promise<Buffer> {
+  if (length === 0) return Promise.resolve(Buffer.alloc(0))
+  return awaitBytes(conn, signal, () => {
+    const bytes = conn.read(length) as Buffer | null
+    if (bytes === null || bytes.length === length) return bytes ?? undefined
+    conn.unshift(bytes)
+    throw new PtError('PT_CLOSED', `the connection was closed before ${length} bytes arrived`)
+  })
+}
+
+/** Reads what there is, at least one byte. Rejects with PT_CLOSED at the end of the stream. */
+export function readSome(conn: Duplex, signal?: AbortSignal): Promise<Buffer> {
+  return awaitBytes(conn, signal, () => (conn.read() as Buffer | null) ?? undefined)
+}
+
+/**
+ * Reads up to and including the first `delimiter`. Rejects with PT_LIMIT once `limit` bytes hold none; bytes behind the
+ * delimiter go back into the stream.
+ */
+export async function readUntil(
+  conn: Duplex,
+  delimiter: Uint8Array,
+  limit: number,
+  signal?: AbortSignal,
+): Promise<Buffer> {
+  let held = Buffer.alloc(0)
+  for (;;) {
+    held = Buffer.concat([held, await readSome(conn, signal)])
+    const at = held.indexOf(delimiter)
+    const end = at + delimiter.length
+    if (at !== -1 && end <= limit) {
+      if (end < held.length) conn.unshift(held.subarray(end))
+      return held.subarray(0, end)
+    }
+    if (at !== -1 || held.length >= limit) {
+      throw new PtError('PT_LIMIT', `${limit} bytes arrived without the end of the message`)
+    }
+  }
+}
+
+function awaitBytes(conn: Duplex, signal: AbortSignal | undefined, take: () => Buffer | undefined): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      conn.off('readable', attempt).off('end', short).off('close', short).off('error', fail)
+      signal?.removeEventListener('abort', abort)
+    }
+    const fail = (error: Error): void => {
+      stop()
+      reject(error)
+    }
+    const abort = (): void => fail(signal?.reason as Error)
+    const short = (): void => fail(conn.errored ?? new PtError('PT_CLOSED', 'the connection was closed by the peer'))
+    const attempt = (): void => {
+      try {
+        const bytes = take()
+        if (bytes === undefined) return
+        stop()
+        resolve(bytes)
+      } catch (error) {
+        fail(error as Error)
+      }
+    }
+    if (signal?.aborted) return abort()
+    if (conn.readableEnded || conn.destroyed) return short()
+    signal?.addEventListener('abort', abort)
+    // One listener for the whole wait: re-adding it per event would spin, as Node re-emits for buffered bytes.
+    conn.on('readable', attempt).on('end', short).on('close', short).on('error', fail)
+    attempt()
+  })
+}

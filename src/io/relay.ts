@@ -1,0 +1,51 @@
+/**
+ * Carries bytes between two streams, both ways: back-pressure, half-close and failure in one place (FLOW-6).
+ */
+import type { Duplex } from 'node:stream'
+import { finished } from 'node:stream'
+
+/** How many bytes went each way. */
+export interface RelayCount {
+  readonly fromA: number
+  readonly fromB: number
+}
+
+/**
+ * Relays until both directions have ended. The end of one direction is passed on and leaves the other open; an error or an
+ * early close of either stream destroys both, and is what the promise rejects with. Aborting does the same.
+ */
+export function relay(a: Duplex, b: Duplex, signal?: AbortSignal): Promise<RelayCount> {
+  return new Promise((resolve, reject) => {
+    const count = { fromA: 0, fromB: 0 }
+    let open = 2
+    let settled = false
+    const settle = (error?: Error | null): void => {
+      if (settled) return
+      if (error == null && --open > 0) return
+      settled = true
+      signal?.removeEventListener('abort', abort)
+      a.destroy()
+      b.destroy()
+      if (error == null) resolve(count)
+      else reject(error)
+    }
+    const abort = (): void => settle(signal?.reason as Error)
+    if (signal?.aborted) return abort()
+    signal?.addEventListener('abort', abort)
+    // finished() reports each stream once: both its halves done, its error, or a close before its end.
+    finished(a, settle)
+    finished(b, settle)
+    carry(a, b, (size) => (count.fromA += size))
+    carry(b, a, (size) => (count.fromB += size))
+  })
+}
+
+function carry(from: Duplex, to: Duplex, counted: (size: number) => void): void {
+  from
+    .on('data', (chunk: Buffer) => {
+      counted(chunk.length)
+      if (!to.write(chunk)) from.pause()
+    })
+    .once('end', () => to.end())
+  to.on('drain', () => from.resume())
+}

@@ -1,0 +1,183 @@
+/**
+ * k=v arguments: an ordered multimap, and its three escapings on the wire. Sections "Per-Connection Arguments",
+ * "Server Environment Variables" (options) and "Server Messages" (ARGS).
+ *
+ *     client   shared-secret=rahasia;secrets-file=/tmp/blob                 \  =  ;   escaped in key and value
+ *     options  scramblesuit:key=banana;automata:rule=110;automata:depth=3   \  :  ;   escaped, and = in keys
+ *     ARGS     cert=abc,iat-mode=0                                          \  =  ,   escaped in key and value
+ *
+ * Readers take a backslash before any character as that character, so every peer's choice of what to escape reads alike.
+ */
+import { PtError } from '../error.ts'
+
+type Pair = readonly [key: string, value: string]
+
+/** What `Args.from` takes: pairs in order, or an object whose values may be lists. */
+export type ArgsInit = Iterable<Pair> | Readonly<Record<string, string | readonly string[]>>
+
+/** An immutable, ordered multimap of k=v arguments. Duplicates are kept, in the order in which they came. */
+export class Args implements Iterable<Pair> {
+  static readonly none: Args = new Args([])
+  readonly #pairs: readonly Pair[]
+
+  private constructor(pairs: readonly Pair[]) {
+    this.#pairs = pairs
+  }
+
+  static from(init: ArgsInit): Args {
+    if (init instanceof Args) return init
+    if (Symbol.iterator in init) return new Args([...(init as Iterable<Pair>)].map(([key, value]) => [key, value]))
+    const entries = Object.entries(init as Record<string, string | readonly string[]>)
+    return new Args(entries.flatMap(([key, value]) => [value].flat().map((one): Pair => [key, one])))
+  }
+
+  /** The number of pairs. */
+  get size(): number {
+    return this.#pairs.length
+  }
+
+  /** The first value of `key`, as goptlib's `Args.Get` gives it. */
+  get(key: string): string | undefined {
+    return this.#pairs.find((pair) => pair[0] === key)?.[1]
+  }
+
+  /** All values of `key`, in order. */
+  getAll(key: string): string[] {
+    return this.#pairs.filter((pair) => pair[0] === key).map((pair) => pair[1])
+  }
+
+  has(key: string): boolean {
+    return this.get(key) !== undefined
+  }
+
+  [Symbol.iterator](): IterableIterator<Pair> {
+    return this.#pairs[Symbol.iterator]()
+  }
+
+  toJSON(): Pair[] {
+    return [...this.#pairs]
+  }
+}
+
+/** Reads the arguments of a SOCKS request (ARGS-1, ARGS-2). The empty string is no arguments. Throws PT_ARGS. */
+export function parseClientArgs(text: string): Args {
+  const reader = new Reader(text, 'client arguments')
+  return Args.from(text === '' ? [] : reader.list(';', () => reader.pair(';')))
+}
+
+/** Writes them; `\`, `=` and `;` are escaped in keys and values (ARGS-2). Throws PT_ARGS for an empty key. */
+export function formatClientArgs(args: ArgsInit): string {
+  return joinPairs(args, ';', /[\\=;]/g)
+}
+
+/** Reads the ARGS option of SMETHOD, without its `ARGS:` (SM-3). A bare `=` in a value is an error (SM-4). Throws PT_ARGS. */
+export function parseSmethodArgs(text: string): Args {
+  const reader = new Reader(text, 'SMETHOD ARGS')
+  return Args.from(text === '' ? [] : reader.list(',', () => reader.pair(',', '=')))
+}
+
+/** Writes them. What no line can carry (spaces, control characters, non-ASCII) is PT_ARGS, never dropped. */
+export function formatSmethodArgs(args: ArgsInit): string {
+  const text = joinPairs(args, ',', /[\\=,]/g)
+  if (!/^[\x21-\x7e]*$/.test(text))
+    throw new PtError('PT_ARGS', 'SMETHOD ARGS can hold printable ASCII without spaces only')
+  return text
+}
+
+/** Reads TOR_PT_SERVER_TRANSPORT_OPTIONS: for each transport its options, in order (SENV-3). Throws PT_ARGS. */
+export function parseTransportOptions(text: string): Map<string, Args> {
+  const reader = new Reader(text, 'transport options')
+  const items = text === '' ? [] : reader.list(';', () => [reader.word(':', ';'), reader.pair(';')] as const)
+  const pairs = new Map<string, Pair[]>()
+  for (const [name, pair] of items) pairs.set(name, [...(pairs.get(name) ?? []), pair])
+  return new Map([...pairs].map(([name, list]) => [name, Args.from(list)]))
+}
+
+/** Writes them (SENV-4): `:`, `;` and `\` escaped everywhere and `=` in keys, where it could not be read back. */
+export function formatTransportOptions(options: Iterable<readonly [name: string, args: ArgsInit]>): string {
+  const items: string[] = []
+  for (const [name, args] of options) {
+    for (const [key, value] of Args.from(args)) {
+      requireKey(key)
+      items.push(`${escape(name, /[\\:;=]/g)}:${escape(key, /[\\:;=]/g)}=${escape(value, /[\\:;]/g)}`)
+    }
+  }
+  return items.join(';')
+}
+
+function joinPairs(args: ArgsInit, separator: string, special: RegExp): string {
+  const items = [...Args.from(args)].map(
+    ([key, value]) => `${escape(requireKey(key), special)}=${escape(value, special)}`,
+  )
+  return items.join(separator)
+}
+
+function requireKey(key: string): string {
+  if (key === '') throw new PtError('PT_ARGS', 'an argument has an empty key')
+  return key
+}
+
+function escape(text: string, special: RegExp): string {
+  return text.replace(special, (character) => `\\${character}`)
+}
+
+/** Walks over an escaped list. Errors say where and what, and repeat no value: a value may be a secret. */
+class Reader {
+  readonly #text: string
+  readonly #what: string
+  #at = 0
+
+  constructor(text: string, what: string) {
+    this.#text = text
+    this.#what = what
+  }
+
+  list<T>(separator: string, item: () => T): T[] {
+    const items = [item()]
+    while (this.#at < this.#text.length) {
+      this.#expect(separator)
+      items.push(item())
+    }
+    return items
+  }
+
+  pair(separator: string, forbidden = ''): Pair {
+    const key = this.word('=', separator)
+    return [key, this.#until(separator, forbidden)]
+  }
+
+  /** A non-empty word and the `end` behind it; a `separator` before that `end` is an error. */
+  word(end: string, separator: string): string {
+    const word = this.#until(end, separator)
+    this.#expect(end)
+    if (word === '') throw this.#bad(`empty ${end === ':' ? 'transport name' : 'key'}`)
+    return word
+  }
+
+  #until(end: string, forbidden: string): string {
+    let word = ''
+    for (; this.#at < this.#text.length; this.#at++) {
+      let character = this.#text.charAt(this.#at)
+      if (character === end) return word
+      if (character === forbidden) throw this.#bad(`unexpected ${JSON.stringify(character)}`)
+      if (character === '\\') {
+        if (++this.#at === this.#text.length) throw this.#bad('nothing behind the last backslash')
+        character = this.#text.charAt(this.#at)
+      }
+      word += character
+    }
+    return word
+  }
+
+  #expect(character: string): void {
+    if (this.#text.charAt(this.#at) !== character) throw this.#bad(`expected ${JSON.stringify(character)}`)
+    this.#at++
+  }
+
+  #bad(why: string): PtError {
+    return new PtError(
+      'PT_ARGS',
+      `malformed ${this.#what}: ${why} at character ${this.#at + 1} of ${this.#text.length}`,
+    )
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * The line of the protocol, and cutting a byte stream into lines. Section "PT To Parent Process Communication".
+ *
+ *     <Line> ::= <Keyword> <OptArgs> <NL>
+ *     <KeywordChar> ::= <any US-ASCII alphanumeric, dash, and underscore>
+ *     <ArgChar> ::= <any US-ASCII character but NUL or NL>
+ */
+import { PtError } from '../error.ts'
+
+/** The longest line that is read, in bytes without NL. The draft has no limit; no line of a real PT comes near this. */
+export const LINE_LIMIT: number = 64 * 1024
+
+export function isKeyword(text: string): boolean {
+  return /^[a-zA-Z0-9_-]+$/.test(text)
+}
+
+/** True where `text` may stand in the arguments of a line: ASCII without NUL and NL. */
+export function isArgument(text: string): boolean {
+  return !/[^\x01-\x09\x0b-\x7f]/.test(text)
+}
+
+/** Writes one line, with its NL. Throws PT_LINE for a forbidden character (LINE-1): a caller transliterates first. */
+export function formatLine(keyword: string, ...args: readonly string[]): string {
+  if (!isKeyword(keyword)) throw new PtError('PT_LINE', `${JSON.stringify(keyword)} is not a keyword`)
+  for (const arg of args) {
+    if (!isArgument(arg))
+      throw new PtError('PT_LINE', `an argument of ${keyword} holds NUL, NL or a character outside ASCII`)
+  }
+  return `${[keyword, ...args].join(' ')}\n`
+}
+
+/**
+ * Free text as printable ASCII on one line: letters lose their accents, runs of white space and control characters become
+ * one space, all else becomes '?'. System error texts are localized, and goptlib panics on them.
+ */
+export function toAscii(text: string): string {
+  return text
+    .normalize('NFKD')
+    .replace(/\p{Mark}+/gu, '')
+    .replace(/[\x00-\x1f\x7f\x85\u2028\u2029]+/g, ' ')
+    .replace(/[^\x20-\x7e]/gu, '?')
+}
+
+/** Cuts bytes into lines; one CR before NL is dropped, as tor and Arti do. Holds at most `limit` bytes. */
+export class LineSplitter {
+  readonly #limit: number
+  #held: Buffer[] = []
+  #size = 0
+
+  constructor(limit: number = LINE_LIMIT) {
+    this.#limit = limit
+  }
+
+  /** The lines that `chunk` completes. Throws PT_LINE_TOO_LONG once a line is over the limit; then nothing more is read. */
+  push(chunk: Uint8Array): string[] {
+    const lines: string[] = []
+    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+    let start = 0
+    for (let end = bytes.indexOf(10); end !== -1; end = bytes.indexOf(10, start)) {
+      this.#hold(bytes.subarray(start, end))
+      lines.push(this.#take())
+      start = end + 1
+    }
+    if (start < bytes.length) this.#hold(Buffer.from(bytes.subarray(start)))
+    return lines
+  }
+
+  /** What stands behind the last NL: cut off by the end of the stream, so fit for a diagnosis and never to act on. */
+  get rest(): string {
+    return Buffer.concat(this.#held).toString('utf8')
+  }
+
+  #hold(bytes: Buffer): void {
+    if (bytes.length === 0) return
+    this.#size += bytes.length
+    if (this.#size > this.#limit) throw new PtError('PT_LINE_TOO_LONG', `a line is longer than ${this.#limit} bytes`)
+    this.#held.push(bytes)
+  }
+
+  #take(): string {
+    const line = Buffer.concat(this.#held).toString('utf8')
+    this.#held = []
+    this.#size = 0
+    return line.endsWith('\r') ? line.slice(0, -1) : line
+  }
+}

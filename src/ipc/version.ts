@@ -1,0 +1,28 @@
+/**
+ * Versions of the specification. Section "Common Environment Variables", TOR_PT_MANAGED_TRANSPORT_VER.
+ *
+ *     TOR_PT_MANAGED_TRANSPORT_VER=1,1a,2b,this_is_a_valid_ver
+ */
+import { PtError } from '../error.ts'
+
+/** The version that this package speaks (VER-4). */
+export const VERSION = '1'
+
+/** True for non-whitespace, non-comma printable ASCII (ENV-3). */
+export function isVersion(text: string): boolean {
+  return /^[\x21-\x2b\x2d-\x7e]+$/.test(text)
+}
+
+/** The version to use, or undefined where the list holds none of ours. Compared exactly: neither `01` nor ` 1` is 1. */
+export function negotiateVersion(list: string): typeof VERSION | undefined {
+  return list.split(',').includes(VERSION) ? VERSION : undefined
+}
+
+/** The list as a parent writes it. Throws PT_VERSION for an empty list or an item that is no version. */
+export function formatVersions(versions: readonly string[]): string {
+  if (versions.length === 0) throw new PtError('PT_VERSION', 'the list of supported versions is empty')
+  for (const version of versions) {
+    if (!isVersion(version)) throw new PtError('PT_VERSION', `${JSON.stringify(version)} is not a version`)
+  }
+  return versions.join(',')
+}

@@ -1,0 +1,76 @@
+/**
+ * The contract of a transport: types only. docs/write-a-transport.md is the guide.
+ *
+ *     parent ── SOCKS ── PT client ── dial() ══ transport's bytes ══ accept() ── PT server ── ORPort ── application
+ *
+ * A transport recodes connections and nothing else: it opens sockets only by `connect`, writes files only below
+ * `stateDir`, and never touches the process, its environment or its standard streams.
+ */
+import type { Duplex } from 'node:stream'
+import type { Args, ArgsInit, Severity } from './ipc/index.ts'
+
+export type { Args, ArgsInit, Severity } from './ipc/index.ts'
+export type { Codec } from './io/index.ts'
+
+/**
+ * Opens a TCP connection to `target` (`host:port`, IPv6 in brackets), through the upstream proxy and from the outbound
+ * address that the parent asked for. There is no other way out.
+ */
+export type Connect = (target: string, signal: AbortSignal) => Promise<Duplex>
+
+/** How a transport speaks to the operator. Addresses and secrets do not belong into either. */
+export interface Report {
+  /** A LOG line. */
+  log(severity: Severity, message: string): void
+  /** A STATUS line; TRANSPORT is put before the pairs. */
+  status(pairs: ArgsInit): void
+}
+
+/** One connection that the parent asked for. */
+export interface ClientSession extends Report {
+  /** The bridge, `host:port`, as the parent gave it. */
+  readonly target: string
+  /** The per-connection arguments. */
+  readonly args: Args
+  readonly connect: Connect
+  /** Aborts when the parent hangs up, the handshake's time is over, or the PT shuts down. */
+  readonly signal: AbortSignal
+}
+
+/** One connection of a PT client to this server. */
+export interface ServerSession extends Report {
+  readonly conn: Duplex
+  /** Aborts when the PT shuts down. A server that holds a failed handshake open does so for at most its own time. */
+  readonly signal: AbortSignal
+}
+
+export interface Client {
+  /** The connection to the bridge, ready for the application's bytes. A rejection fails the parent's SOCKS request. */
+  dial(session: ClientSession): Promise<Duplex>
+}
+
+export interface Server {
+  /** What clients need in order to use this server: the ARGS of SMETHOD. */
+  readonly args?: ArgsInit
+  /** The connection as the application is to see it. A rejection closes `conn`; nothing is sent. */
+  accept(session: ServerSession): Promise<Duplex>
+}
+
+export interface ClientOptions extends Report {
+  /** Exists, is writable and has mode 0700. Shared with every other transport: begin file names with the transport's. */
+  readonly stateDir: string
+}
+
+export interface ServerOptions extends ClientOptions {
+  /** The options of this transport in TOR_PT_SERVER_TRANSPORT_OPTIONS. */
+  readonly args: Args
+}
+
+export interface Transport {
+  /** A C identifier, unique in its PT. */
+  readonly name: string
+  /** Called once at launch. What it throws becomes CMETHOD-ERROR with the error's message. */
+  client(options: ClientOptions): Client | Promise<Client>
+  /** Called once at launch. What it throws becomes SMETHOD-ERROR with the error's message. */
+  server(options: ServerOptions): Server | Promise<Server>
+}

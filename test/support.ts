@@ -1,0 +1,63 @@
+/** What tests share: real peers and why one is missing, folders that vanish, free ports. */
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import type { AddressInfo, Server } from 'node:net'
+import { createServer } from 'node:net'
+import { delimiter, join } from 'node:path'
+import { tmpdir } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import type { TestContext } from 'vitest'
+import { onTestFinished } from 'vitest'
+
+/** The project's folder. */
+export const root: string = fileURLToPath(new URL('../', import.meta.url))
+
+/** Programs that others wrote, each with the Debian package that brings it. */
+const peers = {
+  tor: 'tor',
+  'tor-gencert': 'tor',
+  obfs4proxy: 'obfs4proxy',
+  'snowflake-client': 'snowflake-client',
+  go: 'golang-go golang-goptlib-dev',
+  curl: 'curl',
+  ncat: 'ncat',
+  microsocks: 'microsocks',
+  danted: 'dante-server',
+  tinyproxy: 'tinyproxy',
+} as const
+
+export type Peer = keyof typeof peers
+
+/**
+ * The path of a real peer. Where it is not installed the test is skipped and says which package it wants; with
+ * POSTERN_REQUIRE_PEERS=1 (as in CI) it fails instead.
+ */
+export function peer(name: Peer, context: TestContext): string {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin']
+  const path = folders.map((folder) => join(folder, name)).find((candidate) => existsSync(candidate))
+  if (path !== undefined) return path
+  const reason = `needs ${name} (Debian package ${peers[name]})`
+  if (process.env['POSTERN_REQUIRE_PEERS'] === '1') throw new Error(reason)
+  return context.skip(reason)
+}
+
+/** An empty folder that is gone when the test has finished. */
+export function tempDir(): string {
+  const path = mkdtempSync(join(tmpdir(), 'postern-test-'))
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }))
+  return path
+}
+
+/** A port that was free a moment ago, for programs that cannot pick one themselves. */
+export async function freePort(host = '127.0.0.1'): Promise<number> {
+  const server: Server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, host, resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+/** True while a process with this id exists. */
+export function isAlive(pid: number): boolean {
+  return spawnSync('kill', ['-0', String(pid)], { stdio: 'ignore' }).status === 0
+}
