@@ -6,7 +6,8 @@
 /** The stable codes, each with the one sentence that docs/errors.md prints. Sorted by room. */
 export const errorCodes = {
   PT_ADDRESS: 'An address is not <ip>:<port>, or not <host>:<port> where a host name is allowed.',
-  PT_ARGS: 'Per-connection arguments, transport options or SMETHOD ARGS cannot be read, or cannot be written.',
+  PT_ARGS:
+    'Per-connection arguments, transport options or SMETHOD ARGS cannot be read, cannot be written, or lack what the transport needs.',
   PT_CSTRING: 'A quoted string of LOG or STATUS cannot be read.',
   PT_LINE: 'A protocol line would hold a byte or a keyword that the line grammar forbids.',
   PT_LINE_TOO_LONG: 'A line from the PT is longer than the limit.',
@@ -18,26 +19,50 @@ export const errorCodes = {
   PT_CLOSED: 'A connection was closed before the bytes that were awaited arrived.',
   PT_LIMIT: 'A peer sent more than a limit allows before a message was complete.',
   PT_TIMEOUT: 'A bounded wait ended without what was waited for.',
+  PT_SOCKS: 'A peer broke the SOCKS protocol, or asked for something that is not served.',
+  PT_SOCKS_REFUSED: 'A SOCKS server refused the request; the message holds its reply code.',
+  PT_EXTOR: 'A peer broke the Extended ORPort protocol.',
+  PT_EXTOR_AUTH: 'Extended ORPort authentication failed: a wrong hash, or an unreadable cookie.',
+  PT_EXTOR_DENIED: 'The Extended ORPort answered DENY to a connection.',
+  PT_CONNECT: 'An outgoing connection could not be made; the cause holds the system error.',
+  PT_PROXY: 'The upstream proxy could not be reached, or refused the connection.',
+  PT_HANDSHAKE: 'The handshake of a transport failed; the stage says where.',
 } as const
 
 export type PtErrorCode = keyof typeof errorCodes
+
+/** Where a dial failed, as the STATUS line of a failed connection says it. */
+export type DialStage =
+  | 'argument' // missing or malformed; the message names it
+  | 'dns'
+  | 'connect'
+  | 'proxy'
+  | 'timeout' // no answer in time
+  | 'closed' // closed before an answer
+  | 'mark' // no mark where one has to be
+  | 'mac' // a mark, and a wrong MAC behind it
+  | 'hour' // the MAC of another hour: a clock is wrong
+  | 'auth' // the peer does not hold the key that was asked for
 
 export interface PtErrorOptions {
   readonly cause?: unknown
   /** The protocol line, without NL, that says this error to the parent (`ENV-ERROR …`). */
   readonly line?: string
+  readonly stage?: DialStage
 }
 
 /** An error with a stable code. The message is for the operator and holds no secret and no client address. */
 export class PtError extends Error {
   readonly code: PtErrorCode
   readonly line: string | undefined
+  readonly stage: DialStage | undefined
 
   constructor(code: PtErrorCode, message: string, options: PtErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'PtError'
     this.code = code
     this.line = options.line
+    this.stage = options.stage
   }
 }
 
