@@ -125,7 +125,7 @@ export class Tor {
   /** The address of the SOCKS port. */
   async socksPort(): Promise<number> {
     const [answer] = await this.control('GETINFO net/listeners/socks')
-    return Number(/:(\d+)"/.exec(answer!)![1])
+    return Number(/:(\d+)"/.exec(answer ?? '')![1])
   }
 
   readFile(name: string): string {
