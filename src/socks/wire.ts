@@ -22,7 +22,7 @@ export const FIELD_LIMIT = 0xff
 
 /** SOCKS 4 limits neither USERID nor name; longer ones are refused, as a buffer has to end somewhere. Without the NUL. */
 export const USERID_LIMIT = 4096
-export const NAME_LIMIT = FIELD_LIMIT
+export const NAME_LIMIT: number = FIELD_LIMIT
 
 export const methods = { none: 0x00, password: 0x02, unacceptable: 0xff } as const
 
