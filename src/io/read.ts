@@ -32,8 +32,9 @@ export async function readUntil(
 ): Promise<Buffer> {
   let held = Buffer.alloc(0)
   for (;;) {
+    const searched = Math.max(0, held.length - delimiter.length + 1)
     held = Buffer.concat([held, await readSome(conn, signal)])
-    const at = held.indexOf(delimiter)
+    const at = held.indexOf(delimiter, searched)
     const end = at + delimiter.length
     if (at !== -1 && end <= limit) {
       if (end < held.length) conn.unshift(held.subarray(end))
@@ -69,9 +70,13 @@ function awaitBytes(conn: Duplex, signal: AbortSignal | undefined, take: () => B
     }
     if (signal?.aborted) return abort()
     if (conn.readableEnded || conn.destroyed) return short()
+    // A reset between two reads would end the process if nobody listened; the next read rejects with it.
+    if (conn.listenerCount('error') === 0) conn.on('error', keptInErrored)
     signal?.addEventListener('abort', abort)
     // One listener for the whole wait: re-adding it per event would spin, as Node re-emits for buffered bytes.
     conn.on('readable', attempt).on('end', short).on('close', short).on('error', fail)
     attempt()
   })
 }
+
+function keptInErrored(): void {}
