@@ -24,9 +24,9 @@ function lengthPrefixed(): Codec {
     },
     *decode(chunk) {
       held = Buffer.concat([held, chunk])
-      while (held.length > 0 && held.length > held[0]) {
-        const frame = held.subarray(1, 1 + held[0])
-        held = held.subarray(1 + held[0])
+      while (held.length > 0 && held.length > held.readUInt8()) {
+        const frame = held.subarray(1, 1 + held.readUInt8())
+        held = held.subarray(1 + held.readUInt8())
         yield frame
         if (held[0] === 255) throw new Error('bad frame')
       }

@@ -1,4 +1,3 @@
-import type { Duplex } from 'node:stream'
 import { duplexPair } from 'node:stream'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
