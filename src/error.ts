@@ -9,7 +9,7 @@ export const errorCodes = {
   PT_ARGS:
     'Per-connection arguments, transport options or SMETHOD ARGS cannot be read, cannot be written, or lack what the transport needs.',
   PT_CSTRING: 'A quoted string of LOG or STATUS cannot be read.',
-  PT_LINE: 'A protocol line would hold a byte or a keyword that the line grammar forbids.',
+  PT_LINE: 'A protocol line would hold a byte, a keyword or a value that its grammar forbids.',
   PT_LINE_TOO_LONG: 'A line from the PT is longer than the limit.',
   PT_MESSAGE: 'A line from the PT starts with a known keyword but is malformed.',
   PT_NAME: 'A transport name is not a C identifier, or is registered twice.',
