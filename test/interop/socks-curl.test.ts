@@ -21,7 +21,7 @@ import { parseTarget } from '../../src/ipc/index.ts'
 import { listen, relay } from '../../src/io/index.ts'
 import type { SocksVersion } from '../../src/socks/index.ts'
 import { acceptSocks } from '../../src/socks/index.ts'
-import { freePort, peer } from '../support.ts'
+import { peer } from '../support.ts'
 
 type Pairs = readonly (readonly [key: string, value: string])[]
 
@@ -38,6 +38,9 @@ interface Fixture {
   /** How each connection ended: with an error, or `undefined`. */
   readonly ends: Promise<unknown>[]
 }
+
+/** Nobody listens there, and unlike a port that was free a moment ago nobody else's test will. */
+const CLOSED_PORT = 1
 
 const BODY = 'through the proxy'
 
@@ -175,7 +178,7 @@ describe('curl', () => {
   test('a refused connection is told by its reply code', async (context) => {
     const program = peer('curl', context)
     const { proxy, ends } = await start()
-    const url = `http://example.invalid:${await freePort()}/`
+    const url = `http://example.invalid:${CLOSED_PORT}/`
     const five = await run(program, [...curl, '--socks5-hostname', proxy, url])
     expect(five).toMatchObject({ status: 97, stderr: expect.stringContaining('(5)') })
     const four = await run(program, [...curl, '--socks4a', proxy, url])

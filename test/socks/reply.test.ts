@@ -4,7 +4,6 @@ import { describe, expect, test } from 'vitest'
 import type { DialStage, PtErrorCode } from '../../src/error.ts'
 import { PtError } from '../../src/error.ts'
 import { replyFor } from '../../src/socks/index.ts'
-import { freePort } from '../support.ts'
 import { converse, hex, openSockets } from './dialogue.ts'
 
 const system = (code: string): Error => Object.assign(new Error(`connect ${code}`), { code })
@@ -78,7 +77,7 @@ describe('replyFor', () => {
   })
 
   test('5 for a real refusal', async () => {
-    const socket = connect(await freePort(), '127.0.0.1')
+    const socket = connect(1, '127.0.0.1') // nobody listens there, nor will another test
     const [error] = (await once(socket, 'error')) as [Error]
     expect(replyFor(pt('PT_CONNECT', error))).toBe(5)
   })
