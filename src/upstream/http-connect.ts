@@ -62,7 +62,9 @@ export async function connectHttp(
   const { status, reason } = parseStatus(Buffer.concat([start, rest]).toString('latin1'))
   if (status >= 200 && status <= 299) return
   const answer = `it answered ${status} ${withoutHost(reason, target).slice(0, REASON_LIMIT)}`.trimEnd()
-  const hint = status === 407 ? '; the user name and password in TOR_PT_PROXY are missing or wrong' : ''
+  // tinyproxy says 401 where a user name is missing, and 407 where it is wrong.
+  const hint =
+    status === 407 || status === 401 ? '; the user name and password in TOR_PT_PROXY are missing or wrong' : ''
   throw new PtError('PT_PROXY', `${answer}${hint}`, { stage: 'proxy' })
 }
 

@@ -1,11 +1,11 @@
-import { once } from 'node:events'
+import { getEventListeners, once } from 'node:events'
 import * as upstream from 'postern/upstream'
 import { makeConnect } from 'postern/upstream'
 import { readExactly } from 'postern/io'
 import type { Connect } from 'postern/transport'
 import { describe, expect, test } from 'vitest'
 import { firstOf } from '../../src/upstream/race.ts'
-import { echo, failureOf, forever, noneConnecting, printed, serve, silentPort } from './peers.ts'
+import { echo, failureOf, forever, noneConnecting, printed, proxyAt, serve, silentPort } from './peers.ts'
 
 test('CENV-3: there is one function to open connections, and it is a transport’s connect', () => {
   expect(Object.keys(upstream)).toEqual(['makeConnect'])
@@ -51,6 +51,26 @@ describe('without a proxy', () => {
     const error = await failureOf(makeConnect({})('127.0.0.77:1', forever))
     expect(error).toMatchObject({ code: 'PT_CONNECT', stage: 'connect', cause: { code: 'ECONNREFUSED' } })
     expect(printed(error)).not.toMatch(/127\.0/)
+  })
+
+  test('PT_CONNECT: where every address of a name refuses, the first refusal is the code', async () => {
+    const error = await failureOf(makeConnect({})('localhost:1', forever))
+    expect(error).toMatchObject({ code: 'PT_CONNECT', stage: 'connect', cause: { code: 'ECONNREFUSED' } })
+    expect(printed(error)).not.toMatch(/127\.0|::1|localhost/)
+  })
+
+  test('nothing is left on a signal that lives on', async () => {
+    const server = await serve(echo)
+    const { signal } = new AbortController()
+    const proxy = proxyAt('http', 1)
+    for (const target of [`127.0.0.1:${server.port}`, `localhost:${server.port}`, 'localhost:1', '127.0.0.1:1']) {
+      await makeConnect({})(target, signal).then(
+        (conn) => conn.destroy(),
+        () => undefined,
+      )
+      await failureOf(makeConnect({ proxy })(target, signal))
+    }
+    expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 
   test.each(['', '127.0.0.77', '127.0.0.77:', ':1', '127.0.0.77:65536', '[::77', 'a b:1', '[127.0.0.77]:1', '77..a:1'])(

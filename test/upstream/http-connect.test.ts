@@ -103,6 +103,7 @@ describe('a proxy that does not', () => {
     ['HTTP/1.1 500 \x1b[31m\x07\r\n\r\n', 'it answered 500  [31m'],
     [`HTTP/1.1 500 ${'x'.repeat(999)}\r\n\r\n`, `it answered 500 ${'x'.repeat(100)}`],
     ['HTTP/1.1 407 No\r\n\r\n', 'it answered 407 No; the user name and password in TOR_PT_PROXY are missing or wrong'],
+    ['HTTP/1.0 401 No\r\n\r\n', 'it answered 401 No; the user name and password in TOR_PT_PROXY are missing or wrong'],
     ['HTTP/1.1 20 OK\r\n\r\n', 'its answer is not HTTP/1.0 or HTTP/1.1'],
     ['HTTP/1.1 2000 OK\r\n\r\n', 'its answer is not HTTP/1.0 or HTTP/1.1'],
     ['HTTP/1.1  200 OK\r\n\r\n', 'its answer is not HTTP/1.0 or HTTP/1.1'],
