@@ -138,7 +138,8 @@ describe('a connection that does not come about', () => {
 
   test.runIf(process.platform === 'linux')('PT_CONNECT: is given up after the time, or with the signal', async () => {
     const connect = makeConnect({ connectTimeout })
-    const port = await silentPort(async (port) => (await connect(`127.0.0.1:${port}`, forever)).destroy())
+    const patient = makeConnect({ connectTimeout: 500 })
+    const port = await silentPort(async (port) => (await patient(`127.0.0.1:${port}`, forever)).destroy())
     const error = await failureOf(connect(`127.0.0.1:${port}`, forever))
     expect(error).toMatchObject({ code: 'PT_CONNECT', stage: 'connect', cause: { code: 'PT_TIMEOUT' } })
     expect(error.message).toBe('the target cannot be reached: the connection took longer than 0.15 s')
@@ -184,7 +185,8 @@ describe('happy eyeballs', () => {
 
   test('the next attempt starts as soon as one has failed, and none once one has won', async () => {
     const winner = new Resource()
-    const started = performance.now()
+    let waited = false
+    setImmediate(() => (waited = true))
     let more = 0
     const extra = (): Promise<Resource> => {
       more++
@@ -192,7 +194,7 @@ describe('happy eyeballs', () => {
     }
     const attempts = [fails('EHOSTUNREACH'), fails('EHOSTUNREACH'), () => Promise.resolve(winner), extra]
     expect(await firstOf(attempts, forever)).toBe(winner)
-    expect(performance.now() - started).toBeLessThan(200)
+    expect(waited).toBe(false)
     await new Promise((resolve) => setImmediate(resolve))
     expect(more).toBe(0)
   })
