@@ -4,12 +4,11 @@
  *     application ── SOCKS on loopback ── PT client ══ transport ══ bridge
  */
 import { once } from 'node:events'
-import type { Socket } from 'node:net'
 import { connect as connectTcp } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { isPtError, PtError } from '../error.ts'
 import { delay, withDeadline } from '../io/index.ts'
-import type { Address, ArgsInit } from '../ipc/index.ts'
+import type { ArgsInit } from '../ipc/index.ts'
 import { connectSocks } from '../socks/index.ts'
 import type { Method } from './dialogue.ts'
 import type { Life } from './launch.ts'
@@ -26,7 +25,7 @@ export interface Dial {
   readonly timeout: number
 }
 
-/** How long after a SOCKS port that does not accept the end of its process is waited for, in milliseconds. */
+/** How long after a connection that found nobody the end of the process is waited for, in milliseconds. */
 const DEATH_NOTICE = 1_000
 
 /** How long a reason on stdout may come after the SOCKS reply, which is on its way through another pipe. */
@@ -42,16 +41,11 @@ export async function connectThrough(dial: Dial): Promise<Duplex> {
   return await withDeadline(timeout, `a connection through ${transport}`, dial.signal, async (signal) => {
     for (;;) {
       const life = await orAborted(supervisor.ready(), signal)
-      const method = methodOf(life, transport)
-      const socket = await openSocket(method.address, signal)
-      if (socket instanceof Error) {
-        // Its listener is gone. Where the process is, too, the next life is waited for; nothing was sent yet.
-        const ended = await Promise.race([life.ended, delay(DEATH_NOTICE, signal)])
-        if (ended === undefined)
-          throw new PtError('PT_CONNECT', `the SOCKS port of ${transport} does not accept`, { cause: socket })
-      } else {
-        return await request(socket, method, dial, signal)
-      }
+      const result = await attempt(methodOf(life, transport), dial, signal)
+      if (!(result instanceof Error)) return result
+      // Where the process is gone, too, the next life is waited for.
+      const ended = await Promise.race([life.ended, delay(DEATH_NOTICE, signal)])
+      if (ended === undefined) throw result
     }
   })
 }
@@ -63,32 +57,30 @@ function methodOf(life: Life, transport: string): ClientMethod {
   throw new PtError('PT_LAUNCH', `there is no transport ${transport}: ${reason}`)
 }
 
-async function openSocket({ host, port }: Address, signal: AbortSignal): Promise<Socket | Error> {
-  const socket = connectTcp({ host, port, noDelay: true, allowHalfOpen: true })
-  try {
-    await once(socket, 'connect', { signal })
-    return socket
-  } catch (error) {
-    socket.destroy()
-    signal.throwIfAborted()
-    return error as Error
-  }
-}
-
-async function request(socket: Socket, method: ClientMethod, dial: Dial, signal: AbortSignal): Promise<Duplex> {
-  const { target, args, supervisor } = dial
+/** A connection; or an error, not thrown, where nobody was there to ask. */
+async function attempt(method: ClientMethod, dial: Dial, signal: AbortSignal): Promise<Duplex | Error> {
+  const { transport, target, args, supervisor } = dial
   const start = Date.now()
+  const socket = connectTcp({ ...method.address, noDelay: true, allowHalfOpen: true })
   const stop = (): void => void socket.destroy(supervisor.stopping.reason as Error)
   supervisor.stopping.addEventListener('abort', stop, { once: true })
+  const version = method.protocol === 'socks5' ? 5 : 4
+  let connected = false
   try {
-    const version = method.protocol === 'socks5' ? 5 : 4
-    await connectSocks(socket, { version, target, ...(args === undefined ? {} : { args }) }, signal)
+    await once(socket, 'connect', { signal })
+    connected = true
+    await connectSocks(socket, { version, target, args }, signal)
     return socket
   } catch (error) {
     socket.destroy()
     supervisor.stopping.throwIfAborted()
     signal.throwIfAborted()
-    throw await explained(error, dial, start)
+    if (!connected) return new PtError('PT_CONNECT', `the SOCKS port of ${transport} does not accept`, { cause: error })
+    const failure = await explained(error, dial, start)
+    // The system accepts for a process that is just dying. In SOCKS 5 the target is told after the first answer only, so
+    // without one there was no request. One that was made is never repeated: it may be what the PT dies of.
+    if (version === 5 && socket.bytesRead === 0 && isPtError(failure, 'PT_CLOSED')) return failure
+    throw failure
   } finally {
     supervisor.stopping.removeEventListener('abort', stop)
   }

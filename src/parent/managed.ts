@@ -71,7 +71,8 @@ export async function supervised(options: LaunchOptions, role: Role): Promise<Su
 }
 
 function stopOnAbort(supervisor: Supervisor, signal: AbortSignal | undefined): void {
-  const abort = (): void => void supervisor.stop()
+  // The same promise is what stop() gives, so nobody misses why it failed.
+  const abort = (): void => void supervisor.stop().catch(() => undefined)
   if (signal?.aborted) abort()
   signal?.addEventListener('abort', abort, { once: true })
   supervisor.stopping.addEventListener('abort', () => signal?.removeEventListener('abort', abort), { once: true })

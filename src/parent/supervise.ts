@@ -6,6 +6,7 @@
  * The randomness keeps many parents of one machine from starting at the same moment; the cap keeps a PT that dies of its
  * configuration from being started for ever.
  */
+import { setMaxListeners } from 'node:events'
 import { PtError } from '../error.ts'
 import { delay } from '../io/index.ts'
 import type { OnEvent } from './events.ts'
@@ -59,6 +60,8 @@ export class Supervisor {
     this.#cleanUp = cleanUp
     this.#ready = gate()
     this.#ready.open(first)
+    // Each connection that is being made listens, so there may be many.
+    setMaxListeners(0, this.#stopping.signal)
     this.#over = this.#supervise()
   }
 

@@ -106,6 +106,20 @@ describe('connect', () => {
     expect(String(await readExactly(conn, 4))).toBe('last')
   })
 
+  test('fifty at once, without a warning of node', async () => {
+    const warnings: Error[] = []
+    const note = (warning: Error): void => void warnings.push(warning)
+    process.on('warning', note)
+    onTestFinished(() => void process.off('warning', note))
+    const pt = await launchAt(await serveSocks())
+    const conns = await Promise.all(Array.from({ length: 50 }, () => pt.connect('a', '192.0.2.1:1')))
+    expect(await Promise.all(conns.map((conn, index) => echoed(conn, String(index))))).toEqual(
+      conns.map((_, index) => String(index)),
+    )
+    for (const conn of conns) conn.destroy()
+    expect(warnings).toEqual([])
+  })
+
   test('PT_LAUNCH: a transport that is not there, and why', async () => {
     const pt = await launchAt(1, { transports: ['a', 'b'] })
     await expect(pt.connect('b', '192.0.2.1:1')).rejects.toMatchObject({
@@ -210,13 +224,40 @@ describe('a PT that dies is started again', () => {
     const port = await serveSocks()
     const { pt, events } = await launchLives([gone(await freePort()), gone(port)])
     process.kill(events.pid, 'SIGKILL')
-    // The old port refuses; nothing is known of the death at this moment.
+    // The old port refuses, and the parent has not heard of the death yet.
     const conn = await pt.connect('a', '192.0.2.1:1')
     expect(await echoed(conn, 'again')).toBe('again')
     expect(pt.methods.get('a')?.address.port).toBe(port)
     expect(events.of('exit')).toEqual([{ type: 'exit', code: null, signal: 'SIGKILL' }])
     expect(events.of('restarting')).toMatchObject([{ attempt: 1, error: { code: 'PT_EXITED' } }])
     expect(events.of('ready').length).toBe(2)
+  })
+
+  test('and so does one that a dying PT accepted but never answered', async () => {
+    const port = await serveSocks()
+    const dying = await serve((conn) => {
+      process.kill(events.pid, 'SIGKILL')
+      conn.destroy()
+    })
+    const { pt, events } = await launchLives([gone(dying), gone(port)])
+    const conn = await pt.connect('a', '192.0.2.1:1')
+    expect(await echoed(conn, 'again')).toBe('again')
+  })
+
+  test('PT_CLOSED: but a request that the PT died of is not repeated', async () => {
+    let requests = 0
+    const port = await serve((conn) => {
+      void acceptSocks(conn).then(() => {
+        requests++
+        process.kill(events.pid, 'SIGKILL')
+        conn.destroy()
+      })
+    })
+    const { pt, events } = await launchLives([gone(port), gone(port)])
+    const ready = events.next('ready')
+    await expect(pt.connect('a', '192.0.2.1:1')).rejects.toMatchObject({ code: 'PT_CLOSED' })
+    await ready
+    expect(requests).toBe(1)
   })
 
   test('PT_TIMEOUT: a connect waits no longer than its time', async () => {
