@@ -1,13 +1,13 @@
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname, join } from 'node:path'
 import { once } from 'node:events'
 import { connectExtOrPort } from 'postern/extor'
 import { readExactly } from 'postern/io'
 import { parseAddress } from 'postern/ipc'
-import type { OnConnection } from 'postern/parent'
+import type { OnConnection, PtEvent } from 'postern/parent'
 import { launchServer } from 'postern/parent'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { isAlive, tempDir } from '../support.ts'
 import { Events, fixture } from './fixtures.ts'
 
@@ -48,16 +48,30 @@ test('EXT-3: connections come with transport and client address over an Extended
 })
 
 test('a launch that fails leaves no Extended ORPort and no folder', async () => {
-  const events = new Events()
   const options = {
     exec: fixture('say', 'VERSION 1', 'SMETHODS DONE'),
     transports: [{ name: 'a' }],
     stateDir: tempDir(),
+    onConnection: () => {},
   }
-  await expect(launchServer({ ...options, onEvent: events.onEvent, onConnection: () => {} })).rejects.toMatchObject({
-    code: 'PT_LAUNCH',
+  const folder = tempDir()
+  const before = process.env['TMPDIR']
+  process.env['TMPDIR'] = folder
+  onTestFinished(() => {
+    if (before === undefined) delete process.env['TMPDIR']
+    else process.env['TMPDIR'] = before
   })
-  expect(isAlive(events.pid)).toBe(false)
+  const pids: number[] = []
+  const folders: string[] = []
+  const onEvent = (event: PtEvent): void => {
+    if (event.type !== 'launching') return
+    pids.push(event.pid)
+    folders.push(...readdirSync(folder))
+  }
+  await expect(launchServer({ ...options, onEvent })).rejects.toMatchObject({ code: 'PT_LAUNCH' })
+  expect(pids.map(isAlive)).toEqual([false])
+  expect(folders.length).toBe(1)
+  expect(readdirSync(folder)).toEqual([])
 })
 
 test('ports that the system chose are kept through a restart, as clients know them by then', async () => {
