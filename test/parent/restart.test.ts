@@ -78,6 +78,16 @@ describe('a PT that dies is started again', () => {
     await expect(pt.connect('a', '192.0.2.1:1')).rejects.toMatchObject({ code: 'PT_TIMEOUT' })
   })
 
+  test('PT_STOPPED: a connect that waits for the restart of a PT that is then stopped', async () => {
+    const { pt, events } = await launchLives([gone(1)], { restart: { initialDelay: 60_000, maxDelay: 60_000 } })
+    const restarting = events.next('restarting')
+    process.kill(events.pid, 'SIGKILL')
+    await restarting
+    const waiting = expect(pt.connect('a', '192.0.2.1:1')).rejects.toMatchObject({ code: 'PT_STOPPED' })
+    await pt.stop()
+    await waiting
+  })
+
   test('PT_CRASH_LOOP: but not for ever, and who waits is told', async () => {
     const { pt, events } = await launchLives([gone(1)], { restart: { initialDelay: 10, maxRestarts: 2 } })
     const restarting = events.next('restarting')
