@@ -24,11 +24,9 @@ export const printable: fc.Arbitrary<string> = fc.string({ unit: 'grapheme-ascii
 /** Printable ASCII without the space: all that SMETHOD ARGS can carry. */
 export const words: fc.Arbitrary<string> = printable.map((text) => text.replaceAll(' ', ''))
 
-export const ports: fc.Arbitrary<number> = fc.integer({ min: 1, max: 65535 })
-
 export const addresses: fc.Arbitrary<Address> = fc.record({
   host: fc.oneof(fc.ipV4(), fc.ipV6()),
-  port: ports,
+  port: fc.integer({ min: 1, max: 65535 }),
 })
 
 export function argsOf(values: fc.Arbitrary<string>): fc.Arbitrary<Args> {

@@ -57,7 +57,7 @@ describe('reading', () => {
 })
 
 describe('writing', () => {
-  it('ENV-1, ENV-4, CENV-1, STOP-1: a parent sets all that a client must be told', () => {
+  it('ENV-1, ENV-4, CENV-1: a parent sets all that a client must be told', () => {
     expect(formatClientEnvironment({ transports: ['obfs2', 'obfs4'], stateDir: '/var/lib/pt' })).toEqual({
       TOR_PT_MANAGED_TRANSPORT_VER: '1',
       TOR_PT_STATE_LOCATION: '/var/lib/pt',

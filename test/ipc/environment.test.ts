@@ -46,7 +46,7 @@ describe('what both roles are told', () => {
     ['true', false],
     ['1 ', false],
     ['01', false],
-  ])('ENV-7: TOR_PT_EXIT_ON_STDIN_CLOSE=%j is read as %j', (value, exitOnStdinClose) => {
+  ])('TOR_PT_EXIT_ON_STDIN_CLOSE=%j is read as %j', (value, exitOnStdinClose) => {
     expect(readClientEnvironment({ ...client, TOR_PT_EXIT_ON_STDIN_CLOSE: value })).toMatchObject({ exitOnStdinClose })
   })
 })

@@ -79,6 +79,13 @@ describe('LineSplitter', () => {
     expect([...new LineSplitter().push(Buffer.from('a\r\r\nb\rc\n\r\n'))]).toEqual(['a\r', 'b\rc', ''])
   })
 
+  it('LINE-2: bytes that are no UTF-8 spoil their own characters only', () => {
+    expect([...new LineSplitter().push(Buffer.from('a\xff\xfeb\nVERSION 1\n', 'latin1'))]).toEqual([
+      'a\ufffd\ufffdb',
+      'VERSION 1',
+    ])
+  })
+
   it('copies what it holds, so the buffer of a chunk may be used again', () => {
     const splitter = new LineSplitter()
     const chunk = Buffer.from('VERS')

@@ -100,7 +100,7 @@ describe('reading the destination', () => {
   it.each([
     ['[::1]:9001', '::1', 9001],
     ['127.0.0.1:9001', '127.0.0.1', 9001],
-  ])('SENV-10: TOR_PT_ORPORT=%s', (text, host, port) => {
+  ])('TOR_PT_ORPORT=%s is read', (text, host, port) => {
     expect(read({ TOR_PT_ORPORT: text }).destination).toEqual({ type: 'orPort', address: { host, port } })
   })
 
