@@ -21,9 +21,9 @@ export type Connect = (target: string, signal: AbortSignal) => Promise<Duplex>
 /** How a transport speaks to the operator. Addresses and secrets do not belong into either. */
 export interface Report {
   /** A LOG line. */
-  log(severity: Severity, message: string): void
+  readonly log: (severity: Severity, message: string) => void
   /** A STATUS line; TRANSPORT is put before the pairs. */
-  status(pairs: ArgsInit): void
+  readonly status: (pairs: ArgsInit) => void
 }
 
 /** One connection that the parent asked for. */
