@@ -8,7 +8,6 @@ import type { Server } from 'node:net'
 import { PtError } from '../error.ts'
 import type { Message } from '../ipc/index.ts'
 import { messageOf } from './failure.ts'
-import type { TransportEntry } from './registry.ts'
 import type { Reporter } from './report.ts'
 
 /** How long one transport may take, in ms. C tor waits for ever, and other transports would wait with it. */
@@ -72,5 +71,3 @@ async function outcomeOf<Entry extends { readonly name: string }>(
     clearTimeout(timer)
   }
 }
-
-export type { TransportEntry }

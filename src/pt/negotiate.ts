@@ -54,7 +54,7 @@ export function configure(env: Environment, reporter: Reporter): Configuration {
  * ENV-ERROR that comes before VERSION and loses one that comes after it, so there a LOG line goes first.
  */
 export function sayFatal(reporter: Reporter, error: Error, afterVersion: boolean): void {
-  if (afterVersion && !isPtError(error, 'PT_PROXY_URI')) reporter.log('error', error.message)
+  if (afterVersion && !isPtError(error, 'PT_PROXY_URI')) reporter.lastWords(error.message)
   const line = isPtError(error) ? error.line : undefined
   if (line === undefined) reporter.say({ type: 'envError', message: error.message })
   else reporter.say({ type: 'unknown', line })

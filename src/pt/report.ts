@@ -21,6 +21,8 @@ export interface Reporter {
   /** A message of the protocol, unchanged. */
   say(message: Message): void
   log(severity: Severity, text: string): void
+  /** A LOG line of severity error that no limit holds back: the last words of this process. */
+  lastWords(text: string): void
   /** What one transport, or one connection of it, may use: its STATUS names it, and `secrets` appear in none of its texts. */
   forTransport(name: string, secrets?: readonly string[]): Report
 }
@@ -49,6 +51,7 @@ export function createReporter(output: LineOutput, options: ReportOptions = {}):
   return {
     say,
     log: (severity, text) => log(severity, text),
+    lastWords: (text) => say({ type: 'log', severity: 'error', message: clean(text, []) }),
     forTransport: (name, secrets = []) => ({
       log: (severity, text) => log(severity, `${name}: ${text}`, secrets),
       status(pairs: ArgsInit) {

@@ -13,8 +13,6 @@ const PARENT_POLL = 1_000
 export type StopReason = 'stdin closed' | 'SIGTERM' | 'SIGINT' | 'parent died'
 
 export interface StopSources {
-  /** Standard input where its closing is to be obeyed; it is read and thrown away. Undefined: it is left alone. */
-  readonly stdin: Readable | undefined
   readonly parentIsAlive: () => boolean
   readonly onSignal: (listener: (signal: 'SIGTERM' | 'SIGINT') => void) => void
 }
@@ -23,26 +21,33 @@ export interface StopRequest {
   readonly first: Promise<StopReason>
   /** A signal that comes after the first reason to stop: the parent has no more patience. */
   readonly hurry: Promise<void>
+  /** Obeys the closing of standard input from here on (ENV-8). What arrives there is read and thrown away. */
+  watchStdin(stdin: Readable): void
 }
 
-export function watchForStop({ stdin, parentIsAlive, onSignal }: StopSources): StopRequest {
+export function watchForStop({ parentIsAlive, onSignal }: StopSources): StopRequest {
   let stopping = false
+  let reasonGiven!: (reason: StopReason) => void
   let hurry!: () => void
+  const first = new Promise<StopReason>((resolve) => (reasonGiven = resolve))
   const hurried = new Promise<void>((resolve) => (hurry = resolve))
-  const first = new Promise<StopReason>((resolve) => {
-    // Polled beside stdin too, as a process that the parent started may hold the other end of stdin open. The timer keeps
-    // a PT running that launched nothing: it serves nobody, and its parent still decides when it ends.
-    const poll = setInterval(() => {
-      if (!parentIsAlive()) stop('parent died')
-    }, PARENT_POLL)
-    const stop = (reason: StopReason): void => {
-      stopping = true
-      clearInterval(poll)
-      resolve(reason)
-    }
-    const stdinClosed = (): void => stop('stdin closed')
-    stdin?.once('end', stdinClosed).once('close', stdinClosed).once('error', stdinClosed).resume()
-    onSignal((signal) => (stopping ? hurry() : stop(signal)))
-  })
-  return { first, hurry: hurried }
+  // Polled beside stdin too, as another child of the parent may hold the other end of stdin open. The timer also keeps a
+  // PT running that launched nothing: it serves nobody, and its parent still decides when it ends.
+  const poll = setInterval(() => {
+    if (!parentIsAlive()) stop('parent died')
+  }, PARENT_POLL)
+  const stop = (reason: StopReason): void => {
+    stopping = true
+    clearInterval(poll)
+    reasonGiven(reason)
+  }
+  onSignal((signal) => (stopping ? hurry() : stop(signal)))
+  return {
+    first,
+    hurry: hurried,
+    watchStdin(stdin) {
+      const closed = (): void => stop('stdin closed')
+      stdin.once('end', closed).once('close', closed).once('error', closed).resume()
+    },
+  }
 }
