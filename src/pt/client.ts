@@ -12,6 +12,7 @@ import type { SocksRequest } from '../socks/index.ts'
 import { acceptSocks } from '../socks/index.ts'
 import type { Client, Connect, Report } from '../transport.ts'
 import type { Connections } from './connections.ts'
+import { TOO_MANY } from './connections.ts'
 import { explain, messageOf, stageOf } from './failure.ts'
 import type { Launched } from './launch.ts'
 import { launchAll } from './launch.ts'
@@ -80,7 +81,7 @@ async function serve(conn: Socket, service: Service): Promise<void> {
   const { name, config } = service
   ignoreErrors(conn)
   const admission = config.connections.admit(conn)
-  if (admission === undefined) return
+  if (admission === undefined) return config.reporter.log('warning', `${name}: ${TOO_MANY}`)
   let request: SocksRequest
   try {
     request = await acceptSocks(conn, { handshakeTimeout: config.socksTimeout ?? SOCKS_TIMEOUT })

@@ -14,6 +14,9 @@ export interface ConnectionLimits {
   readonly maxConnections?: number
 }
 
+/** What is said of a connection that was not admitted. */
+export const TOO_MANY = 'a connection was refused, as too many are open'
+
 export interface Admission {
   /** The handshake is over; the connection counts as one that carries traffic. */
   established(): void
@@ -25,6 +28,8 @@ export interface ConnectionCount {
   /** Since the start. */
   readonly admitted: number
   readonly established: number
+  /** Closed before their handshake was over. */
+  readonly failed: number
   readonly refused: number
 }
 
@@ -41,7 +46,7 @@ export interface Connections {
 export function createConnections(limits: ConnectionLimits = {}): Connections {
   const { maxHandshakes = 4_096, maxConnections = 65_536 } = limits
   const open = new Set<Duplex>()
-  const total = { admitted: 0, established: 0, refused: 0 }
+  const total = { admitted: 0, established: 0, failed: 0, refused: 0 }
   let handshakes = 0
   let draining = false
   let whenEmpty: (() => void) | undefined
@@ -53,24 +58,21 @@ export function createConnections(limits: ConnectionLimits = {}): Connections {
       return undefined
     }
     let inHandshake = true
-    const leaveHandshake = (): void => {
-      if (inHandshake) handshakes--
+    const leaveHandshake = (outcome: 'established' | 'failed'): void => {
+      if (!inHandshake) return
       inHandshake = false
+      handshakes--
+      total[outcome]++
     }
     handshakes++
     total.admitted++
     open.add(conn)
     conn.once('close', () => {
-      leaveHandshake()
+      leaveHandshake('failed')
       open.delete(conn)
       if (open.size === 0) whenEmpty?.()
     })
-    return {
-      established() {
-        leaveHandshake()
-        total.established++
-      },
-    }
+    return { established: () => leaveHandshake('established') }
   }
   const cut = (): void => {
     for (const conn of open) conn.destroy()

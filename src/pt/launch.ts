@@ -24,6 +24,8 @@ export interface LaunchOptions<Entry> {
   readonly entries: readonly Entry[]
   readonly reporter: Reporter
   readonly launchTimeout?: number | undefined
+  /** What no message about this entry may hold. */
+  secretsOf?(entry: Entry): readonly string[]
   /** `abandoned` tells that the time is over: what is launched then is of no use any more. */
   launch(entry: Entry, abandoned: () => boolean): Promise<Launched>
 }
@@ -44,7 +46,8 @@ export async function launchAll<Entry extends { readonly name: string }>(
     } catch (error) {
       // ARGS that no line can carry fail here: without its SMETHOD the listener is nobody's.
       if (!(launched instanceof Error)) launched.listener.close()
-      reporter.say({ type: `${method}Error`, transport: entry.name, message: messageOf(error) })
+      const message = reporter.clean(messageOf(error), options.secretsOf?.(entry))
+      reporter.say({ type: `${method}Error`, transport: entry.name, message })
     }
   }
   reporter.say({ type: `${method}sDone` })

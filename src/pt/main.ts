@@ -106,7 +106,8 @@ async function untilStopped(
   const reason = await stop.first
   void listeners.then((servers) => servers.forEach((server) => server.close()))
   await Promise.race([connections.drain(pt.options.drainTimeout ?? DRAIN_TIMEOUT), stop.hurry])
-  pt.reporter.log('info', `stopped: ${reason}; ${connections.count.established} connections served`)
+  const { established, failed } = connections.count
+  pt.reporter.log('info', `stopped: ${reason}; ${established} connections served, ${failed} handshakes failed`)
   return await exit(pt, STOPPED)
 }
 

@@ -23,6 +23,8 @@ export interface Reporter {
   log(severity: Severity, text: string): void
   /** A LOG line of severity error that no limit holds back: the last words of this process. */
   lastWords(text: string): void
+  /** `text` as it may be said: without `secrets`, and without addresses unless they were asked for. */
+  clean(text: string, secrets?: readonly string[]): string
   /** What one transport, or one connection of it, may use: its STATUS names it, and `secrets` appear in none of its texts. */
   forTransport(name: string, secrets?: readonly string[]): Report
 }
@@ -40,7 +42,7 @@ export function createReporter(output: LineOutput, options: ReportOptions = {}):
   const mayPass = rateLimit(LINES_PER_SECOND, (count) =>
     say({ type: 'log', severity: 'warning', message: `${count} more LOG and STATUS lines suppressed within a second` }),
   )
-  const clean = (text: string, secrets: readonly string[]): string => {
+  const clean = (text: string, secrets: readonly string[] = []): string => {
     const short = text.length > TEXT_LIMIT ? `${text.slice(0, TEXT_LIMIT)}…` : text
     return unsafeLogging ? redact(short, secrets) : scrubAddresses(redact(short, secrets))
   }
@@ -48,16 +50,26 @@ export function createReporter(output: LineOutput, options: ReportOptions = {}):
     if (severities.indexOf(severity) > severities.indexOf(logLevel) || !mayPass()) return
     say({ type: 'log', severity, message: clean(text, secrets) })
   }
+  const status = (name: string, pairs: ArgsInit, secrets: readonly string[]): void => {
+    // String(): a transport in JavaScript may well give PERCENT as a number.
+    const cleaned = [...Args.from(pairs)].map(([key, value]) => [key, clean(String(value), secrets)] as const)
+    if (cleaned.length === 0 || !mayPass()) return
+    try {
+      say(transportStatus(name, cleaned))
+    } catch (error) {
+      log('warning', `${name}: a STATUS cannot be said: ${(error as Error).message}`, secrets)
+    }
+  }
   return {
     say,
     log: (severity, text) => log(severity, text),
-    lastWords: (text) => say({ type: 'log', severity: 'error', message: clean(text, []) }),
+    lastWords: (text) => say({ type: 'log', severity: 'error', message: clean(text) }),
+    clean,
     forTransport: (name, secrets = []) => ({
-      log: (severity, text) => log(severity, `${name}: ${text}`, secrets),
-      status(pairs: ArgsInit) {
-        const cleaned = [...Args.from(pairs)].map(([key, value]) => [key, clean(value, secrets)] as const)
-        if (cleaned.length > 0 && mayPass()) say(transportStatus(name, cleaned))
+      log(severity, text) {
+        log(severities.includes(severity) ? severity : 'notice', `${name}: ${text}`, secrets)
       },
+      status: (pairs) => status(name, pairs, secrets),
     }),
   }
 }

@@ -13,6 +13,7 @@ import type { Address, Destination, ServerTransport } from '../ipc/index.ts'
 import { Args, DEFAULT_BIND_ADDRESS, formatAddress } from '../ipc/index.ts'
 import type { Connect, Report, Server } from '../transport.ts'
 import type { Connections } from './connections.ts'
+import { TOO_MANY } from './connections.ts'
 import { messageOf } from './failure.ts'
 import type { Launched } from './launch.ts'
 import { launchAll } from './launch.ts'
@@ -52,14 +53,19 @@ export function startServer(config: ServerConfig): Promise<Listener[]> {
     entries: config.entries,
     reporter: config.reporter,
     launchTimeout: config.launchTimeout,
+    secretsOf,
     launch: (entry, abandoned) => launch(entry, abandoned, config),
   })
 }
 
+/** A server's options are its keys, for all that we know of them. */
+function secretsOf({ options }: ServerEntry): string[] {
+  return [...options].map(([, value]) => value)
+}
+
 async function launch(requested: ServerEntry, abandoned: () => boolean, config: ServerConfig): Promise<Launched> {
   const { name, entry, options, bindAddress = DEFAULT_BIND_ADDRESS } = requested
-  const secrets = [...options].map(([, value]) => value)
-  const report = config.reporter.forTransport(name, secrets)
+  const report = config.reporter.forTransport(name, secretsOf(requested))
   const transport = await loadTransport(entry)
   const server = await transport.server({ stateDir: config.stateDir, args: options, ...report })
   if (abandoned()) throw new Error('launched too late')
@@ -93,7 +99,7 @@ async function serve(conn: Socket, service: Service): Promise<void> {
   const { report, config } = service
   ignoreErrors(conn)
   const admission = config.connections.admit(conn)
-  if (admission === undefined) return
+  if (admission === undefined) return report.log('warning', TOO_MANY)
   const userAddr = addressOf(conn)
   try {
     const client = await accept(conn, service)
