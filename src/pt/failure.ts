@@ -33,7 +33,7 @@ const systemStages: Readonly<Record<string, DialStage>> = {
 
 /** Where a dial failed; undefined where the transport does not say. */
 export function stageOf(error: unknown): DialStage | undefined {
-  const { code, cause } = error as { code?: unknown; cause?: unknown }
+  const { code, cause } = (error ?? {}) as { code?: unknown; cause?: unknown }
   if (isPtError(error)) {
     if (error.stage !== undefined) return error.stage
     if (isPtError(error, 'PT_ARGS', 'PT_ADDRESS')) return 'argument'
