@@ -73,12 +73,14 @@ export async function socks(port: number, target: string, args = 'N=13'): Promis
   return { conn, reply: answer[5]! }
 }
 
-/** Everything until the end of the stream. */
-export async function readAll(conn: Socket): Promise<string> {
-  let text = ''
-  conn.setEncoding('utf8')
-  for await (const chunk of conn) text += chunk as string
-  return text
+/** Everything until the other side has ended or broken the connection; our own side stays open. */
+export function readAll(conn: Socket): Promise<string> {
+  return new Promise((resolve) => {
+    let text = ''
+    const done = (): void => resolve(text)
+    conn.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')))
+    conn.once('end', done).once('close', done)
+  })
 }
 
 /** A transport that changes nothing, but for what `parts` changes. */
