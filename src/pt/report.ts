@@ -52,7 +52,7 @@ export function createReporter(output: LineOutput, options: ReportOptions = {}):
   }
   const status = (name: string, pairs: ArgsInit, secrets: readonly string[]): void => {
     // A transport in JavaScript may well give PERCENT as a number.
-    const given: [string, unknown][] = [...Args.from(pairs)]
+    const given: (readonly [string, unknown])[] = [...Args.from(pairs)]
     const cleaned = given.map(([key, value]) => [key, clean(String(value), secrets)] as const)
     if (cleaned.length === 0 || !mayPass()) return
     try {
