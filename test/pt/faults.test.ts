@@ -35,6 +35,7 @@ interface Pair {
 async function pair(next: () => number): Promise<Pair> {
   const { address } = await application((conn) => {
     if (next() < 0.75) return void conn.pipe(conn)
+    conn.once('end', () => conn.end())
     conn.once('data', (chunk: Buffer) => {
       conn.write(chunk)
       if (next() < 0.5) conn.resetAndDestroy()
@@ -62,7 +63,7 @@ async function cutSomewhere({ port, bridge }: Pair, next: () => number): Promise
   else conn.write(request)
   if (point >= 0.4) {
     const granted = await readExactly(conn, 14).catch(() => undefined)
-    if (granted !== undefined) conn.write(Buffer.alloc(Math.floor(next() * 100_000)))
+    if (granted !== undefined) conn.write(Buffer.alloc(1_000 + Math.floor(next() * 100_000)))
     if (point >= 0.7) await readExactly(conn, 1 + Math.floor(next() * 1_000)).catch(() => undefined)
   }
   conn.resume()
