@@ -1,6 +1,8 @@
 /** `postern pt --load FILE`: the transports of a third party's module. */
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { messageOf } from '../pt/failure.ts'
 import { isTransport } from '../pt/index.ts'
 import type { Transport } from '../transport.ts'
 
@@ -11,7 +13,7 @@ export async function loadTransports(file: string): Promise<Transport[]> {
   try {
     exported = (await import(pathToFileURL(path).href)) as Record<string, unknown>
   } catch (error) {
-    throw new Error(`--load ${file}: ${whyNot(error as NodeJS.ErrnoException, path)}`, { cause: error })
+    throw new Error(`--load ${file}: ${whyNot(error, path)}`, { cause: error })
   }
   const transports = [...new Set(Object.values(exported).filter((value) => isTransport(value)))]
   if (transports.length > 0) return transports
@@ -21,9 +23,10 @@ export async function loadTransports(file: string): Promise<Transport[]> {
   )
 }
 
-function whyNot({ code, message }: NodeJS.ErrnoException, path: string): string {
-  const [what] = message.split('\n')
-  if (code === 'ERR_MODULE_NOT_FOUND' && message.includes(path)) return 'there is no such file'
+function whyNot(error: unknown, path: string): string {
+  if (!existsSync(path)) return 'there is no such file'
+  const { code } = (error ?? {}) as NodeJS.ErrnoException
+  const [what] = messageOf(error).split('\n')
   if (code === 'ERR_UNKNOWN_FILE_EXTENSION' && /\.[mc]?ts$/.test(path)) {
     return 'this version of Node does not run TypeScript: compile the file to JavaScript, or use Node 22.18 or newer'
   }

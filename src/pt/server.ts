@@ -25,6 +25,8 @@ import { beginHandshake, ignoreErrors, untilAborted } from './session.ts'
 /** A backstop: transports have limits of their own, and hold failed handshakes open for a time of their choice. */
 const ACCEPT_TIMEOUT = 180_000
 const DESTINATION_TIMEOUT = 30_000
+/** How long a connection is silent before TCP asks whether its other end is still there, in ms. */
+const KEEP_ALIVE = 60_000
 
 /** A transport that was requested and is known, with what it was given. */
 export interface ServerEntry extends ServerTransport {
@@ -69,7 +71,9 @@ async function launch(requested: ServerEntry, abandoned: () => boolean, config: 
   const transport = await loadTransport(entry)
   const server = await transport.server({ stateDir: config.stateDir, args: options, ...report })
   if (abandoned()) throw new Error('launched too late')
-  const listener = createServer({ allowHalfOpen: true, noDelay: true }, (conn) => {
+  // A client that vanishes without a word, as phones do, is noticed after some minutes instead of never.
+  const keepAlive = { keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE }
+  const listener = createServer({ allowHalfOpen: true, noDelay: true, ...keepAlive }, (conn) => {
     void serve(conn, { name, server, report, config })
   })
   const address = await bind(listener, bindAddress)
