@@ -34,22 +34,27 @@ export function openLineOutput(fd: number, droppedLine: (count: number) => strin
     dropped = 0
     if (count > 0) queue?.write(droppedLine(count))
   }
+  // Not on 'drain': it comes only after a high-water mark, which is above our limit on some versions of Node.
+  const written = (): void => {
+    if (queue?.writableLength === 0) sayDropped()
+  }
   return {
     write(line) {
       if (!open) return
       if (queue === undefined) open = writeWhole(fd, Buffer.from(line))
       else if (queue.writableLength + line.length > QUEUE_LIMIT) dropped++
-      else queue.write(line)
+      else queue.write(line, written)
     },
     release() {
       if (!open || queue !== undefined || !isPipe(fd)) return
       queue = new Socket({ fd, readable: false, writable: true })
-      queue.on('error', () => (open = false)).on('drain', sayDropped)
+      queue.on('error', () => (open = false))
       queue.unref()
     },
     async close(ms) {
       open = false
       if (queue === undefined || queue.destroyed || queue.writableLength === 0) return
+      sayDropped()
       await ended(queue, ms)
     },
   }
