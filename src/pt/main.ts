@@ -21,7 +21,7 @@ import { configure, negotiateVersion, sayFatal } from './negotiate.ts'
 import { redirect } from './redirect.ts'
 import type { Registry, TransportEntry } from './registry.ts'
 import { registry } from './registry.ts'
-import type { Reporter, ReportOptions } from './report.ts'
+import type { Reporter } from './report.ts'
 import { createReporter } from './report.ts'
 import { scrubAddresses } from './scrub.ts'
 import { startServer } from './server.ts'
@@ -88,7 +88,7 @@ export async function runPt(options: PtOptions): Promise<never> {
     const transports = typeof known === 'function' ? registry(await known()) : known
     launched = launch(pt, configuration, transports, connections)
   } catch (error) {
-    return await fail(pt, error as Error, afterVersion)
+    return await fail(pt, error, afterVersion)
   }
   return await untilStopped(pt, stop, launched, connections)
 }
@@ -112,7 +112,7 @@ async function untilStopped(
 }
 
 /** From here on stdout is the protocol's, and no failure of a single connection ends the process. */
-function takeOver(options: ReportOptions & PtOptions): Pt {
+function takeOver(options: PtOptions): Pt {
   const stdout = openLineOutput(1, (count) =>
     formatMessage({
       type: 'log',
@@ -175,7 +175,7 @@ function parentIsAlive(): boolean {
   }
 }
 
-async function fail(pt: Pt, error: Error, afterVersion: boolean): Promise<never> {
+async function fail(pt: Pt, error: unknown, afterVersion: boolean): Promise<never> {
   sayFatal(pt.reporter, error, afterVersion)
   complain(pt, error)
   return await exit(pt, FAILED)

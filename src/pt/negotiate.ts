@@ -15,6 +15,7 @@ import {
   readVersion,
   versionStatus,
 } from '../ipc/index.ts'
+import { messageOf } from './failure.ts'
 import type { Reporter } from './report.ts'
 import { makeStateDir } from './state-dir.ts'
 
@@ -53,9 +54,10 @@ export function configure(env: Environment, reporter: Reporter): Configuration {
  * Says the error that ends the PT: the line that it carries, or ENV-ERROR with its message. C tor logs the text of an
  * ENV-ERROR that comes before VERSION and loses one that comes after it, so there a LOG line goes first.
  */
-export function sayFatal(reporter: Reporter, error: Error, afterVersion: boolean): void {
-  if (afterVersion && !isPtError(error, 'PT_PROXY_URI')) reporter.lastWords(error.message)
+export function sayFatal(reporter: Reporter, error: unknown, afterVersion: boolean): void {
+  const message = messageOf(error)
+  if (afterVersion && !isPtError(error, 'PT_PROXY_URI')) reporter.lastWords(message)
   const line = isPtError(error) ? error.line : undefined
-  if (line === undefined) reporter.say({ type: 'envError', message: error.message })
+  if (line === undefined) reporter.say({ type: 'envError', message })
   else reporter.say({ type: 'unknown', line })
 }

@@ -18,7 +18,7 @@ function negotiate(env: Environment): { lines: string[]; code: string | undefine
     afterVersion = true
     return { lines, code: undefined, role: configure(env, reporter).role }
   } catch (error) {
-    sayFatal(reporter, error as Error, afterVersion)
+    sayFatal(reporter, error, afterVersion)
     return { lines, code: isPtError(error) ? error.code : undefined, role: undefined }
   }
 }
@@ -153,8 +153,10 @@ describe('the upstream proxy', () => {
   })
 })
 
-test('an error that carries no line is told as an ENV-ERROR', () => {
+test('an error that carries no line is told as an ENV-ERROR, and so is what is no error at all', () => {
   const { reporter, lines } = recorder()
+  sayFatal(reporter, undefined, false)
+  expect(lines.splice(0)).toEqual(['ENV-ERROR unknown error'])
   sayFatal(reporter, new Error('--load x.js: there is no such file'), true)
   expect(lines).toEqual([
     'LOG SEVERITY=error MESSAGE="--load x.js: there is no such file"',
