@@ -26,7 +26,6 @@ export function cannotStart({ program, args }: Command, error: unknown): PtError
 
 function explain(code: string, program: string, args: readonly string[]): string {
   if (code === 'EACCES') return 'permission denied; is it a file with its executable bit set (chmod +x)?'
-  if (code === 'ENOEXEC') return 'not a program of this machine, or a script without a #! line'
   if (code !== 'ENOENT') return code
   if (program.includes(' ') && args.length === 0) {
     return 'no such program; exec is the program alone, and [program, ...arguments] where it takes arguments'
