@@ -58,10 +58,10 @@ function complain(text: string): number {
 }
 
 /** A parent reads stdout and little else, so it is told there in its own language; runPt ends the process. */
-async function tellParent(error: Error): Promise<never> {
+async function tellParent(failure: Error): Promise<never> {
   const [{ runPt }, { packageVersion }] = await Promise.all([import('../pt/index.ts'), import('./version.ts')])
   const implementation = { name: 'postern', version: packageVersion() }
-  return await runPt({ transports: () => Promise.reject(error), implementation })
+  return await runPt({ transports: () => Promise.reject(failure), implementation })
 }
 
 try {

@@ -17,12 +17,12 @@ export interface ConnectionLimits {
 /** What is said of a connection that was not admitted. */
 export const TOO_MANY = 'a connection was refused, as too many are open'
 
-export interface Admission {
+interface Admission {
   /** The handshake is over; the connection counts as one that carries traffic. */
   established(): void
 }
 
-export interface ConnectionCount {
+interface ConnectionCount {
   readonly open: number
   readonly handshakes: number
   /** Since the start. */

@@ -25,9 +25,9 @@ export interface LaunchOptions<Entry> {
   readonly reporter: Reporter
   readonly launchTimeout?: number | undefined
   /** What no message about this entry may hold. */
-  secretsOf?(entry: Entry): readonly string[]
+  readonly secretsOf?: (entry: Entry) => readonly string[]
   /** `abandoned` tells that the time is over: what is launched then is of no use any more. */
-  launch(entry: Entry, abandoned: () => boolean): Promise<Launched>
+  readonly launch: (entry: Entry, abandoned: () => boolean) => Promise<Launched>
 }
 
 /** Launches all at the same time and reports each in order. Resolves with the listeners of those that succeeded. */

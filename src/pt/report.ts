@@ -51,8 +51,9 @@ export function createReporter(output: LineOutput, options: ReportOptions = {}):
     say({ type: 'log', severity, message: clean(text, secrets) })
   }
   const status = (name: string, pairs: ArgsInit, secrets: readonly string[]): void => {
-    // String(): a transport in JavaScript may well give PERCENT as a number.
-    const cleaned = [...Args.from(pairs)].map(([key, value]) => [key, clean(String(value), secrets)] as const)
+    // A transport in JavaScript may well give PERCENT as a number.
+    const given: (readonly [string, unknown])[] = [...Args.from(pairs)]
+    const cleaned = given.map(([key, value]) => [key, clean(String(value), secrets)] as const)
     if (cleaned.length === 0 || !mayPass()) return
     try {
       say(transportStatus(name, cleaned))

@@ -10,7 +10,7 @@ import type { Readable } from 'node:stream'
 /** How often the parent is looked for, in ms. */
 const PARENT_POLL = 1_000
 
-export type StopReason = 'stdin closed' | 'SIGTERM' | 'SIGINT' | 'parent died'
+type StopReason = 'stdin closed' | 'SIGTERM' | 'SIGINT' | 'parent died'
 
 export interface StopSources {
   readonly parentIsAlive: () => boolean

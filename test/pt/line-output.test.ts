@@ -10,7 +10,7 @@ import { tempDir } from '../support.ts'
 interface Pipe {
   readonly output: LineOutput
   readonly reader: number
-  read(): string
+  readonly read: () => string
 }
 
 /** A real pipe: an output at one end, and what has arrived at the other. */

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import type { StopRequest } from '../../src/pt/shutdown.ts'
 import { watchForStop } from '../../src/pt/shutdown.ts'
 
-function watch(): { request: StopRequest; signal(name: 'SIGTERM' | 'SIGINT'): void; killParent(): void } {
+function watch(): { request: StopRequest; signal: (name: 'SIGTERM' | 'SIGINT') => void; killParent: () => void } {
   let alive = true
   let listener!: (signal: 'SIGTERM' | 'SIGINT') => void
   const request = watchForStop({ parentIsAlive: () => alive, onSignal: (given) => (listener = given) })
