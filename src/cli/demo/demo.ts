@@ -12,7 +12,7 @@ import { formatAddress } from '../../ipc/index.ts'
 import type { ClientPt, ServerPt } from '../../parent/index.ts'
 import { launchClient, launchServer } from '../../parent/index.ts'
 import { parseArguments, UsageError } from '../usage.ts'
-import { download, fetchText, plainRequest } from './download.ts'
+import { download, exchange, formatRequest } from './download.ts'
 import { observe } from './observer.ts'
 import type { Screen } from './screen.ts'
 import { createScreen, megabytes } from './screen.ts'
@@ -94,7 +94,7 @@ async function show(demo: Demo): Promise<number> {
   screen.heading(`The file: ${megabytes(size)}, fetched through the transport`)
   const { address, args } = server.methods.get(transport)!
   const conn = await client.connect(transport, formatAddress(address), { args, signal: demo.signal })
-  const result = await download(conn, '/file', (done, seconds) => screen.progress(done, size, seconds))
+  const result = await download(conn, '/file', demo.signal, (done, seconds) => screen.progress(done, size, seconds))
 
   screen.heading('Both are stopped')
   await Promise.all([client.stop(), server.stop()])
@@ -137,10 +137,10 @@ async function launchPtClient({ screen, dir, transport, signal }: Demo): Promise
 
 async function showWire({ screen, transport, signal }: Demo, server: ServerPt, client: ClientPt): Promise<void> {
   const { address, args } = server.methods.get(transport)!
-  const plain = plainRequest('/hello')
+  const plain = formatRequest('/hello')
   await using observer = await observe(address, plain.length)
   const conn = await client.connect(transport, formatAddress(observer.address), { args, signal })
-  const answer = await fetchText(conn, '/hello')
+  const answer = await exchange(conn, plain, signal)
   screen.wire(plain, observer.seen())
   screen.line(`  The answer that came back: ${answer.trim()}`)
 }
