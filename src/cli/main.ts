@@ -16,6 +16,10 @@ interface Command {
 
 const commands: Readonly<Record<string, Command>> = {
   pt: { summary: 'runs pluggable transports for tor or another parent process', load: () => import('./pt.ts') },
+  demo: {
+    summary: 'fetches a file through a transport on this machine alone, and shows how',
+    load: () => import('./demo/demo.ts'),
+  },
 }
 
 /** True where a parent process that speaks the IPC has started us. */
