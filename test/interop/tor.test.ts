@@ -53,6 +53,8 @@ async function fetchThrough(client: Tor, curl: string, body: Buffer): Promise<Bu
     const args = ['--silent', '--show-error', '--fail', '--max-time', '60', '--socks5-hostname', proxy, url]
     const { stdout } = await promisify(execFile)(curl, args, { encoding: 'buffer', maxBuffer: 64 << 20 })
     return stdout
+  } catch (error) {
+    throw new Error(`${(error as Error).message}\n${client.log.slice(-15).join('\n')}`, { cause: error })
   } finally {
     web.close()
   }
