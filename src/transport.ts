@@ -57,7 +57,7 @@ export interface Server {
 }
 
 export interface ClientOptions extends Report {
-  /** Exists, is writable and has mode 0700. Shared with every other transport: begin file names with the transport's. */
+  /** Exists and is writable; the PT makes it with mode 0700 where it was missing. Shared with every other transport: begin file names with the transport's. */
   readonly stateDir: string
 }
 
