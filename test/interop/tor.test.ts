@@ -58,10 +58,9 @@ async function fetchThrough(client: Tor, curl: string, body: Buffer): Promise<Bu
   }
 }
 
-/** The extra-info document of the bridge, by the digest in the descriptor that its client fetched. */
-async function extraInfo({ bridge, client }: Pair): Promise<string[]> {
-  const fingerprint = /fingerprint is '\S+ (\w+)'/.exec(await bridge.logged(/identity key fingerprint is/))![1]
-  const descriptor = await client.control(`GETINFO desc/id/${fingerprint}`)
+/** The extra-info document of the bridge, by the digest in its own descriptor. */
+async function extraInfo({ bridge }: Pair): Promise<string[]> {
+  const descriptor = await bridge.control('GETINFO dir/server/authority')
   const digest = /^extra-info-digest (\w+)/.exec(descriptor.find((line) => line.startsWith('extra-info-digest'))!)![1]
   return await bridge.control(`GETINFO extra-info/digest/${digest}`)
 }
