@@ -43,7 +43,7 @@ async function compile(files: Map<string, string>): Promise<string> {
 
 test('the transports of the guide compile and pass the suite as the guide runs it', { timeout: 60_000 }, async () => {
   const files = filesOf('docs/write-a-transport.md')
-  expect([...files.keys()]).toEqual(['my-transport.ts', 'my-transport.test.ts', 'greeting.ts'])
+  expect([...files.keys()]).toEqual(['my-transport.ts', 'my-transport.test.ts', 'echo.ts', 'greeting.ts'])
   expect(files.get('my-transport.ts')!.split('\n').length).toBeLessThanOrEqual(28)
   const own = files.get('my-transport.test.ts')!
   const other = own
@@ -51,10 +51,14 @@ test('the transports of the guide compile and pass the suite as the guide runs i
     .replaceAll('myTransport', 'greeting')
     .replace("{ shift: 'far' }]", "{ key: '00' }], silentToProbes: true")
   files.set('greeting.test.ts', other)
+  const installed = `[process.execPath, ${JSON.stringify(join(root, 'dist/cli/main.js'))}, `
+  files.set('echo.ts', files.get('echo.ts')!.replace("['postern', ", installed))
   const folder = await compile(files)
   const tests = ['my-transport.test.js', 'greeting.test.js'].map((name) => join(folder, name))
   const environment = { ...process.env, NODE_TEST_CONTEXT: undefined, NODE_OPTIONS: undefined }
   const { stdout } = await run(process.execPath, ['--test', '--test-reporter=tap', ...tests], { env: environment })
   expect(stdout).toMatch(/^# fail 0$/m)
+  const echo = await run(process.execPath, [join(folder, 'echo.js')], { cwd: folder })
+  expect(echo.stdout).toBe('through the transport and back\n')
   expect(Number(/^# pass (\d+)$/m.exec(stdout)![1])).toBeGreaterThan(70)
 })
