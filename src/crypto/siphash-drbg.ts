@@ -48,7 +48,7 @@ export class SipHashDrbg {
     // The last word holds nothing but the length in bytes modulo 256, in its highest byte.
     compress(final, 0, this.#words << 27)
     final[4]! ^= 0xff
-    for (let round = 0; round < 4; round++) sipRound(final)
+    sipRounds(final, 4)
     this.#low = final[0]! ^ final[2]! ^ final[4]! ^ final[6]!
     this.#high = final[1]! ^ final[3]! ^ final[5]! ^ final[7]!
   }
@@ -84,51 +84,68 @@ function byteSwapped(word: number): number {
 function compress(v: Int32Array, low: number, high: number): void {
   v[6]! ^= low
   v[7]! ^= high
-  sipRound(v)
-  sipRound(v)
+  sipRounds(v, 2)
   v[0]! ^= low
   v[1]! ^= high
 }
 
-/** One SipRound, on v0 = (v[0], v[1]) to v3 = (v[6], v[7]). */
-function sipRound(v: Int32Array): void {
-  addTo(v, 0, 2)
-  rotate(v, 2, 13)
-  xorTo(v, 2, 0)
-  swap(v, 0)
-  addTo(v, 4, 6)
-  rotate(v, 6, 16)
-  xorTo(v, 6, 4)
-  addTo(v, 0, 6)
-  rotate(v, 6, 21)
-  xorTo(v, 6, 0)
-  addTo(v, 4, 2)
-  rotate(v, 2, 17)
-  xorTo(v, 2, 4)
-  swap(v, 4)
+/** The carry out of sum = a + b, modulo 2^32. In integers: a sum as a double would cost twice. */
+function carry(a: number, b: number, sum: number): number {
+  return ((a & b) | ((a | b) & ~sum)) >>> 31
 }
 
-function addTo(v: Int32Array, a: number, b: number): void {
-  const low = (v[a]! >>> 0) + (v[b]! >>> 0)
-  v[a] = low
-  v[a + 1] = v[a + 1]! + v[b + 1]! + (low > 0xffffffff ? 1 : 0)
-}
-
-function xorTo(v: Int32Array, a: number, b: number): void {
-  v[a]! ^= v[b]!
-  v[a + 1]! ^= v[b + 1]!
-}
-
-/** Rotates left by 1 to 31 bits. */
-function rotate(v: Int32Array, a: number, bits: number): void {
-  const [low, high] = [v[a]!, v[a + 1]!]
-  v[a] = (low << bits) | (high >>> (32 - bits))
-  v[a + 1] = (high << bits) | (low >>> (32 - bits))
-}
-
-/** Rotates by 32 bits. */
-function swap(v: Int32Array, a: number): void {
-  const low = v[a]!
-  v[a] = v[a + 1]!
-  v[a + 1] = low
+/** SipRounds on v0 = (v[0], v[1]) to v3 = (v[6], v[7]), low half first; in local variables, as calls would cost twice. */
+function sipRounds(v: Int32Array, rounds: number): void {
+  let l0 = v[0]!
+  let h0 = v[1]!
+  let l1 = v[2]!
+  let h1 = v[3]!
+  let l2 = v[4]!
+  let h2 = v[5]!
+  let l3 = v[6]!
+  let h3 = v[7]!
+  for (let round = 0; round < rounds; round++) {
+    // v0 += v1; v1 = rotl(v1, 13) ^ v0; v0 = rotl(v0, 32)
+    let sum = (l0 + l1) | 0
+    h0 = (h0 + h1 + carry(l0, l1, sum)) | 0
+    l0 = sum
+    let t = ((l1 << 13) | (h1 >>> 19)) ^ l0
+    h1 = ((h1 << 13) | (l1 >>> 19)) ^ h0
+    l1 = t
+    t = l0
+    l0 = h0
+    h0 = t
+    // v2 += v3; v3 = rotl(v3, 16) ^ v2
+    sum = (l2 + l3) | 0
+    h2 = (h2 + h3 + carry(l2, l3, sum)) | 0
+    l2 = sum
+    t = ((l3 << 16) | (h3 >>> 16)) ^ l2
+    h3 = ((h3 << 16) | (l3 >>> 16)) ^ h2
+    l3 = t
+    // v0 += v3; v3 = rotl(v3, 21) ^ v0
+    sum = (l0 + l3) | 0
+    h0 = (h0 + h3 + carry(l0, l3, sum)) | 0
+    l0 = sum
+    t = ((l3 << 21) | (h3 >>> 11)) ^ l0
+    h3 = ((h3 << 21) | (l3 >>> 11)) ^ h0
+    l3 = t
+    // v2 += v1; v1 = rotl(v1, 17) ^ v2; v2 = rotl(v2, 32)
+    sum = (l2 + l1) | 0
+    h2 = (h2 + h1 + carry(l2, l1, sum)) | 0
+    l2 = sum
+    t = ((l1 << 17) | (h1 >>> 15)) ^ l2
+    h1 = ((h1 << 17) | (l1 >>> 15)) ^ h2
+    l1 = t
+    t = l2
+    l2 = h2
+    h2 = t
+  }
+  v[0] = l0
+  v[1] = h0
+  v[2] = l1
+  v[3] = h1
+  v[4] = l2
+  v[5] = h2
+  v[6] = l3
+  v[7] = h3
 }
