@@ -45,7 +45,7 @@ export const keyMaterialLength: number = 2 * directionKeysLength
 /** A bridge's identity as `cert` has it. */
 export const certLength: number = nodeIdLength + x25519KeyLength
 
-/** Distributions: lengths of bursts modulo a frame's, and pauses in units of 100 µs. */
+/** Distributions: lengths of bursts modulo a frame's, and pauses in units of so many µs. */
 export const lengthRange: { readonly min: number; readonly max: number } = { min: 0, max: maxFrameLength }
 export const pauseRange: { readonly min: number; readonly max: number } = { min: 0, max: 100 }
 export const pauseUnit = 100

@@ -82,7 +82,9 @@ export class FrameOpener {
   #held: Buffer = Buffer.alloc(0)
   /** Of the frame that is being read; undefined before its length has come. */
   #boxLength: number | undefined
-  #broken = false
+  /** The length of that frame could not be. */
+  #badLength = false
+  #failure: PtError | undefined
 
   /** `material`: 72 bytes. `randomInt`: 0 to n-1, secure. */
   constructor(material: Uint8Array, randomInt: (n: number) => number) {
@@ -97,6 +99,7 @@ export class FrameOpener {
 
   /** Takes bytes in any chunking and gives the packets that they complete. Throws PT_FRAME behind the last good one. */
   *open(chunk: Uint8Array): Generator<Packet, void, undefined> {
+    if (this.#failure !== undefined) throw this.#failure
     const bytes = this.#held.length === 0 ? asBuffer(chunk) : Buffer.concat([this.#held, chunk])
     let at = 0
     for (;;) {
@@ -121,13 +124,13 @@ export class FrameOpener {
   #unmask(masked: number): number {
     const length = masked ^ this.#keys.lengths.mask()
     if (length >= minBoxLength && length <= maxBoxLength) return length
-    this.#broken = true
+    this.#badLength = true
     return minBoxLength + this.#randomInt(maxBoxLength - minBoxLength + 1)
   }
 
   #packet(box: Buffer): Packet {
     const plain = openBox(this.#keys.key, this.#keys.nextNonce(), box)
-    if (plain === undefined || this.#broken) throw this.#fail('a frame was altered on the way, or is out of order')
+    if (plain === undefined || this.#badLength) throw this.#fail('a frame was altered on the way, or is out of order')
     if (plain.length < packetHeaderLength) throw this.#fail('a packet is shorter than its header')
     const packet = asBuffer(plain)
     const end = packetHeaderLength + packet.readUInt16BE(1)
@@ -137,8 +140,7 @@ export class FrameOpener {
 
   /** Nothing opens any more once one frame did not. */
   #fail(message: string): PtError {
-    this.#broken = true
-    return new PtError('PT_FRAME', message)
+    return (this.#failure = new PtError('PT_FRAME', message))
   }
 }
 

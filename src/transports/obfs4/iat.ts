@@ -57,9 +57,9 @@ export function* framePieces(burst: Buffer): Generator<Buffer, void, undefined> 
 export function pauses({ sleep }: Environment): (shape: Shape) => Promise<void> {
   let owed = 0
   return async (shape) => {
-    owed += (shape.pause() * pauseUnit) / 1_000
-    const ms = Math.floor(owed)
-    owed -= ms
+    owed += shape.pause() * pauseUnit
+    const ms = Math.floor(owed / 1_000)
+    owed %= 1_000
     if (ms > 0) await sleep(ms)
   }
 }

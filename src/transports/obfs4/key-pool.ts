@@ -48,12 +48,12 @@ export function makeKeyPool(randomBytes: (length: number) => Uint8Array, size: n
     if (next !== undefined) next(pair)
     else if (pairs.length < size) pairs.push(pair)
   }
-  const fill = (): void => {
+  const fill = (isWanted: () => boolean): void => {
     const end = performance.now() + slice
-    do {
+    while (isWanted() && performance.now() < end) {
       const pair = attemptPair(randomBytes(elligatorSeedLength))
       if (pair !== undefined) put(pair)
-    } while ((waiting.length > 0 || pairs.length < size) && performance.now() < end)
+    }
     schedule()
   }
   const schedule = (): void => {
@@ -61,13 +61,13 @@ export function makeKeyPool(randomBytes: (length: number) => Uint8Array, size: n
       // Between two slices the loop turns once: connections that are being served go on.
       soon ??= setImmediate(() => {
         soon = undefined
-        fill()
+        fill(() => waiting.length > 0)
       })
     } else if (pairs.length < size) {
       // A process is not kept alive for keys that nobody wants.
       timer ??= setTimeout(() => {
         timer = undefined
-        fill()
+        fill(() => pairs.length < size)
       }, leisure).unref()
     }
   }
