@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { decodeRepresentative, elligatorKey } from '../../src/crypto/elligator2.ts'
 import { fromBytes, inverse, mod, p, rootOfRatio, toBytes } from '../../src/crypto/field25519.ts'
 import { x25519PrivateKey, x25519PublicBytes, x25519PublicKey } from '../../src/crypto/x25519.ts'
-import { hex, transportVectors } from '../vectors/index.ts'
+import { hex, transportVectors } from '../transport-vectors.ts'
 import * as reference from './elligator2-reference.ts'
 
 const bytes = (length: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ minLength: length, maxLength: length })

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { NtorKeyPair } from '../../src/crypto/ntor.ts'
 import { ntorClient, ntorExpand, ntorServer } from '../../src/crypto/ntor.ts'
 import { x25519, x25519PrivateKey, x25519PublicBytes, x25519PublicKey } from '../../src/crypto/x25519.ts'
-import { hex, transportVectors } from '../vectors/index.ts'
+import { hex, transportVectors } from '../transport-vectors.ts'
 
 const { x, X, y, Y, b, B, node_id, key_seed, auth, okm144 } = transportVectors.ntor
 const nodeId = hex(node_id)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { openBox, sealBox } from '../../src/crypto/secretbox.ts'
-import { hex } from '../vectors/index.ts'
+import { hex } from '../transport-vectors.ts'
 
 // "Cryptography in NaCl" (D. J. Bernstein), section 10.
 const key = hex('1b27556473e985d462cd51197a9a46c76009549eac6474f206c4ee0844f68389')

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { GoRandom } from '../../src/crypto/go-random.ts'
 import { SipHashDrbg } from '../../src/crypto/siphash-drbg.ts'
-import { hex, transportVectors } from '../vectors/index.ts'
+import { hex, transportVectors } from '../transport-vectors.ts'
 import { sipHash24 } from './siphash-reference.ts'
 
 const seeds = fc.uint8Array({ minLength: 24, maxLength: 24 })

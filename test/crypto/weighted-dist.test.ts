@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { weightedDist } from '../../src/crypto/weighted-dist.ts'
-import { hex, transportVectors } from '../vectors/index.ts'
+import { hex, transportVectors } from '../transport-vectors.ts'
 
 /** The same numbers in every run: a generator of 31 bits is random enough for counting. */
 function counting(seed: number): { int(n: number): number; float(): number } {

@@ -3,7 +3,7 @@
  * pause for about 5 ms behind each piece.
  */
 import { createHash, randomBytes, randomInt } from 'node:crypto'
-import { readFile, stat } from 'node:fs/promises'
+import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { formatAddress } from 'postern/ipc'
@@ -12,7 +12,7 @@ import { launchClient, launchServer } from 'postern/parent'
 import type { TestContext } from 'vitest'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { makeObfs4 } from '../../src/transports/obfs4/make.ts'
-import { peer, tempDir } from '../support.ts'
+import { peer, root, tempDir } from '../support.ts'
 import {
   handshakeVector,
   identity,
@@ -78,16 +78,16 @@ interface Far {
   next(): Promise<Duplex>
 }
 
-/** obfs4proxy as the server; with the identity of the vectors, from whose seed no length of 0 follows: it would panic. */
-async function theirServer(
-  context: TestContext,
+/** A PT server with the identity of the vectors, from whose seed no length of 0 follows: obfs4proxy would panic. */
+async function launchPtServer(
+  exec: string | readonly string[],
   iatMode: string,
-  stateDir = tempDir(),
+  stateDir: string,
 ): Promise<Far & { pt: ServerPt }> {
   const waiting: { resolve(conn: Duplex): void }[] = []
   const accepted: Duplex[] = []
   const pt = await launchServer({
-    exec: peer('obfs4proxy', context),
+    exec,
     transports: [{ name: 'obfs4', bindAddress: '127.0.0.1:0', options: { ...identityOptions, 'iat-mode': iatMode } }],
     stateDir,
     onConnection({ conn }) {
@@ -104,10 +104,18 @@ async function theirServer(
   }
 }
 
-async function theirClient(context: TestContext): Promise<ClientPt> {
-  const pt = await launchClient({ exec: peer('obfs4proxy', context), transports: ['obfs4'], stateDir: tempDir() })
+async function launchPtClient(exec: string | readonly string[]): Promise<ClientPt> {
+  const pt = await launchClient({ exec, transports: ['obfs4'], stateDir: tempDir() })
   onTestFinished(async () => void (await pt.stop()))
   return pt
+}
+
+async function theirServer(context: TestContext, iatMode: string): Promise<Far & { pt: ServerPt }> {
+  return await launchPtServer(peer('obfs4proxy', context), iatMode, tempDir())
+}
+
+async function theirClient(context: TestContext): Promise<ClientPt> {
+  return await launchPtClient(peer('obfs4proxy', context))
 }
 
 async function ourServer(iatMode: string): Promise<Far> {
@@ -228,8 +236,41 @@ describe('one state directory for both', () => {
   test('written from options: the same text by both', async (context) => {
     const [mine, theirs] = [tempDir(), tempDir()]
     await makeServer(makeObfs4(), mine, { ...identityOptions, 'iat-mode': '0' })
-    const { pt } = await theirServer(context, '0', theirs)
+    const { pt } = await launchPtServer(peer('obfs4proxy', context), '0', theirs)
     await pt.stop()
     expect((await contents(mine)).at(0)).toBe((await contents(theirs)).at(0))
+  })
+})
+
+describe('whole processes, as tor starts them', () => {
+  const ours = [process.execPath, join(root, 'dist/cli/main.js'), 'pt']
+
+  async function launchPair(
+    context: TestContext,
+    execs: { readonly client: 'ours' | 'theirs'; readonly server: 'ours' | 'theirs' },
+  ): Promise<{ client: ClientPt; server: Far & { pt: ServerPt } }> {
+    const exec = { ours, theirs: peer('obfs4proxy', context) }
+    const server = await launchPtServer(exec[execs.server], '0', tempDir())
+    const client = await launchPtClient(exec[execs.client])
+    return { client, server }
+  }
+
+  test.for([
+    { client: 'ours', server: 'theirs' },
+    { client: 'theirs', server: 'ours' },
+    { client: 'ours', server: 'ours' },
+  ] as const)('client $client, server $server: 16 MiB each way, equal by hash', async (execs, context) => {
+    const { client, server } = await launchPair(context, execs)
+    const { args } = server.pt.methods.get('obfs4')!
+    expect(Object.fromEntries(args)).toEqual({ cert, 'iat-mode': '0' })
+    const conn = await client.connect('obfs4', server.target, { args })
+    await exchange(conn, await server.next(), 16 * KiB * KiB)
+  })
+
+  test('a state file that cannot be read is SMETHOD-ERROR, and stays as it is', async () => {
+    const stateDir = tempDir()
+    await writeFile(join(stateDir, 'obfs4_state.json'), '{')
+    await expect(launchPtServer(ours, '0', stateDir)).rejects.toThrow(/obfs4_state\.json .*restore it, or move it away/)
+    expect(await readFile(join(stateDir, 'obfs4_state.json'), 'utf8')).toBe('{')
   })
 })

@@ -11,7 +11,7 @@ import { pauses, randomPieces } from '../../../src/transports/obfs4/iat.ts'
 import { burstPadding } from '../../../src/transports/obfs4/padding.ts'
 import type { Shape } from '../../../src/transports/obfs4/shape.ts'
 import { shapeCache, shapeOf } from '../../../src/transports/obfs4/shape.ts'
-import { hex, transportVectors } from '../../vectors/index.ts'
+import { hex, transportVectors } from '../../transport-vectors.ts'
 import { repeatable } from './support.ts'
 
 const keys = hex(transportVectors.ntor.okm144).subarray(0, 72)

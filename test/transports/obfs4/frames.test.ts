@@ -5,7 +5,7 @@ import { SipHashDrbg } from '../../../src/crypto/siphash-drbg.ts'
 import { maxBoxLength, maxPacketPayload } from '../../../src/transports/obfs4/constants.ts'
 import type { Packet } from '../../../src/transports/obfs4/frames.ts'
 import { FrameOpener, FrameSealer } from '../../../src/transports/obfs4/frames.ts'
-import { hex, transportVectors } from '../../vectors/index.ts'
+import { hex, transportVectors } from '../../transport-vectors.ts'
 import { handshakeVector, repeatable } from './support.ts'
 
 const keys = hex(transportVectors.ntor.okm144).subarray(0, 72)

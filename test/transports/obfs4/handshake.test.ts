@@ -8,7 +8,7 @@ import { clientHandshake } from '../../../src/transports/obfs4/handshake-client.
 import type { Answer, ServerProgress } from '../../../src/transports/obfs4/handshake-server.ts'
 import { answerHello, helloReader } from '../../../src/transports/obfs4/handshake-server.ts'
 import { handshakeMacKey } from '../../../src/transports/obfs4/server-identity.ts'
-import { hex } from '../../vectors/index.ts'
+import { hex } from '../../transport-vectors.ts'
 import {
   clientPair,
   drbgSeed,

@@ -5,7 +5,7 @@ import { clientHandshake } from '../../../src/transports/obfs4/handshake-client.
 import { makeObfs4 } from '../../../src/transports/obfs4/make.ts'
 import { settle } from '../../io/streams.ts'
 import { tempDir } from '../../support.ts'
-import { hex } from '../../vectors/index.ts'
+import { hex } from '../../transport-vectors.ts'
 import type { Listening } from './support.ts'
 import {
   clientPair,

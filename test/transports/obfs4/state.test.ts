@@ -10,7 +10,7 @@ import { closeDelay } from '../../../src/transports/obfs4/server-identity.ts'
 import type { ServerState } from '../../../src/transports/obfs4/state.ts'
 import { formatState, loadServerState, parseState } from '../../../src/transports/obfs4/state.ts'
 import { tempDir } from '../../support.ts'
-import { hex, transportVectors } from '../../vectors/index.ts'
+import { hex, transportVectors } from '../../transport-vectors.ts'
 import { handshakeVector, identity, identityOptions, makeServer } from './support.ts'
 
 const { 'private-key': privateKey, 'node-id': nodeId, 'drbg-seed': drbgSeed } = identityOptions

@@ -13,7 +13,7 @@ import type { EphemeralPair } from '../../../src/transports/obfs4/key-pool.ts'
 import { attemptPair } from '../../../src/transports/obfs4/key-pool.ts'
 import type { ServerIdentity } from '../../../src/transports/obfs4/server-identity.ts'
 import { serverIdentity } from '../../../src/transports/obfs4/server-identity.ts'
-import { hex, transportVectors } from '../../vectors/index.ts'
+import { hex, transportVectors } from '../../transport-vectors.ts'
 
 export const handshakeVector = transportVectors.full_handshake_derived
 

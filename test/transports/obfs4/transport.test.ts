@@ -9,7 +9,7 @@ import { obfs4 } from '../../../src/transports/obfs4/index.ts'
 import { makeObfs4 } from '../../../src/transports/obfs4/make.ts'
 import { drain, settle } from '../../io/streams.ts'
 import { tempDir } from '../../support.ts'
-import { hex } from '../../vectors/index.ts'
+import { hex } from '../../transport-vectors.ts'
 import type { Listening } from './support.ts'
 import {
   handshakeVector,

@@ -12,7 +12,30 @@ interface TableVector {
   readonly alias: number[]
 }
 
-type HandshakeField = 'server_b' | 'node_id' | 'cert' | 'epoch_hour' | 'client_sk' | 'client_tweak' | 'client_pub' | 'client_repr' | 'client_pad' | 'client_hello' | 'server_sk' | 'server_tweak' | 'server_pub' | 'server_repr' | 'server_pad' | 'server_hello' | 'key_seed' | 'auth' | 'okm144' | 'server_frame1_prngseed_00to17' | 'server_frame2_payload_world' | 'client_frame1_payload_hello' | 'client_frame2_payload_again_pad10'
+type HandshakeField =
+  | 'server_b'
+  | 'node_id'
+  | 'cert'
+  | 'epoch_hour'
+  | 'client_sk'
+  | 'client_tweak'
+  | 'client_pub'
+  | 'client_repr'
+  | 'client_pad'
+  | 'client_hello'
+  | 'server_sk'
+  | 'server_tweak'
+  | 'server_pub'
+  | 'server_repr'
+  | 'server_pad'
+  | 'server_hello'
+  | 'key_seed'
+  | 'auth'
+  | 'okm144'
+  | 'server_frame1_prngseed_00to17'
+  | 'server_frame2_payload_world'
+  | 'client_frame1_payload_hello'
+  | 'client_frame2_payload_again_pad10'
 
 /** The sections that obfs4 uses; bytes are hex. */
 interface TransportVectors {
@@ -31,7 +54,9 @@ interface TransportVectors {
     readonly repr?: string
   }[]
   readonly elligator2_map: readonly { readonly repr: string; readonly pub: string }[]
-  readonly ntor: Readonly<Record<'x' | 'X' | 'y' | 'Y' | 'b' | 'B' | 'node_id' | 'key_seed' | 'auth' | 'okm144', string>>
+  readonly ntor: Readonly<
+    Record<'x' | 'X' | 'y' | 'Y' | 'b' | 'B' | 'node_id' | 'key_seed' | 'auth' | 'okm144', string>
+  >
   readonly frames: readonly { readonly payload: string; readonly frame: string }[]
   readonly weighted_dist: readonly TableVector[]
   readonly full_handshake_derived: Readonly<Record<HandshakeField, string>>
@@ -39,7 +64,7 @@ interface TransportVectors {
 }
 
 export const transportVectors: TransportVectors = JSON.parse(
-  readFileSync(new URL('transport-vectors.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('vectors/transport-vectors.json', import.meta.url), 'utf8'),
 ) as TransportVectors
 
 export function hex(text: string): Buffer {
