@@ -6,5 +6,7 @@ interface BuiltIn {
   load(): Promise<Transport>
 }
 
-/** `{ name: 'obfs4', load: async () => (await import('./obfs4/index.ts')).obfs4 }`, sorted by name. */
-export const builtIns: readonly BuiltIn[] = []
+/** Sorted by name. */
+export const builtIns: readonly BuiltIn[] = [
+  { name: 'obfs4', load: async () => (await import('./obfs4/index.ts')).obfs4 },
+]
