@@ -24,25 +24,24 @@ export function readSome(conn: Duplex, signal?: AbortSignal): Promise<Buffer> {
  * Reads up to and including the first `delimiter`. Rejects with PT_LIMIT once `limit` bytes hold none; bytes behind the
  * delimiter go back into the stream.
  */
-export async function readUntil(
-  conn: Duplex,
-  delimiter: Uint8Array,
-  limit: number,
-  signal?: AbortSignal,
-): Promise<Buffer> {
+export function readUntil(conn: Duplex, delimiter: Uint8Array, limit: number, signal?: AbortSignal): Promise<Buffer> {
   let held = Buffer.alloc(0)
-  for (;;) {
-    held = Buffer.concat([held, await readSome(conn, signal)])
-    const at = held.indexOf(delimiter)
-    const end = at + delimiter.length
-    if (at !== -1 && end <= limit) {
-      if (end < held.length) conn.unshift(held.subarray(end))
-      return held.subarray(0, end)
+  return awaitBytes(conn, signal, () => {
+    for (let chunk = conn.read() as Buffer | null; chunk !== null; chunk = conn.read() as Buffer | null) {
+      held = Buffer.concat([held, chunk])
+      const at = held.indexOf(delimiter)
+      const end = at + delimiter.length
+      if (at !== -1 && end <= limit) {
+        // In the same turn as read(): a stream that has reached its end would otherwise have said so, and takes nothing back.
+        if (end < held.length) conn.unshift(held.subarray(end))
+        return held.subarray(0, end)
+      }
+      if (at !== -1 || held.length >= limit) {
+        throw new PtError('PT_LIMIT', `${limit} bytes arrived without the end of the message`)
+      }
     }
-    if (at !== -1 || held.length >= limit) {
-      throw new PtError('PT_LIMIT', `${limit} bytes arrived without the end of the message`)
-    }
-  }
+    return undefined
+  })
 }
 
 function awaitBytes(conn: Duplex, signal: AbortSignal | undefined, take: () => Buffer | undefined): Promise<Buffer> {

@@ -1,0 +1,4 @@
+/** SOCKS 4, 4a and 5. */
+export { replyFor } from './reply.ts'
+export type { AcceptSocksOptions, SocksRequest, SocksVersion } from './server.ts'
+export { acceptSocks } from './server.ts'

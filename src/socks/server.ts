@@ -1,0 +1,193 @@
+/**
+ * The server's side of SOCKS 5, 4 and 4a on one port: the forward proxy that a parent talks to (ARCH-2). RFC 1928, RFC 1929
+ * and section "Per-Connection Arguments". This file is the one place that reads and writes; request.ts says what bytes mean.
+ *
+ *     client   05 01 02          01 03 k=v 01 00          05 01 00 01 7f000001 235a          payload …
+ *     server             05 02                    01 00                             05 00 …
+ *     client   04 01 235a 7f000001 k=v 00         payload …
+ *     server                              00 5a …
+ *
+ * Messages may come in pieces of any size, or all in one: what is not read yet stays in the connection.
+ */
+import type { Duplex } from 'node:stream'
+import { isPtError, PtError } from '../error.ts'
+import { readExactly, readUntil, withDeadline } from '../io/index.ts'
+import type { Address } from '../ipc/index.ts'
+import { Args, formatAddress } from '../ipc/index.ts'
+import { replyFor } from './reply.ts'
+import type { Preference } from './request.ts'
+import {
+  checkPasswordVersion,
+  chooseMethod,
+  notSocks,
+  readHeader4,
+  readHeader5,
+  readName4,
+  readPasswordArgs,
+  readTarget5,
+  readUseridArgs,
+  refused4,
+  SocksFailure,
+} from './request.ts'
+import {
+  addressTypes,
+  formatReply4,
+  formatReply5,
+  GRANTED4,
+  methods,
+  NAME_LIMIT,
+  PASSWORD_GRANTED,
+  PASSWORD_VERSION,
+  REJECTED4,
+  replies,
+  SOCKS4,
+  SOCKS5,
+  USERID_LIMIT,
+} from './wire.ts'
+
+export type SocksVersion = 4 | 5
+
+/** What a client asked for; the reply is still owed, and exactly one is given. */
+export interface SocksRequest {
+  readonly version: SocksVersion
+  /** `host:port`, IPv6 in brackets; may be a host name. */
+  readonly target: string
+  /** The per-connection arguments of UNAME and PASSWD, or of USERID (ARGS-1, ARGS-3). */
+  readonly args: Args
+  /** Sends the success reply. The connection is the application's from here, bytes included that came ahead of the reply. */
+  grant(): void
+  /** Sends the failure reply that replyFor gives (SOCKS 4 has only one) and ends the connection; nothing is left to do. */
+  refuse(error: unknown): void
+}
+
+export interface AcceptSocksOptions {
+  /** Ends the handshake, and the connection with it. */
+  readonly signal?: AbortSignal
+  /** How long the whole handshake may take, in milliseconds; 10,000 by default. */
+  readonly handshakeTimeout?: number
+  /** Which method is taken when a SOCKS 5 client offers both: password (by default), as it carries the arguments, or none. */
+  readonly prefer?: Preference
+}
+
+interface Wanted {
+  readonly version: SocksVersion
+  readonly target: Address
+  readonly args: Args
+}
+
+const HANDSHAKE_TIMEOUT = 10_000
+
+/** How long a refused client gets to read its reply and hang up, in milliseconds. */
+const LINGER = 1000
+
+const NUL = Uint8Array.of(0)
+
+/**
+ * Reads one request, whatever its version. Rejects with PT_SOCKS, PT_ARGS (ARGS-6), PT_TIMEOUT, PT_CLOSED or the signal's
+ * reason; by then the client has got the failure reply that its protocol has, if it has one, and the connection is closed.
+ */
+export async function acceptSocks(conn: Duplex, options: AcceptSocksOptions = {}): Promise<SocksRequest> {
+  const { signal, handshakeTimeout = HANDSHAKE_TIMEOUT, prefer = 'auth' } = options
+  // Stays for good: a reset that arrives between two reads, or while the caller dials, must not end the process.
+  conn.on('error', () => {})
+  try {
+    const wanted = await withDeadline(handshakeTimeout, 'the SOCKS handshake', signal, (limit) =>
+      readRequest(conn, prefer, limit),
+    )
+    return answerable(conn, wanted)
+  } catch (error) {
+    if (error instanceof SocksFailure) await endWith(conn, error.answer)
+    else conn.destroy()
+    throw error === conn.errored || isPtError(error, 'PT_CLOSED') ? hungUp(error) : error
+  }
+}
+
+async function readRequest(conn: Duplex, prefer: Preference, signal: AbortSignal): Promise<Wanted> {
+  const [version = 0] = await readExactly(conn, 1, signal)
+  if (version === SOCKS5) return await readRequest5(conn, prefer, signal)
+  if (version === SOCKS4) return await readRequest4(conn, signal)
+  throw notSocks(version)
+}
+
+async function readRequest5(conn: Duplex, prefer: Preference, signal: AbortSignal): Promise<Wanted> {
+  const method = chooseMethod(await readField(conn, signal), prefer)
+  conn.write(Uint8Array.of(SOCKS5, method))
+  const args = method === methods.password ? await readPassword(conn, signal) : Args.none
+  const type = readHeader5(await readExactly(conn, 4, signal))
+  const address =
+    type === addressTypes.domain
+      ? await readField(conn, signal)
+      : await readExactly(conn, type === addressTypes.ipv4 ? 4 : 16, signal)
+  const target = readTarget5(type, address, await readExactly(conn, 2, signal))
+  return { version: SOCKS5, target, args }
+}
+
+async function readPassword(conn: Duplex, signal: AbortSignal): Promise<Args> {
+  const [version = 0] = await readExactly(conn, 1, signal)
+  checkPasswordVersion(version)
+  const uname = await readField(conn, signal)
+  const args = readPasswordArgs(uname, await readField(conn, signal))
+  conn.write(Uint8Array.of(PASSWORD_VERSION, PASSWORD_GRANTED))
+  return args
+}
+
+async function readRequest4(conn: Duplex, signal: AbortSignal): Promise<Wanted> {
+  const { port, host } = readHeader4(await readExactly(conn, 7, signal))
+  const args = readUseridArgs(await readString(conn, USERID_LIMIT, signal))
+  const name = host ?? readName4(await readString(conn, NAME_LIMIT, signal))
+  return { version: SOCKS4, target: { host: name, port }, args }
+}
+
+/** A byte that is a length, and so many bytes. */
+async function readField(conn: Duplex, signal: AbortSignal): Promise<Buffer> {
+  const [length = 0] = await readExactly(conn, 1, signal)
+  return await readExactly(conn, length, signal)
+}
+
+/** Up to `limit` bytes that a NUL ends; without the NUL. */
+async function readString(conn: Duplex, limit: number, signal: AbortSignal): Promise<Buffer> {
+  try {
+    return (await readUntil(conn, NUL, limit + NUL.length, signal)).subarray(0, -NUL.length)
+  } catch (error) {
+    if (isPtError(error, 'PT_LIMIT')) throw refused4(`a user id or host name is longer than ${limit} bytes`, error)
+    throw error
+  }
+}
+
+function answerable(conn: Duplex, { version, target, args }: Wanted): SocksRequest {
+  let answered = false
+  const once = (act: () => void): void => {
+    if (!answered) act()
+    answered = true
+  }
+  return {
+    version,
+    target: formatAddress(target),
+    args,
+    grant: () =>
+      once(() => void conn.write(version === SOCKS5 ? formatReply5(replies.succeeded) : formatReply4(GRANTED4))),
+    refuse: (error) =>
+      once(() => void endWith(conn, version === SOCKS5 ? formatReply5(replyFor(error)) : formatReply4(REJECTED4))),
+  }
+}
+
+/**
+ * Sends the last bytes and closes: what the client still sends is read and dropped until it hangs up or its time is over.
+ * A socket that is closed over unread bytes resets the connection, and a reset can overtake the reply.
+ */
+function endWith(conn: Duplex, answer: Uint8Array): Promise<void> {
+  return new Promise((resolve) => {
+    if (conn.destroyed) return resolve()
+    const timer = setTimeout(() => conn.destroy(), LINGER)
+    conn.once('close', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+    conn.end(answer)
+    conn.resume()
+  })
+}
+
+function hungUp(cause: unknown): PtError {
+  return new PtError('PT_CLOSED', 'the SOCKS client hung up before its request was complete', { cause })
+}

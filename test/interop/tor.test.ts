@@ -1,0 +1,89 @@
+/** C tor runs our PT at both ends of a private network. */
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { TestContext } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
+import { peer, root } from '../support.ts'
+import type { Pair, PairOptions, Tor, TorNetwork } from './tor-network.ts'
+import { startTorNetwork } from './tor-network.ts'
+
+const BOOTSTRAP = 150_000
+const pt = [process.execPath, join(root, 'dist/cli/main.js'), 'pt']
+const rotByN = [...pt, '--load', join(root, 'dist/examples/rot-by-n.js')]
+
+const pairs: readonly PairOptions[] = [
+  {
+    name: 'rot',
+    transport: 'rot_by_N',
+    clientExec: rotByN,
+    serverExec: rotByN,
+    serverOptions: 'N=7',
+    bridgeArgs: () => 'N=7',
+  },
+]
+
+// One network serves all tests of this file: it is the bootstrap that takes the time.
+const dir = mkdtempSync(join(tmpdir(), 'postern-tor-'))
+let network: Promise<TorNetwork> | undefined
+
+async function pairOf(name: string, context: TestContext): Promise<Pair> {
+  network ??= startTorNetwork({ tor: peer('tor', context), torGencert: peer('tor-gencert', context), dir, pairs })
+  return (await network).pairs.get(name)!
+}
+
+afterAll(async () => {
+  await (await network)?.[Symbol.asyncDispose]()
+  rmSync(dir, { recursive: true, force: true })
+})
+
+/** Fetches `body` from a web server on 127.0.0.1 through an exit of the network. */
+async function fetchThrough(client: Tor, curl: string, body: Buffer): Promise<Buffer> {
+  const web = createServer((_request, response) => response.end(body)).listen(0, '127.0.0.1')
+  await once(web, 'listening')
+  const url = `http://127.0.0.1:${(web.address() as AddressInfo).port}/`
+  const proxy = `127.0.0.1:${await client.socksPort()}`
+  try {
+    const args = ['--silent', '--show-error', '--fail', '--max-time', '60', '--socks5-hostname', proxy, url]
+    const { stdout } = await promisify(execFile)(curl, args, { encoding: 'buffer', maxBuffer: 64 << 20 })
+    return stdout
+  } finally {
+    web.close()
+  }
+}
+
+/** The extra-info document of the bridge, by the digest in the descriptor that its client fetched. */
+async function extraInfo({ bridge, client }: Pair): Promise<string[]> {
+  const fingerprint = /fingerprint is '\S+ (\w+)'/.exec(await bridge.logged(/identity key fingerprint is/))![1]
+  const descriptor = await client.control(`GETINFO desc/id/${fingerprint}`)
+  const digest = /^extra-info-digest (\w+)/.exec(descriptor.find((line) => line.startsWith('extra-info-digest'))!)![1]
+  return await bridge.control(`GETINFO extra-info/digest/${digest}`)
+}
+
+test(
+  'FLOW-1, FLOW-5, FLOW-6, SENV-11, EXT-2: tor bootstraps and fetches 2 MiB through our PT at both ends',
+  async (context) => {
+    const { client } = await pairOf('rot', context)
+    const body = randomBytes(2 << 20)
+    expect((await fetchThrough(client, peer('curl', context), body)).equals(body)).toBe(true)
+  },
+  BOOTSTRAP,
+)
+
+test(
+  'STATUS-1, SM-3: tor takes our version, and the ARGS of our SMETHOD, into the extra-info document of the bridge',
+  async (context) => {
+    const lines = await extraInfo(await pairOf('rot', context))
+    expect(lines.find((line) => line.startsWith('transport '))).toMatch(/^transport rot_by_N 127\.0\.0\.1:\d+ N=7$/)
+    expect(lines.find((line) => line.startsWith('transport-info'))).toMatch(
+      /version=\d+\.\d+\.\d+.* implementation=postern/,
+    )
+  },
+  BOOTSTRAP,
+)
