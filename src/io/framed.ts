@@ -32,7 +32,7 @@ class FramedStream extends Duplex {
       .on('data', (chunk: Uint8Array) => this.#decode(chunk))
       .once('end', () => this.#end())
       .once('error', (error) => this.destroy(error))
-      .once('close', () => this.destroy())
+      .once('close', () => this.#closed())
     // Decoding starts when the application reads: bytes that wait are the system's to hold.
     conn.pause()
   }
@@ -54,6 +54,11 @@ class FramedStream extends Duplex {
     } catch (error) {
       this.#failAfterReading(error as Error)
     }
+  }
+
+  /** Where both directions ended in order the reader still gets what it has not read, and the stream then closes by itself. */
+  #closed(): void {
+    if (!this.#conn.readableEnded || !this.#conn.writableFinished) this.destroy()
   }
 
   /** destroy() throws away what was pushed and not yet read; so it waits until the reader has caught up. */

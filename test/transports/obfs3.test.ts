@@ -122,6 +122,17 @@ describe('obfs3', () => {
     expect(await sendRandom(ends.server, 1 << 20)).toBe((await down).hash)
   })
 
+  test('a slow reader gets every byte, though the connection has long been closed', async () => {
+    const ends = await connected(await launched(obfs3))
+    ends.client.end()
+    ends.server.resume().end(Buffer.alloc(40_000))
+    await once(ends.server, 'close')
+    for (let size = 0; size < 40_000; size += 400) {
+      await readExactly(ends.client, 400)
+      await new Promise(setImmediate)
+    }
+  })
+
   test('a reader that stops holds the writer back', async () => {
     const ends = await connected(await launched(obfs3))
     const written = await writeUntilStuck(ends.client)
