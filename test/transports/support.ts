@@ -92,8 +92,8 @@ export function echo(conn: Duplex): void {
   conn.on('error', () => undefined).pipe(conn)
 }
 
-/** Writes `size` random bytes in writes of random sizes, ends, and resolves with their SHA-256. */
-export async function sendRandom(conn: Duplex, size: number): Promise<string> {
+/** Writes `size` random bytes in writes of random sizes, ends unless told otherwise, and resolves with their SHA-256. */
+export async function sendRandom(conn: Duplex, size: number, { end = true } = {}): Promise<string> {
   const hash = createHash('sha256')
   for (let left = size; left > 0;) {
     // Few bytes as often as many: each size is a power of two and a bit.
@@ -102,7 +102,7 @@ export async function sendRandom(conn: Duplex, size: number): Promise<string> {
     left -= bytes.length
     if (!conn.write(bytes)) await once(conn, 'drain')
   }
-  conn.end()
+  if (end) conn.end()
   return hash.digest('hex')
 }
 
@@ -119,6 +119,25 @@ export async function receiveAll(conn: Duplex): Promise<{ hash: string; size: nu
     .resume()
   await once(conn, 'end')
   return { hash: hash.digest('hex'), size }
+}
+
+/** The SHA-256 of the next `size` bytes. */
+export function receive(conn: Duplex, size: number): Promise<string> {
+  const hash = createHash('sha256')
+  let left = size
+  return new Promise((resolve, reject) => {
+    const take = (chunk: Buffer): void => {
+      hash.update(chunk)
+      if ((left -= chunk.length) > 0) return
+      conn.off('data', take)
+      resolve(left === 0 ? hash.digest('hex') : `${-left} bytes too many`)
+    }
+    conn
+      .on('data', take)
+      .once('error', reject)
+      .once('close', () => reject(new Error(`closed, and ${left} bytes are missing`)))
+      .resume()
+  })
 }
 
 /** All bytes of what `decode` yields for `chunks`. */
