@@ -27,6 +27,8 @@ export const errorCodes = {
   PT_CONNECT: 'An outgoing connection could not be made; the cause holds the system error.',
   PT_PROXY: 'The upstream proxy could not be reached, or refused the connection.',
   PT_HANDSHAKE: 'The handshake of a transport failed; the stage says where.',
+  PT_FRAME: 'A frame of a transport is malformed, or was changed on the way.',
+  PT_STATE: 'A state file of a transport cannot be read or written, or does not hold what it should.',
 } as const
 
 export type PtErrorCode = keyof typeof errorCodes

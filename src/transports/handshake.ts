@@ -4,7 +4,8 @@
  */
 import type { Duplex } from 'node:stream'
 import { isPtError, PtError } from '../error.ts'
-import { withDeadline } from '../io/index.ts'
+import type { Codec } from '../io/index.ts'
+import { framed, withDeadline } from '../io/index.ts'
 
 /** Who opened the connection and who took it, in the words of obfs2's and obfs3's key derivation. */
 export type Role = 'Initiator' | 'Responder'
@@ -24,23 +25,23 @@ export interface HandshakeOptions {
 }
 
 /**
- * Runs `act` on `conn`. Rejects with PT_HANDSHAKE: stage `timeout` and `closed` by the sentences of `options`, others as `act`
+ * Runs `act` on `conn`, and resolves with `conn` behind the codec that it comes to. Rejects with PT_HANDSHAKE: stage `timeout` and `closed` by the sentences of `options`, others as `act`
  * throws them; or with the reason of the signal.
  */
-export async function handshake<T>(
+export async function handshake(
   conn: Duplex,
   options: HandshakeOptions,
-  act: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
+  act: (signal: AbortSignal) => Promise<Codec>,
+): Promise<Duplex> {
   // Between two reads nobody listens, and an error event that nobody listens to ends the process.
   const heard = (): void => undefined
   conn.on('error', heard)
   try {
-    const result = await withDeadline(options.timeout, 'the handshake', options.signal, act)
-    // A stream that has closed by now reports nothing to whoever would read it next.
+    const codec = await withDeadline(options.timeout, 'the handshake', options.signal, act)
+    // A stream that has closed by now reports it to nobody, or before anybody could listen.
     if (conn.destroyed) throw conn.errored ?? new PtError('PT_CLOSED', 'the connection was closed')
     conn.off('error', heard)
-    return result
+    return framed(conn, codec)
   } catch (error) {
     conn.destroy()
     throw diagnose(error, options)

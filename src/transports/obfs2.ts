@@ -15,7 +15,7 @@ import type { CounterMode } from '../crypto/counter-mode.ts'
 import { counterMode } from '../crypto/counter-mode.ts'
 import { PtError } from '../error.ts'
 import type { Codec } from '../io/index.ts'
-import { framed, readExactly } from '../io/index.ts'
+import { readExactly } from '../io/index.ts'
 import type { Args, Transport } from '../transport.ts'
 import type { Role } from './handshake.ts'
 import { handshake, opposite } from './handshake.ts'
@@ -79,7 +79,7 @@ async function exchange(role: Role, conn: Duplex, signal: AbortSignal): Promise<
       conn.write(obfs2Hello(role, own, randomBytes(randomInt(maxPadding + 1))))
       const { seed, padding } = readObfs2Head(opposite(role), await readExactly(conn, headLength, signal))
       await readExactly(conn, padding, signal)
-      return framed(conn, role === 'Initiator' ? obfs2Codec(role, own, seed) : obfs2Codec(role, seed, own))
+      return role === 'Initiator' ? obfs2Codec(role, own, seed) : obfs2Codec(role, seed, own)
     },
   )
 }

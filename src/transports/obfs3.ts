@@ -19,7 +19,7 @@ import { hmac } from '../crypto/hmac.ts'
 import { uniformDh, uniformDhLength } from '../crypto/uniform-dh.ts'
 import { PtError } from '../error.ts'
 import type { Codec } from '../io/index.ts'
-import { framed, readExactly } from '../io/index.ts'
+import { readExactly } from '../io/index.ts'
 import type { Transport } from '../transport.ts'
 import type { Role } from './handshake.ts'
 import { handshake, opposite } from './handshake.ts'
@@ -93,7 +93,7 @@ async function exchange(role: Role, conn: Duplex, signal: AbortSignal): Promise<
       const pair = uniformDh()
       conn.write(Buffer.concat([pair.publicKey, randomPadding()]))
       const secret = pair.secret(await readExactly(conn, uniformDhLength, signal))
-      return framed(conn, obfs3Codec(role, secret))
+      return obfs3Codec(role, secret)
     },
   )
 }

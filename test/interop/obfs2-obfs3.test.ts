@@ -5,8 +5,8 @@ import { readExactly } from '../../src/io/index.ts'
 import { obfs2 } from '../../src/transports/obfs2.ts'
 import { obfs3 } from '../../src/transports/obfs3.ts'
 import { tempDir } from '../support.ts'
-import { clientSession, echo, launched, listening, receive, sendRandom } from '../transports/support.ts'
-import { obfs4proxyClient, obfs4proxyServer } from './obfs4proxy.ts'
+import { clientSession, echo, launched, listening, onceCalled, receive, sendRandom } from '../transports/harness.ts'
+import { obfs4proxyClient, obfs4proxyServer } from './obfs4proxy-process.ts'
 
 const size = 16 << 20
 
@@ -52,11 +52,4 @@ async function roundTrip(conn: Duplex, i: number): Promise<void> {
   expect((await readExactly(conn, answer.length)).toString()).toBe(answer)
   conn.destroy()
   await once(conn, 'close')
-}
-
-/** A function, and the argument of its first call. */
-function onceCalled<T>(): { call: (value: T) => void; called: Promise<T> } {
-  let call: (value: T) => void = () => undefined
-  const called = new Promise<T>((resolve) => (call = resolve))
-  return { call: (value) => call(value), called }
 }

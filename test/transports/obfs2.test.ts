@@ -16,7 +16,7 @@ import {
   sendRandom,
   silent,
   tcpPair,
-} from './support.ts'
+} from './harness.ts'
 
 const vector = (
   JSON.parse(readFileSync(new URL('../vectors/transport-vectors.json', import.meta.url), 'utf8')) as {

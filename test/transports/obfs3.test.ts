@@ -17,7 +17,7 @@ import {
   silent,
   singly,
   tcpPair,
-} from './support.ts'
+} from './harness.ts'
 
 const vector = (
   JSON.parse(readFileSync(new URL('../vectors/transport-vectors.json', import.meta.url), 'utf8')) as {

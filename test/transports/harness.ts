@@ -57,21 +57,29 @@ export async function connected(
   return { client: ours, server: theirs }
 }
 
+export interface ListenOptions {
+  readonly failed?: (error: unknown) => void
+  readonly log?: (severity: string, message: string) => void
+}
+
 /** A listener whose connections are accepted by `server` and handed to `use`; closes with the test. */
 export async function listening(
   server: Server,
   use: (conn: Duplex) => unknown,
-  failed: (error: unknown) => void = () => undefined,
+  { failed = () => undefined, log = () => undefined }: ListenOptions = {},
 ): Promise<string> {
   const open = new Set<Socket>()
   const listener = createServer({ allowHalfOpen: true, noDelay: true }, (conn) => {
     open.add(conn.on('close', () => open.delete(conn)))
     conn.on('error', () => undefined)
     const signal = new AbortController().signal
-    server.accept({ conn, signal, ...silent }).then(use, (error: unknown) => {
-      conn.destroy()
-      failed(error)
-    })
+    server.accept({ conn, signal, ...silent, log }).then(
+      (accepted) => use(accepted.on('error', () => undefined)),
+      (error: unknown) => {
+        conn.destroy()
+        failed(error)
+      },
+    )
   })
   const { port } = await listen(listener, '127.0.0.1', 0)
   onTestFinished(async () => {
@@ -172,4 +180,11 @@ export async function writeUntilStuck(conn: Duplex): Promise<number> {
     ])
     if (drained === 'stuck') return written
   }
+}
+
+/** A function, and the argument of its first call. */
+export function onceCalled<T>(): { call: (value: T) => void; called: Promise<T> } {
+  let call: (value: T) => void = () => undefined
+  const called = new Promise<T>((resolve) => (call = resolve))
+  return { call: (value) => call(value), called }
 }
