@@ -9,7 +9,7 @@ export const errorCodes = {
   PT_ARGS:
     'Per-connection arguments, transport options or SMETHOD ARGS cannot be read, cannot be written, or lack what the transport needs.',
   PT_CSTRING: 'A quoted string of LOG or STATUS cannot be read.',
-  PT_LINE: 'A protocol line would hold a byte or a keyword that the line grammar forbids.',
+  PT_LINE: 'A protocol line would hold a byte, a keyword or a value that its grammar forbids.',
   PT_LINE_TOO_LONG: 'A line from the PT is longer than the limit.',
   PT_MESSAGE: 'A line from the PT starts with a known keyword but is malformed.',
   PT_NAME: 'A transport name is not a C identifier, or is registered twice.',
@@ -20,7 +20,7 @@ export const errorCodes = {
   PT_LIMIT: 'A peer sent more than a limit allows before a message was complete.',
   PT_TIMEOUT: 'A bounded wait ended without what was waited for.',
   PT_SOCKS: 'A peer broke the SOCKS protocol, or asked for something that is not served.',
-  PT_SOCKS_REFUSED: 'A SOCKS server refused the request; the message holds its reply code.',
+  PT_SOCKS_REFUSED: 'A SOCKS server refused the login or the request; `reply` holds the code of its reply.',
   PT_EXTOR: 'A peer broke the Extended ORPort protocol.',
   PT_EXTOR_AUTH: 'Extended ORPort authentication failed: a wrong hash, or an unreadable cookie.',
   PT_EXTOR_DENIED: 'The Extended ORPort answered DENY to a connection.',
@@ -51,6 +51,8 @@ export interface PtErrorOptions {
   /** The protocol line, without NL, that says this error to the parent (`ENV-ERROR …`). */
   readonly line?: string
   readonly stage?: DialStage
+  /** The reply with which a SOCKS server refused: 1 to 255 of SOCKS 5, 91 to 93 of SOCKS 4. */
+  readonly reply?: number
 }
 
 /** An error with a stable code. The message is for the operator and holds no secret and no client address. */
@@ -58,6 +60,7 @@ export class PtError extends Error {
   readonly code: PtErrorCode
   readonly line: string | undefined
   readonly stage: DialStage | undefined
+  readonly reply: number | undefined
 
   constructor(code: PtErrorCode, message: string, options: PtErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -65,6 +68,7 @@ export class PtError extends Error {
     this.code = code
     this.line = options.line
     this.stage = options.stage
+    this.reply = options.reply
   }
 }
 

@@ -4,6 +4,7 @@
  *     application ⇄ Duplex ⇄ codec ⇄ conn
  */
 import { Duplex } from 'node:stream'
+import { PtError } from '../error.ts'
 
 /** Recodes one connection. Bytes in, bytes out; no stream, no clock. */
 export interface Codec {
@@ -15,7 +16,10 @@ export interface Codec {
   end?(): void
 }
 
-/** `conn` as the application sees it. Payloads decoded before an error are delivered before the error. */
+/**
+ * `conn` as the application sees it. Payloads decoded before an error are delivered before the error, whether the codec
+ * or `conn` failed. Where `conn` is closed before its end, so is this, without an error. Destroying it destroys `conn`.
+ */
 export function framed(conn: Duplex, codec: Codec): Duplex {
   return new FramedStream(conn, codec)
 }
@@ -23,27 +27,36 @@ export function framed(conn: Duplex, codec: Codec): Duplex {
 class FramedStream extends Duplex {
   readonly #conn: Duplex
   readonly #codec: Codec
+  #decoding = false
+  /** Nothing more is decoded; the stream ends with #failure, if any, once the reader has caught up. */
+  #failed = false
+  #failure: Error | undefined
+  /** The callback of the write or end that `conn` has not taken yet; _destroy() calls it where `conn` never will. */
+  #waiting: ((error?: Error) => void) | undefined
 
   constructor(conn: Duplex, codec: Codec) {
     super({ allowHalfOpen: true })
     this.#conn = conn
     this.#codec = codec
     conn
-      .on('data', (chunk: Uint8Array) => this.#decode(chunk))
-      .once('end', () => this.#end())
-      .once('error', (error) => this.destroy(error))
-      .once('close', () => this.#closed())
-    // Decoding starts when the application reads: bytes that wait are the system's to hold.
-    conn.pause()
+      .pause()
+      .on('end', () => this.#end())
+      .on('drain', () => this.#release())
+      .on('error', (error) => this.#fail(error))
+      .on('close', () => this.#closed())
+    // A handshake may have read up to the very end; these events have then been emitted already.
+    if (conn.readableEnded) this.#end()
+    if (conn.errored) this.#fail(conn.errored)
+    else if (conn.closed) this.#closed()
   }
 
-  #decode(chunk: Uint8Array): void {
+  readonly #decode = (chunk: Uint8Array): void => {
     try {
       for (const payload of this.#codec.decode(chunk)) {
         if (payload.length > 0 && !this.push(payload)) this.#conn.pause()
       }
     } catch (error) {
-      this.#failAfterReading(error as Error)
+      this.#fail(error as Error)
     }
   }
 
@@ -52,45 +65,66 @@ class FramedStream extends Duplex {
       this.#codec.end?.()
       this.push(null)
     } catch (error) {
-      this.#failAfterReading(error as Error)
+      this.#fail(error as Error)
     }
   }
 
-  /** Where both directions ended in order the reader still gets what it has not read, and the stream then closes by itself. */
   #closed(): void {
-    if (!this.#conn.readableEnded || !this.#conn.writableFinished) this.destroy()
+    if (!this.#conn.readableEnded || !this.#conn.writableFinished) this.#fail()
   }
 
-  /** destroy() throws away what was pushed and not yet read; so it waits until the reader has caught up. */
-  #failAfterReading(error: Error): void {
-    this.#conn.removeAllListeners('data').pause()
-    const attempt = (): void => {
-      if (this.destroyed || this.readableLength === 0) this.destroy(error)
-      else setImmediate(attempt)
-    }
-    attempt()
+  #release(error?: Error): void {
+    const done = this.#waiting
+    this.#waiting = undefined
+    done?.(error)
+  }
+
+  /** destroy() throws away what was pushed and not yet read, so it waits until the reader has caught up. */
+  #fail(error?: Error): void {
+    this.#failed = true
+    this.#failure ??= error
+    this.#conn.off('data', this.#decode).pause()
+    this.#failOnceRead()
+  }
+
+  #failOnceRead(): void {
+    // A reader may put back what it took too much of, until its turn is over.
+    setImmediate(() => {
+      if (this.readableLength === 0) this.destroy(this.#failure)
+    })
+  }
+
+  override read(size?: number): unknown {
+    const bytes: unknown = super.read(size)
+    if (this.#failed && this.readableLength === 0) this.#failOnceRead()
+    return bytes
   }
 
   override _read(): void {
+    if (this.#failed) return
+    // Decoding starts when the application reads: bytes that wait are the system's to hold.
+    if (!this.#decoding) this.#conn.on('data', this.#decode)
+    this.#decoding = true
     this.#conn.resume()
   }
 
   override _write(payload: Uint8Array, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    let bytes: Uint8Array
+    this.#waiting = done
     try {
-      bytes = this.#codec.encode(payload)
+      const bytes = this.#codec.encode(payload)
+      if (bytes.length === 0 || this.#conn.write(bytes)) this.#release()
     } catch (error) {
-      return done(error as Error)
+      this.#fail(error as Error)
     }
-    if (bytes.length === 0 || this.#conn.write(bytes)) return done()
-    this.#conn.once('drain', done)
   }
 
   override _final(done: (error?: Error | null) => void): void {
-    this.#conn.end(done)
+    this.#waiting = done
+    this.#conn.end((error?: Error | null) => (error ? this.#fail(error) : this.#release()))
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#release(error ?? new PtError('PT_CLOSED', 'the connection is closed'))
     this.#conn.destroy()
     done(error)
   }

@@ -1,5 +1,5 @@
 /**
- * Listening: the promise of a listener that really accepts (CM-1), and of one that has closed.
+ * Listening: the promise of a listener that really accepts (CM-1).
  */
 import { once } from 'node:events'
 import type { AddressInfo, Server } from 'node:net'

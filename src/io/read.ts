@@ -28,8 +28,9 @@ export function readUntil(conn: Duplex, delimiter: Uint8Array, limit: number, si
   let held = Buffer.alloc(0)
   return awaitBytes(conn, signal, () => {
     for (let chunk = conn.read() as Buffer | null; chunk !== null; chunk = conn.read() as Buffer | null) {
+      const searched = Math.max(0, held.length - delimiter.length + 1)
       held = Buffer.concat([held, chunk])
-      const at = held.indexOf(delimiter)
+      const at = held.indexOf(delimiter, searched)
       const end = at + delimiter.length
       if (at !== -1 && end <= limit) {
         // In the same turn as read(): a stream that has reached its end would otherwise have said so, and takes nothing back.
@@ -68,9 +69,13 @@ function awaitBytes(conn: Duplex, signal: AbortSignal | undefined, take: () => B
     }
     if (signal?.aborted) return abort()
     if (conn.readableEnded || conn.destroyed) return short()
+    // A reset between two reads would end the process if nobody listened; the next read rejects with it.
+    if (conn.listenerCount('error') === 0) conn.on('error', keptInErrored)
     signal?.addEventListener('abort', abort)
     // One listener for the whole wait: re-adding it per event would spin, as Node re-emits for buffered bytes.
     conn.on('readable', attempt).on('end', short).on('close', short).on('error', fail)
     attempt()
   })
 }
+
+function keptInErrored(): void {}

@@ -3,6 +3,7 @@
  */
 import type { Duplex } from 'node:stream'
 import { finished } from 'node:stream'
+import { PtError } from '../error.ts'
 
 /** How many bytes went each way. */
 export interface RelayCount {
@@ -12,7 +13,7 @@ export interface RelayCount {
 
 /**
  * Relays until both directions have ended. The end of one direction is passed on and leaves the other open; an error or an
- * early close of either stream destroys both, and is what the promise rejects with. Aborting does the same.
+ * early close (PT_CLOSED) of either stream destroys both, and is what the promise rejects with. Aborting does the same.
  */
 export function relay(a: Duplex, b: Duplex, signal?: AbortSignal): Promise<RelayCount> {
   return new Promise((resolve, reject) => {
@@ -27,20 +28,22 @@ export function relay(a: Duplex, b: Duplex, signal?: AbortSignal): Promise<Relay
       a.destroy()
       b.destroy()
       if (error == null) resolve(count)
-      else reject(error)
+      else reject(reasonOf(error))
     }
     const abort = (): void => settle(signal?.reason as Error)
-    if (signal?.aborted) return abort()
-    signal?.addEventListener('abort', abort)
     // finished() reports each stream once: both its halves done, its error, or a close before its end.
     finished(a, settle)
     finished(b, settle)
+    if (signal?.aborted) return abort()
+    signal?.addEventListener('abort', abort)
     carry(a, b, (size) => (count.fromA += size))
     carry(b, a, (size) => (count.fromB += size))
   })
 }
 
 function carry(from: Duplex, to: Duplex, counted: (size: number) => void): void {
+  // Whoever read before may have read up to the end.
+  if (from.readableEnded) to.end()
   from
     .on('data', (chunk: Buffer) => {
       counted(chunk.length)
@@ -48,4 +51,10 @@ function carry(from: Duplex, to: Duplex, counted: (size: number) => void): void 
     })
     .once('end', () => to.end())
   to.on('drain', () => from.resume())
+  from.resume()
+}
+
+function reasonOf(error: Error): Error {
+  if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') return error
+  return new PtError('PT_CLOSED', 'a connection was closed before its end', { cause: error })
 }

@@ -4,8 +4,9 @@
  *     <address:port> ::= <IPv4> ":" <port> | "[" <IPv6> "]" ":" <port>
  *
  * An IPv6 address without brackets is read too: old tor wrote `1:2::3:4:9999`, where the last colon is the port's.
+ * Errors do not repeat the text: it may be a bridge's address, or a proxy's password that slipped (ANON-4).
  */
-import { isIP, isIPv6 } from 'node:net'
+import { BlockList, isIP, isIPv6 } from 'node:net'
 import { PtError } from '../error.ts'
 
 /** An IP address, or a host name where one is allowed, without brackets, and a port of 0 to 65535. */
@@ -17,14 +18,15 @@ export interface Address {
 /** Reads `<ip>:<port>`. A host name is an error (SENV-8), and so is anything before or after. Throws PT_ADDRESS. */
 export function parseAddress(text: string): Address {
   const address = splitAddress(text)
-  if (isIP(address.host) === 0) throw bad(text, 'the address before the port is not an IP address')
+  if (isIP(address.host) === 0) throw bad('what stands before the port is not an IP address')
   return address
 }
 
 /** Reads `<ip or host name>:<port>`, as a bridge line or a SOCKS request may name its target. Throws PT_ADDRESS. */
 export function parseTarget(text: string): Address {
   const address = splitAddress(text)
-  if (isIP(address.host) === 0 && !isHostName(address.host)) throw bad(text, 'no IP address and no host name')
+  if (isIP(address.host) === 0 && !isHostName(address.host))
+    throw bad('what stands before the port is neither an IP address nor a host name')
   return address
 }
 
@@ -33,26 +35,41 @@ export function formatAddress({ host, port }: Address): string {
   return `${isIPv6(host) ? `[${host}]` : host}:${port}`
 }
 
-/** True for 127.0.0.0/8, ::1 and the v4-mapped form of the former. */
-export function isLoopback(host: string): boolean {
-  return /^(?:::ffff:)?127\.\d+\.\d+\.\d+$/i.test(host) || /^(?:0*:)+0*1$/.test(host)
+/** Writes an address that reads back with parseAddress; a host name, which nobody would look up, is PT_ADDRESS (SENV-8). */
+export function formatIpAddress(address: Address): string {
+  const text = formatAddress(address)
+  parseAddress(text)
+  return text
 }
 
-/** True for a name of letters, digits, dash, underscore and dots, of at most 255 bytes (what a SOCKS 5 request can carry). */
+const loopback = new BlockList()
+loopback.addSubnet('127.0.0.0', 8)
+loopback.addAddress('::1', 'ipv6')
+
+/** True for 127.0.0.0/8, its v4-mapped form, and ::1. */
+export function isLoopback(host: string): boolean {
+  return isIP(host) !== 0 && loopback.check(host, isIPv6(host) ? 'ipv6' : 'ipv4')
+}
+
+/**
+ * True for a name of letters, digits, dash, underscore and dots, of at most 255 bytes (what a SOCKS 5 request can carry).
+ * A last label that is a number is no name: system resolvers read `127.1` and `0x7f.1` as addresses.
+ */
 export function isHostName(text: string): boolean {
-  return text.length <= 255 && /^[a-zA-Z0-9_](?:[a-zA-Z0-9_.-]*[a-zA-Z0-9_.])?$/.test(text) && !/\.\./.test(text)
+  if (text.length > 255 || /\.\.|(?:^|\.)(?:\d+|0[xX][0-9a-fA-F]*)\.?$/.test(text)) return false
+  return /^[a-zA-Z0-9_](?:[a-zA-Z0-9_.-]*[a-zA-Z0-9_.])?$/.test(text)
 }
 
 function splitAddress(text: string): Address {
   const parts = /^(?:\[([^\]]*)\]|(.*)):(\d{1,5})$/s.exec(text)
-  if (parts === null) throw bad(text, 'expected <address>:<port>')
+  if (parts === null) throw bad('expected <address>:<port>')
   const [, bracketed, bare, digits] = parts
   const port = Number(digits)
-  if (port > 65535) throw bad(text, 'the port is above 65535')
-  if (bracketed !== undefined && !isIPv6(bracketed)) throw bad(text, 'no IPv6 address in the brackets')
+  if (port > 65535) throw bad('the port is above 65535')
+  if (bracketed !== undefined && !isIPv6(bracketed)) throw bad('no IPv6 address in the brackets')
   return { host: bracketed ?? bare ?? '', port }
 }
 
-function bad(text: string, why: string): PtError {
-  return new PtError('PT_ADDRESS', `${JSON.stringify(text)}: ${why}`)
+function bad(why: string): PtError {
+  return new PtError('PT_ADDRESS', `malformed address: ${why}`)
 }

@@ -89,7 +89,11 @@ export function parseTransportOptions(text: string): Map<string, Args> {
   const reader = new Reader(text, 'transport options')
   const items = text === '' ? [] : reader.list(';', () => [reader.word(':', ';'), reader.pair(';')] as const)
   const pairs = new Map<string, Pair[]>()
-  for (const [name, pair] of items) pairs.set(name, [...(pairs.get(name) ?? []), pair])
+  for (const [name, pair] of items) {
+    const list = pairs.get(name)
+    if (list === undefined) pairs.set(name, [pair])
+    else list.push(pair)
+  }
   return new Map([...pairs].map(([name, list]) => [name, Args.from(list)]))
 }
 

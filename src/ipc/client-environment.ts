@@ -9,6 +9,7 @@ import { isIPv4, isIPv6 } from 'node:net'
 import { PtError } from '../error.ts'
 import type { CommonEnvironment, Environment } from './environment.ts'
 import { envError, formatCommon, readCommon, readNames } from './environment.ts'
+import { quoted } from './line.ts'
 import { formatNames } from './name.ts'
 import type { ProxyUri } from './proxy-uri.ts'
 import { formatProxyUri, parseProxyUri } from './proxy-uri.ts'
@@ -43,10 +44,10 @@ export function readProxy(env: Environment): ProxyUri | undefined {
 export function readOutboundBind(env: Environment): OutboundBind {
   const v4 = env['TOR_PT_OUTBOUND_BIND_ADDRESS_V4']
   const v6 = env['TOR_PT_OUTBOUND_BIND_ADDRESS_V6']
-  if (v4 && !isIPv4(v4)) throw envError('TOR_PT_OUTBOUND_BIND_ADDRESS_V4', `is no IPv4 address: ${JSON.stringify(v4)}`)
+  if (v4 && !isIPv4(v4)) throw envError('TOR_PT_OUTBOUND_BIND_ADDRESS_V4', `is no IPv4 address: ${quoted(v4)}`)
   const bare = v6 ? /^\[(.*)\]$/.exec(v6)?.[1] : undefined
   if (v6 && !isIPv6(bare ?? '')) {
-    throw envError('TOR_PT_OUTBOUND_BIND_ADDRESS_V6', `is no IPv6 address in brackets: ${JSON.stringify(v6)}`)
+    throw envError('TOR_PT_OUTBOUND_BIND_ADDRESS_V6', `is no IPv6 address in brackets: ${quoted(v6)}`)
   }
   return { ...(v4 ? { v4 } : {}), ...(bare === undefined ? {} : { v6: bare }) }
 }

@@ -8,7 +8,7 @@
  */
 import { isAbsolute } from 'node:path'
 import { PtError } from '../error.ts'
-import { formatLine, toAscii } from './line.ts'
+import { formatLine, quoted, toAscii } from './line.ts'
 import { parseNames } from './name.ts'
 import { formatVersions, negotiateVersion, VERSION } from './version.ts'
 
@@ -37,13 +37,8 @@ export function readVersion(env: Environment): typeof VERSION {
   if (version !== undefined) return version
   // The historical text is the only one that C tor recognizes (VER-2).
   const line = formatLine('VERSION-ERROR', 'no-version').trimEnd()
-  throw new PtError(
-    'PT_VERSION',
-    `the parent supports ${JSON.stringify(list)}, and this PT speaks version ${VERSION}`,
-    {
-      line,
-    },
-  )
+  const message = `the parent supports versions ${quoted(list)}, and this PT speaks version ${VERSION}`
+  throw new PtError('PT_VERSION', message, { line })
 }
 
 /** The one role of this invocation (ARCH-1). A list that is set but empty counts as set. Throws PT_ENV. */
@@ -67,7 +62,7 @@ export function readRole(env: Environment): 'client' | 'server' {
 export function readCommon(env: Environment): CommonEnvironment {
   const stateDir = env['TOR_PT_STATE_LOCATION']
   if (!stateDir) throw envError('TOR_PT_STATE_LOCATION', 'is not set')
-  if (!isAbsolute(stateDir)) throw envError('TOR_PT_STATE_LOCATION', `is no absolute path: ${JSON.stringify(stateDir)}`)
+  if (!isAbsolute(stateDir)) throw envError('TOR_PT_STATE_LOCATION', `is no absolute path: ${quoted(stateDir)}`)
   return { stateDir, exitOnStdinClose: env['TOR_PT_EXIT_ON_STDIN_CLOSE'] === '1' }
 }
 
@@ -81,7 +76,7 @@ export function readNames(env: Environment, variable: string): string[] {
 /** What every parent sets (ENV-1, ENV-4, STOP-1). */
 export function formatCommon(stateDir: string, versions: readonly string[] = [VERSION]): Record<string, string> {
   if (!isAbsolute(stateDir)) {
-    throw new PtError('PT_ENV', `TOR_PT_STATE_LOCATION: ${JSON.stringify(stateDir)} is no absolute path`)
+    throw new PtError('PT_ENV', `TOR_PT_STATE_LOCATION: ${quoted(stateDir)} is no absolute path`)
   }
   return {
     TOR_PT_MANAGED_TRANSPORT_VER: formatVersions(versions),

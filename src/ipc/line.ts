@@ -21,7 +21,7 @@ export function isArgument(text: string): boolean {
 
 /** Writes one line, with its NL. Throws PT_LINE for a forbidden character (LINE-1): a caller transliterates first. */
 export function formatLine(keyword: string, ...args: readonly string[]): string {
-  if (!isKeyword(keyword)) throw new PtError('PT_LINE', `${JSON.stringify(keyword)} is not a keyword`)
+  if (!isKeyword(keyword)) throw new PtError('PT_LINE', `${quoted(keyword)} is not a keyword`)
   for (const arg of args) {
     if (!isArgument(arg))
       throw new PtError('PT_LINE', `an argument of ${keyword} holds NUL, NL or a character outside ASCII`)
@@ -41,7 +41,15 @@ export function toAscii(text: string): string {
     .replace(/[^\x20-\x7e]/gu, '?')
 }
 
-/** Cuts bytes into lines; one CR before NL is dropped, as tor and Arti do. Holds at most `limit` bytes. */
+/** Text of unknown origin as an error message repeats it: in quotes, and never more than a glance. */
+export function quoted(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}...` : text)
+}
+
+/**
+ * Cuts bytes into lines; one CR before NL is dropped, as tor and Arti do. Holds at most `limit` bytes, and reads nothing
+ * behind a line that is longer.
+ */
 export class LineSplitter {
   readonly #limit: number
   #held: Buffer[] = []
@@ -51,18 +59,16 @@ export class LineSplitter {
     this.#limit = limit
   }
 
-  /** The lines that `chunk` completes. Throws PT_LINE_TOO_LONG once a line is over the limit; then nothing more is read. */
-  push(chunk: Uint8Array): string[] {
-    const lines: string[] = []
+  /** The lines that `chunk` completes, one by one. Throws PT_LINE_TOO_LONG in place of a line over the limit, and ever after. */
+  *push(chunk: Uint8Array): Generator<string, void> {
     const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
     let start = 0
     for (let end = bytes.indexOf(10); end !== -1; end = bytes.indexOf(10, start)) {
       this.#hold(bytes.subarray(start, end))
-      lines.push(this.#take())
+      yield this.#take()
       start = end + 1
     }
-    if (start < bytes.length) this.#hold(Buffer.from(bytes.subarray(start)))
-    return lines
+    this.#hold(Buffer.from(bytes.subarray(start)))
   }
 
   /** What stands behind the last NL: cut off by the end of the stream, so fit for a diagnosis and never to act on. */
@@ -71,10 +77,9 @@ export class LineSplitter {
   }
 
   #hold(bytes: Buffer): void {
-    if (bytes.length === 0) return
     this.#size += bytes.length
     if (this.#size > this.#limit) throw new PtError('PT_LINE_TOO_LONG', `a line is longer than ${this.#limit} bytes`)
-    this.#held.push(bytes)
+    if (bytes.length > 0) this.#held.push(bytes)
   }
 
   #take(): string {

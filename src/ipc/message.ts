@@ -16,8 +16,8 @@ import { formatAddress, parseAddress } from './address.ts'
 import type { ArgsInit } from './args.ts'
 import { Args, formatSmethodArgs, parseSmethodArgs } from './args.ts'
 import { formatKvLine, parseKvLine } from './kv-line.ts'
-import { formatLine, isArgument, toAscii } from './line.ts'
-import { isTransportName } from './name.ts'
+import { formatLine, isArgument, quoted, toAscii } from './line.ts'
+import { isTransportName, requireTransportName } from './name.ts'
 import { isVersion } from './version.ts'
 
 export const severities = ['error', 'warning', 'notice', 'info', 'debug'] as const
@@ -60,10 +60,11 @@ export function parseMessage(line: string): Message {
   }
 }
 
-/** Writes one line with its NL. Free text is transliterated to ASCII; what cannot be said at all throws PT_LINE or PT_ARGS. */
+/** Writes one line with its NL. Free text is transliterated to ASCII; what cannot be said at all throws PT_LINE, PT_NAME, PT_ADDRESS or PT_ARGS. */
 export function formatMessage(message: Message): string {
   switch (message.type) {
     case 'version':
+      if (!isVersion(message.version)) throw new PtError('PT_LINE', `${quoted(message.version)} is not a version`)
       return formatLine('VERSION', message.version)
     case 'versionError':
       return formatLine('VERSION-ERROR', toAscii(message.message))
@@ -74,18 +75,18 @@ export function formatMessage(message: Message): string {
     case 'proxyError':
       return formatLine('PROXY-ERROR', toAscii(message.message))
     case 'cmethod':
-      return formatLine('CMETHOD', message.transport, message.protocol, formatAddress(message.address))
+      return formatLine('CMETHOD', name(message), message.protocol, formatListening(message.address))
     case 'cmethodError':
-      return formatLine('CMETHOD-ERROR', message.transport, toAscii(message.message))
+      return formatLine('CMETHOD-ERROR', name(message), toAscii(message.message))
     case 'cmethodsDone':
       return formatLine('CMETHODS', 'DONE')
     case 'smethod': {
       // C tor looks at the first option word only, so ARGS comes first; without arguments it is left out.
       const options = message.args.size === 0 ? [] : [`ARGS:${formatSmethodArgs(message.args)}`]
-      return formatLine('SMETHOD', message.transport, formatAddress(message.address), ...options)
+      return formatLine('SMETHOD', name(message), formatListening(message.address), ...options)
     }
     case 'smethodError':
-      return formatLine('SMETHOD-ERROR', message.transport, toAscii(message.message))
+      return formatLine('SMETHOD-ERROR', name(message), toAscii(message.message))
     case 'smethodsDone':
       return formatLine('SMETHODS', 'DONE')
     case 'log':
@@ -100,6 +101,7 @@ export function formatMessage(message: Message): string {
         ),
       )
     case 'status':
+      if (message.args.size === 0) throw new PtError('PT_LINE', 'STATUS needs at least one <key>=<value>')
       // The two values of TYPE=version are free text; goptlib quotes them always, and so do we.
       return formatLine('STATUS', formatKvLine(message.args, ['IMPLEMENTATION', 'VERSION']))
     case 'unknown':
@@ -108,9 +110,11 @@ export function formatMessage(message: Message): string {
   }
 }
 
-/** A STATUS of a transport, as STATUS-1 has it: TRANSPORT first, then at least one pair. */
+/** A STATUS of a transport, as STATUS-1 has it: TRANSPORT first, then at least one pair. Throws PT_LINE where there is none. */
 export function transportStatus(transport: string, args: ArgsInit): Message {
-  return { type: 'status', args: Args.from([['TRANSPORT', transport], ...Args.from(args)]) }
+  const pairs = [...Args.from(args)]
+  if (pairs.length === 0) throw new PtError('PT_LINE', 'STATUS needs at least one <key>=<value> besides TRANSPORT')
+  return { type: 'status', args: Args.from([['TRANSPORT', transport], ...pairs]) }
 }
 
 /** `STATUS TYPE=version …`: tor puts it into the bridge's extra-info document. */
@@ -142,16 +146,16 @@ const readers: Readonly<Record<string, (text: string, line: string) => Message>>
   CMETHOD: (text) => {
     const [transport, protocol, address] = methodWords(text, 3, '<transport> <socks4|socks5> <address:port>')
     if (protocol !== 'socks4' && protocol !== 'socks5') {
-      throw new PtError('PT_MESSAGE', `the protocol is ${JSON.stringify(protocol)}, neither socks4 nor socks5`)
+      throw new PtError('PT_MESSAGE', `the protocol is ${quoted(protocol!)}, neither socks4 nor socks5`)
     }
-    return { type: 'cmethod', transport: transport!, protocol, address: listening(address!) }
+    return { type: 'cmethod', transport: transport!, protocol, address: parseListening(address!) }
   },
   'CMETHOD-ERROR': (text) => ({ type: 'cmethodError', ...failedMethod(text) }),
   CMETHODS: (text, line) => (text === 'DONE' ? { type: 'cmethodsDone' } : { type: 'unknown', line }),
   SMETHOD: (text) => {
     const [transport, address, ...options] = methodWords(text, 2, '<transport> <address:port> [options]')
     const args = options.find((option) => option.startsWith('ARGS:'))?.slice('ARGS:'.length) ?? ''
-    return { type: 'smethod', transport: transport!, address: listening(address!), args: parseSmethodArgs(args) }
+    return { type: 'smethod', transport: transport!, address: parseListening(address!), args: parseSmethodArgs(args) }
   },
   'SMETHOD-ERROR': (text) => ({ type: 'smethodError', ...failedMethod(text) }),
   SMETHODS: (text, line) => (text === 'DONE' ? { type: 'smethodsDone' } : { type: 'unknown', line }),
@@ -174,7 +178,7 @@ const readers: Readonly<Record<string, (text: string, line: string) => Message>>
 function methodWords(text: string, atLeast: number, form: string): string[] {
   const words = text.split(' ').filter((word) => word !== '')
   if (words.length < atLeast) throw new PtError('PT_MESSAGE', `expected ${form}`)
-  if (!isTransportName(words[0]!)) throw new PtError('PT_MESSAGE', `${JSON.stringify(words[0])} is no transport name`)
+  if (!isTransportName(words[0]!)) throw new PtError('PT_MESSAGE', `${quoted(words[0]!)} is no transport name`)
   return words
 }
 
@@ -183,8 +187,19 @@ function failedMethod(text: string): { transport: string; message: string } {
   return { transport: transport!, message: text.trimStart().slice(transport!.length + 1) }
 }
 
-function listening(text: string): Address {
+function parseListening(text: string): Address {
   const address = parseAddress(text)
-  if (address.port === 0) throw new PtError('PT_MESSAGE', 'nobody listens on port 0')
+  if (address.port === 0) throw new PtError('PT_ADDRESS', 'malformed address: nobody listens on port 0')
   return address
+}
+
+/** Of a message that is being written: what its reader would not take back is an error here already. */
+function formatListening(address: Address): string {
+  const text = formatAddress(address)
+  parseListening(text)
+  return text
+}
+
+function name(message: { readonly transport: string }): string {
+  return requireTransportName(message.transport)
 }

@@ -4,6 +4,7 @@
  *     <name> ::= [a-zA-Z_][a-zA-Z0-9_]*
  */
 import { PtError } from '../error.ts'
+import { quoted } from './line.ts'
 
 /** True for a C identifier, of any length (NAME-1). */
 export function isTransportName(text: string): boolean {
@@ -13,7 +14,7 @@ export function isTransportName(text: string): boolean {
 /** Returns `text`, or throws PT_NAME with what was wrong. */
 export function requireTransportName(text: string): string {
   if (isTransportName(text)) return text
-  throw new PtError('PT_NAME', `transport name ${JSON.stringify(text)} does not match [a-zA-Z_][a-zA-Z0-9_]*`)
+  throw new PtError('PT_NAME', `transport name ${quoted(text)} does not match [a-zA-Z_][a-zA-Z0-9_]*`)
 }
 
 /**
@@ -26,9 +27,10 @@ export function parseNames(list: string): string[] {
 
 /** The same list as a parent writes it: every name valid, none twice. Throws PT_NAME. */
 export function formatNames(names: readonly string[]): string {
-  for (const [index, name] of names.entries()) {
-    requireTransportName(name)
-    if (names.indexOf(name) !== index) throw new PtError('PT_NAME', `transport ${name} is named twice`)
+  const seen = new Set<string>()
+  for (const name of names) {
+    if (seen.has(requireTransportName(name))) throw new PtError('PT_NAME', `transport ${name} is named twice`)
+    seen.add(name)
   }
   return names.join(',')
 }

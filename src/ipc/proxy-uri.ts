@@ -11,7 +11,7 @@ import { isIP } from 'node:net'
 import { PtError } from '../error.ts'
 import type { Address } from './address.ts'
 import { formatAddress, parseAddress } from './address.ts'
-import { formatLine, toAscii } from './line.ts'
+import { formatLine, quoted, toAscii } from './line.ts'
 
 /** `socks4` (which Arti writes) is read as `socks4a`: the same request where the target is an IPv4 address. */
 export type ProxyProtocol = 'socks5' | 'socks4a' | 'http'
@@ -47,7 +47,7 @@ function parseProtocol(scheme: string): ProxyProtocol {
   const protocol = scheme.toLowerCase()
   if (protocol === 'socks4') return 'socks4a'
   if (protocol === 'socks5' || protocol === 'socks4a' || protocol === 'http') return protocol
-  throw bad(`${protocol} upstream proxies are not supported; use socks5, socks4a or http`)
+  throw bad(`${quoted(protocol)} proxies are not supported; use socks5, socks4a or http`)
 }
 
 function parseHost(host: string): Address {
@@ -80,6 +80,7 @@ function percentDecode(text: string): string {
 function checkCredentials({ protocol, user, password }: ProxyUri): void {
   if (user === undefined && password === undefined) return
   if (user === undefined || user === '') throw bad('the user name is empty')
+  if (/\p{Surrogate}/u.test(`${user}\n${password}`)) throw bad('user name and password are not well-formed text')
   if (protocol === 'socks4a' && password !== undefined) throw bad('SOCKS 4 has no passwords')
   if (protocol === 'socks4a' && user.includes('\0')) throw bad('the user name holds a NUL')
   if (protocol === 'http' && user.includes(':')) throw bad('the user name holds a colon, which HTTP Basic cannot carry')

@@ -11,11 +11,12 @@
 import { isAbsolute } from 'node:path'
 import { PtError } from '../error.ts'
 import type { Address } from './address.ts'
-import { formatAddress, parseAddress } from './address.ts'
+import { formatIpAddress, parseAddress } from './address.ts'
 import type { ArgsInit } from './args.ts'
 import { Args, formatTransportOptions, parseTransportOptions } from './args.ts'
 import type { CommonEnvironment, Environment } from './environment.ts'
 import { envError, formatCommon, readCommon, readNames } from './environment.ts'
+import { quoted } from './line.ts'
 import { formatNames } from './name.ts'
 
 /** Where a transport listens when no address is given for it: every IPv4 interface, a port of the system's choice. */
@@ -56,13 +57,13 @@ export function readServerEnvironment(env: Environment): ServerEnvironment {
 function readBindAddresses(env: Environment): Map<string, Address> {
   const variable = 'TOR_PT_SERVER_BINDADDR'
   const addresses = new Map<string, Address>()
-  for (const item of env[variable]?.split(',') ?? []) {
-    if (env[variable] === '') break
+  const list = env[variable]
+  for (const item of list ? list.split(',') : []) {
     const dash = item.indexOf('-')
-    if (dash < 1) throw envError(variable, `has an item that is not <name>-<ip>:<port>: ${JSON.stringify(item)}`)
+    if (dash < 1) throw envError(variable, `has an item that is not <name>-<ip>:<port>: ${quoted(item)}`)
     const name = item.slice(0, dash)
     // Choosing one of two would be a guess (SENV-9).
-    if (addresses.has(name)) throw envError(variable, `has two addresses for ${name}`)
+    if (addresses.has(name)) throw envError(variable, `has two addresses for ${quoted(name)}`)
     addresses.set(name, readAddress(variable, item.slice(dash + 1)))
   }
   return addresses
@@ -84,11 +85,11 @@ function readDestination(env: Environment): Destination {
     const cookieFile = env['TOR_PT_AUTH_COOKIE_FILE']
     if (!cookieFile) throw envError('TOR_PT_AUTH_COOKIE_FILE', 'is not set, and TOR_PT_EXTENDED_SERVER_PORT needs it')
     if (!isAbsolute(cookieFile)) {
-      throw envError('TOR_PT_AUTH_COOKIE_FILE', `is no absolute path: ${JSON.stringify(cookieFile)}`)
+      throw envError('TOR_PT_AUTH_COOKIE_FILE', `is no absolute path: ${quoted(cookieFile)}`)
     }
-    return { type: 'extendedOrPort', address: readAddress('TOR_PT_EXTENDED_SERVER_PORT', extended), cookieFile }
+    return { type: 'extendedOrPort', address: readPeer('TOR_PT_EXTENDED_SERVER_PORT', extended), cookieFile }
   }
-  if (orPort) return { type: 'orPort', address: readAddress('TOR_PT_ORPORT', orPort) }
+  if (orPort) return { type: 'orPort', address: readPeer('TOR_PT_ORPORT', orPort) }
   throw envError('TOR_PT_ORPORT', 'and TOR_PT_EXTENDED_SERVER_PORT are both unset: decoded traffic has nowhere to go')
 }
 
@@ -96,8 +97,15 @@ function readAddress(variable: string, text: string): Address {
   try {
     return parseAddress(text)
   } catch (error) {
-    throw envError(variable, `is malformed: ${(error as Error).message}`, error)
+    throw envError(variable, `has a ${(error as Error).message}: ${quoted(text)}`, error)
   }
+}
+
+/** An address to connect to. */
+function readPeer(variable: string, text: string): Address {
+  const address = readAddress(variable, text)
+  if (address.port === 0) throw envError(variable, `has port 0, where nobody listens: ${quoted(text)}`)
+  return address
 }
 
 export interface ServerConfiguration {
@@ -119,26 +127,25 @@ export function formatServerEnvironment(config: ServerConfiguration): Record<str
   const { transports, destination } = config
   if (transports.length === 0) throw new PtError('PT_ENV', 'TOR_PT_SERVER_TRANSPORTS names no transport')
   const names = formatNames(transports.map((transport) => transport.name))
-  const bind = transports.map(({ name, bindAddress }) => `${name}-${formatIp(bindAddress ?? DEFAULT_BIND_ADDRESS)}`)
+  const bind = transports.map(
+    ({ name, bindAddress }) => `${name}-${formatIpAddress(bindAddress ?? DEFAULT_BIND_ADDRESS)}`,
+  )
   const options = formatTransportOptions(transports.map(({ name, options }) => [name, options ?? Args.none]))
-  const extended = destination.type === 'extendedOrPort'
   return {
     ...formatCommon(config.stateDir, config.versions),
     TOR_PT_SERVER_TRANSPORTS: names,
     TOR_PT_SERVER_BINDADDR: bind.join(','),
     ...(options === '' ? {} : { TOR_PT_SERVER_TRANSPORT_OPTIONS: options }),
-    ...(extended
-      ? {
-          TOR_PT_EXTENDED_SERVER_PORT: formatIp(destination.address),
-          TOR_PT_AUTH_COOKIE_FILE: destination.cookieFile,
-        }
-      : { TOR_PT_ORPORT: formatIp(destination.address), TOR_PT_EXTENDED_SERVER_PORT: '' }),
+    ...formatDestination(destination),
   }
 }
 
-/** An address that reads back as one: a host name here would be resolved by nobody (SENV-8). */
-function formatIp(address: Address): string {
-  const text = formatAddress(address)
-  parseAddress(text)
-  return text
+function formatDestination(destination: Destination): Record<string, string> {
+  const address = formatIpAddress(destination.address)
+  const variables: Record<string, string> =
+    destination.type === 'extendedOrPort'
+      ? { TOR_PT_EXTENDED_SERVER_PORT: address, TOR_PT_AUTH_COOKIE_FILE: destination.cookieFile }
+      : { TOR_PT_ORPORT: address, TOR_PT_EXTENDED_SERVER_PORT: '' }
+  readDestination(variables)
+  return variables
 }

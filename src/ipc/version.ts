@@ -4,6 +4,7 @@
  *     TOR_PT_MANAGED_TRANSPORT_VER=1,1a,2b,this_is_a_valid_ver
  */
 import { PtError } from '../error.ts'
+import { quoted } from './line.ts'
 
 /** The version that this package speaks (VER-4). */
 export const VERSION = '1'
@@ -22,7 +23,7 @@ export function negotiateVersion(list: string): typeof VERSION | undefined {
 export function formatVersions(versions: readonly string[]): string {
   if (versions.length === 0) throw new PtError('PT_VERSION', 'the list of supported versions is empty')
   for (const version of versions) {
-    if (!isVersion(version)) throw new PtError('PT_VERSION', `${JSON.stringify(version)} is not a version`)
+    if (!isVersion(version)) throw new PtError('PT_VERSION', `${quoted(version)} is not a version`)
   }
   return versions.join(',')
 }

@@ -2,3 +2,5 @@
 export { replyFor } from './reply.ts'
 export type { AcceptSocksOptions, SocksRequest, SocksVersion } from './server.ts'
 export { acceptSocks } from './server.ts'
+export type { SocksClientRequest } from './client.ts'
+export { connectSocks } from './client.ts'

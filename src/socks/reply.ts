@@ -7,18 +7,18 @@ import { isPtError } from '../error.ts'
 import { replies } from './wire.ts'
 
 /** System errors, as Node names them. The rest is a general failure, EADDRNOTAVAIL among it: an address can come back. */
-const byErrno: Readonly<Record<string, number>> = {
-  ECONNREFUSED: replies.connectionRefused,
-  ECONNRESET: replies.connectionRefused,
-  ECONNABORTED: replies.connectionRefused,
-  EPIPE: replies.connectionRefused,
-  ENETUNREACH: replies.networkUnreachable,
-  ENETDOWN: replies.networkUnreachable,
-  EHOSTUNREACH: replies.hostUnreachable,
-  EHOSTDOWN: replies.hostUnreachable,
-  ENOTFOUND: replies.hostUnreachable,
-  ETIMEDOUT: replies.ttlExpired,
-}
+const byErrno: ReadonlyMap<string, number> = new Map([
+  ['ECONNREFUSED', replies.connectionRefused],
+  ['ECONNRESET', replies.connectionRefused],
+  ['ECONNABORTED', replies.connectionRefused],
+  ['EPIPE', replies.connectionRefused],
+  ['ENETUNREACH', replies.networkUnreachable],
+  ['ENETDOWN', replies.networkUnreachable],
+  ['EHOSTUNREACH', replies.hostUnreachable],
+  ['EHOSTDOWN', replies.hostUnreachable],
+  ['ENOTFOUND', replies.hostUnreachable],
+  ['ETIMEDOUT', replies.ttlExpired],
+])
 
 /** Where a dial failed; `undefined` where the cause says it better. */
 const byStage: Readonly<Record<DialStage, number | undefined>> = {
@@ -62,7 +62,7 @@ export function replyFor(error: unknown): number {
 
 function codeOf(error: unknown, depth: number): number | undefined {
   if (!(error instanceof Error) || depth === 0) return undefined
-  if (isPtError(error, 'PT_PROXY') || (isPtError(error) && error.stage === 'proxy')) return proxyCode(error, depth)
+  if (isProxyFailure(error)) return proxyCode(error, depth)
   return ownCode(error) ?? causeCode(error, depth)
 }
 
@@ -79,13 +79,17 @@ function ownCode(error: Error): number | undefined {
   if (error.name === 'TimeoutError') return replies.ttlExpired
   const { code } = error as NodeJS.ErrnoException
   if (typeof code !== 'string') return undefined
-  return code.startsWith('EAI_') ? replies.hostUnreachable : byErrno[code]
+  return code.startsWith('EAI_') ? replies.hostUnreachable : byErrno.get(code)
 }
 
 function causeCode(error: Error, depth: number): number | undefined {
   const causes: readonly unknown[] = error instanceof AggregateError ? error.errors : [error.cause]
   const codes = new Set(causes.map((cause) => codeOf(cause, depth - 1)))
   return furthestFirst.find((code) => codes.has(code))
+}
+
+function isProxyFailure(error: Error): boolean {
+  return isPtError(error, 'PT_PROXY', 'PT_SOCKS_REFUSED') || (isPtError(error) && error.stage === 'proxy')
 }
 
 /** The errno of a proxy that is down says nothing about the bridge; what the proxy itself replied does. */

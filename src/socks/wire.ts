@@ -17,12 +17,12 @@ export const PASSWORD_VERSION = 1
 export const PASSWORD_GRANTED = 0
 export const PASSWORD_REFUSED = 1
 
-/** What UNAME, PASSWD and a domain name can hold: their length is one byte. */
-export const FIELD_LIMIT = 0xff
-
-/** SOCKS 4 limits neither USERID nor name; longer ones are refused, as a buffer has to end somewhere. Without the NUL. */
+/**
+ * SOCKS 4 limits neither USERID nor name, but a buffer has to end somewhere: longer ones are refused. 4096 bytes are eight
+ * times what SOCKS 5 can carry, and a name is as long as there. Without the NUL.
+ */
 export const USERID_LIMIT = 4096
-export const NAME_LIMIT: number = FIELD_LIMIT
+export const NAME_LIMIT = 0xff
 
 export const methods = { none: 0x00, password: 0x02, unacceptable: 0xff } as const
 

@@ -1,0 +1,114 @@
+/**
+ * An Extended ORPort for applications (EXT-3): makes the cookie file, authenticates PTs, and hands over each connection
+ * with the transport and the address of its client.
+ */
+import { randomBytes } from 'node:crypto'
+import type { Socket } from 'node:net'
+import { createServer } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { PtError } from '../error.ts'
+import { listen, withDeadline } from '../io/index.ts'
+import type { Address } from '../ipc/index.ts'
+import { isLoopback } from '../ipc/index.ts'
+import { formatCookie, removeCookieFile, writeCookieFile } from './cookie-file.ts'
+import { COOKIE_SIZE } from './safe-cookie.ts'
+import type { Allow, ExtOrPortClient } from './session.ts'
+import { acceptExtOrPort } from './session.ts'
+
+/** A client's connection. Half-open is allowed; an error that nobody listens to is not fatal to the process. */
+export interface ExtOrPortConnection extends ExtOrPortClient {
+  readonly conn: Duplex
+}
+
+export interface ExtOrPortOptions {
+  /** Default 127.0.0.1. */
+  readonly host?: string | undefined
+  /** Default 0, a port of the system's choice. */
+  readonly port?: number | undefined
+  /** Written with mode 0600, replacing what is there, and removed at the end. */
+  readonly cookieFile: string
+  /** The 32 bytes that the file shall hold. Default: random. */
+  readonly cookie?: Uint8Array | undefined
+  /**
+   * The cookie of one connection, where PTs hold different ones. It has to be known before the PT says anything, as the
+   * server shows its hash first; so all there is to tell PTs apart is where the connection comes from.
+   */
+  readonly cookieFor?: ((peer: Address) => Uint8Array) | undefined
+  /** The connection is the application's from here on, until close(). */
+  readonly onConnection: (connection: ExtOrPortConnection) => void
+  /** False (or a rejection) answers DENY. Runs within the handshake's time. */
+  readonly allow?: Allow | undefined
+  /** Why a connection was cut off before it was handed over. Messages hold no address and no secret. */
+  readonly onError?: ((error: Error) => void) | undefined
+  /** For a whole handshake, in milliseconds. Default 5000, as the clients' own. */
+  readonly handshakeTimeout?: number | undefined
+  /** How many connections may be in their handshake at once; those beyond it are closed. Default 256. */
+  readonly handshakeLimit?: number | undefined
+  /** Allows `host` to be another than a loopback address. What PTs forward there is not encrypted by this protocol. */
+  readonly exposed?: boolean | undefined
+}
+
+export interface ExtOrPortServer extends AsyncDisposable {
+  readonly address: Address
+  readonly cookieFile: string
+  /** Stops listening, ends every connection, those handed over too, and removes the cookie file. */
+  close(): Promise<void>
+}
+
+/** Starts an Extended ORPort. Rejects with PT_EXTOR (options, cookie file) or the system's error (EADDRINUSE, …). */
+export async function serveExtOrPort(options: ExtOrPortOptions): Promise<ExtOrPortServer> {
+  const { host = '127.0.0.1', port = 0, cookieFile, cookie = randomBytes(COOKIE_SIZE) } = options
+  if (!isLoopback(host) && options.exposed !== true) {
+    throw new PtError('PT_EXTOR', `${host} is no loopback address: an Extended ORPort there needs the option 'exposed'`)
+  }
+  formatCookie(cookie)
+  const open = new Set<Socket>()
+  const pending = new Set<Socket>()
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (conn) => {
+    conn.on('error', () => {})
+    if (pending.size >= (options.handshakeLimit ?? 256)) return void conn.destroy()
+    open.add(conn)
+    pending.add(conn)
+    conn.once('close', () => open.delete(conn) && pending.delete(conn))
+    void serve(conn, cookie, options).finally(() => pending.delete(conn))
+  })
+  const close = async (): Promise<void> => {
+    const closed = new Promise((resolve) => server.close(resolve))
+    for (const conn of open) conn.destroy()
+    await closed
+    await removeCookieFile(cookieFile, cookie)
+  }
+  // Listening comes first: a port that is taken must not cost another server its cookie file.
+  const address = await listen(server, host, port)
+  server.on('error', (error) => options.onError?.(error))
+  try {
+    await writeCookieFile(cookieFile, cookie)
+  } catch (error) {
+    await close()
+    throw error
+  }
+  let closing: Promise<void> | undefined
+  const closeOnce = (): Promise<void> => (closing ??= close())
+  return { address, cookieFile, close: closeOnce, [Symbol.asyncDispose]: closeOnce }
+}
+
+async function serve(conn: Socket, cookie: Uint8Array, options: ExtOrPortOptions): Promise<void> {
+  const { handshakeTimeout = 5000, allow = (): boolean => true } = options
+  try {
+    const peer = { host: conn.remoteAddress ?? '', port: conn.remotePort ?? 0 }
+    const expected = options.cookieFor?.(peer) ?? cookie
+    const client = await withDeadline(handshakeTimeout, 'the handshake of a PT', undefined, (signal) =>
+      acceptExtOrPort(conn, expected, allow, signal),
+    )
+    options.onConnection({ conn, ...client })
+  } catch (error) {
+    hangUp(conn)
+    options.onError?.(error as Error)
+  }
+}
+
+/** A last answer (00, DENY) that was given to end() still goes out; what the PT sends is thrown away. */
+function hangUp(conn: Socket): void {
+  if (!conn.writableEnded || conn.writableFinished) return void conn.destroy()
+  conn.once('finish', () => conn.destroy()).resume()
+}

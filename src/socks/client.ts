@@ -1,0 +1,78 @@
+/**
+ * SOCKS as a client: how a parent asks a PT client for a connection, and a PT client its upstream proxy.
+ * Section "Per-Connection Arguments"; RFC 1928, RFC 1929, SOCKS 4 and 4a. client-messages.ts has the bytes.
+ *
+ * Nothing is pipelined: goptlib takes bytes that arrive before their turn for an error.
+ */
+import type { Duplex } from 'node:stream'
+import type { ArgsInit } from '../ipc/index.ts'
+import { readExactly } from '../io/index.ts'
+import {
+  checkLogin,
+  checkReply4,
+  encodeConnect4,
+  encodeConnect5,
+  encodeGreeting,
+  encodeLogin,
+  login5,
+  parseMethod,
+  parseReplyHead,
+  REPLY4_LENGTH,
+  REPLY_HEAD_LENGTH,
+  requireTarget,
+  USER_PASSWORD,
+} from './client-messages.ts'
+
+export interface SocksClientRequest {
+  /** 4 is SOCKS 4 for an IPv4 target and 4a for a host name. */
+  readonly version: 4 | 5
+  /** `host:port`, IPv6 in brackets. A host name is resolved by the server. */
+  readonly target: string
+  /** Per-connection arguments, for a PT client. */
+  readonly args?: ArgsInit | undefined
+  /** A user, for a proxy; not together with `args`. SOCKS 5 wants a password, SOCKS 4 has none. */
+  readonly credentials?: { readonly user: string; readonly password?: string | undefined } | undefined
+}
+
+/**
+ * Negotiates on `conn` and resolves once the server has granted the connection; bytes behind its reply stay in `conn`.
+ * On every rejection `conn` is destroyed; what cannot be sent is found before the first byte is.
+ *
+ * Rejects with PT_ARGS (arguments over 510 bytes with SOCKS 5 or with a NUL in SOCKS 4, a user name that does not fit),
+ * PT_ADDRESS (the target, or IPv6 with SOCKS 4), PT_SOCKS_REFUSED (`reply` is the code of a refused request), PT_SOCKS
+ * (no SOCKS server), PT_CLOSED, the connection's own error, or the signal's reason.
+ */
+export async function connectSocks(conn: Duplex, request: SocksClientRequest, signal?: AbortSignal): Promise<void> {
+  // An error between two reads would else find no listener and end the process; the next read reports it.
+  conn.on('error', ignore)
+  try {
+    signal?.throwIfAborted()
+    if (request.version === 4) await negotiate4(conn, request, signal)
+    else await negotiate5(conn, request, signal)
+  } catch (error) {
+    conn.destroy()
+    throw error
+  }
+}
+
+async function negotiate5(conn: Duplex, request: SocksClientRequest, signal?: AbortSignal): Promise<void> {
+  const login = login5(request)
+  const connect = encodeConnect5(requireTarget(request.target))
+  conn.write(encodeGreeting(login.methods))
+  const method = parseMethod(await readExactly(conn, 2, signal), login.methods)
+  if (method === USER_PASSWORD) {
+    conn.write(encodeLogin(login))
+    checkLogin(await readExactly(conn, 2, signal))
+  }
+  conn.write(connect)
+  const bound = parseReplyHead(await readExactly(conn, REPLY_HEAD_LENGTH, signal))
+  const length = bound === 'name' ? (await readExactly(conn, 1, signal))[0]! + 2 : bound
+  await readExactly(conn, length, signal)
+}
+
+async function negotiate4(conn: Duplex, request: SocksClientRequest, signal?: AbortSignal): Promise<void> {
+  conn.write(encodeConnect4(requireTarget(request.target), request))
+  checkReply4(await readExactly(conn, REPLY4_LENGTH, signal))
+}
+
+function ignore(): void {}

@@ -1,0 +1,117 @@
+/**
+ * The only way out of a PT client. Sections "Client Environment Variables" (TOR_PT_PROXY) and "Anonymity Considerations".
+ *
+ *     no TOR_PT_PROXY   PT ── TCP ── target
+ *     socks5, socks4a   PT ── TCP ── proxy ── SOCKS CONNECT ── target
+ *     http              PT ── TCP ── proxy ── HTTP CONNECT ── target
+ *
+ * Which of them it is, is settled once; a proxy that fails is an error and never a reason to go directly (CENV-3,
+ * ANON-3). With a proxy no name is looked up here (ANON-2).
+ */
+import type { Socket } from 'node:net'
+import { isIPv6 } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { isPtError, PtError } from '../error.ts'
+import type { Address, OutboundBind, ProxyUri } from '../ipc/index.ts'
+import { formatAddress, formatProxyUri, parseTarget } from '../ipc/index.ts'
+import { withDeadline } from '../io/index.ts'
+import { connectSocks } from '../socks/index.ts'
+import { addressless, connectTcp } from './direct.ts'
+import { connectHttp } from './http-connect.ts'
+
+export interface UpstreamOptions {
+  /** The upstream proxy; without one, connections are direct. */
+  readonly proxy?: ProxyUri | undefined
+  /** The source addresses of connections, to the proxy too; not used towards loopback. */
+  readonly outboundBind?: OutboundBind | undefined
+  /** How long a connection may take from look-up to the proxy's consent, in ms. */
+  readonly connectTimeout?: number | undefined
+}
+
+/** What transports get as `connect`; src/transport.ts has the contract. */
+export type UpstreamConnect = (target: string, signal: AbortSignal) => Promise<Duplex>
+
+/**
+ * The function that opens every connection of a PT client. Throws PT_PROXY_URI for a proxy that no URI could name.
+ *
+ * Its sockets have `allowHalfOpen` and no Nagle delay, and an error of theirs that nobody listens for ends no process. It
+ * rejects with the signal's reason, PT_ADDRESS (a malformed target), PT_CONNECT (stage `dns` or `connect`) or PT_PROXY
+ * (stage `proxy`); the cause has the system's `code`, the proxy's `reply`, or is PT_TIMEOUT. No message and no cause holds
+ * the target, a user name or a password.
+ */
+export function makeConnect({ proxy, outboundBind = {}, connectTimeout = 30_000 }: UpstreamOptions): UpstreamConnect {
+  if (proxy !== undefined) formatProxyUri(proxy)
+  return async (text, signal) => {
+    signal.throwIfAborted()
+    const target = requireTarget(text)
+    try {
+      return await withDeadline(connectTimeout, 'the connection', signal, (signal) =>
+        proxy === undefined
+          ? connectTcp(target, outboundBind, signal)
+          : connectThrough(proxy, target, outboundBind, signal),
+      )
+    } catch (error) {
+      if (signal.aborted) throw signal.reason
+      throw proxy === undefined ? directError(error) : proxyError(proxy, error)
+    }
+  }
+}
+
+async function connectThrough(
+  proxy: ProxyUri,
+  target: Address,
+  bind: OutboundBind,
+  signal: AbortSignal,
+): Promise<Socket> {
+  requireCarriable(proxy, target)
+  const conn = await connectTcp(proxy.address, bind, signal)
+  try {
+    const { user, password } = proxy
+    const credentials = user === undefined ? undefined : { user, password }
+    const version = proxy.protocol === 'socks5' ? 5 : 4
+    const text = formatAddress(target)
+    if (proxy.protocol === 'http') await connectHttp(conn, text, credentials, signal)
+    else await connectSocks(conn, { version, target: text, credentials }, signal)
+    return conn
+  } catch (error) {
+    conn.destroy()
+    throw error
+  }
+}
+
+/** Found before the proxy is asked: what its protocol has no room for. */
+function requireCarriable(proxy: ProxyUri, { host }: Address): void {
+  if (host.includes('%'))
+    throw new PtError('PT_ADDRESS', 'a target with an IPv6 zone cannot be reached through a proxy')
+  if (proxy.protocol !== 'socks4a' || !isIPv6(host)) return
+  throw new PtError('PT_ADDRESS', 'SOCKS 4a cannot carry an IPv6 target; a socks5 or http proxy can')
+}
+
+function requireTarget(text: string): Address {
+  try {
+    return parseTarget(text)
+  } catch {
+    throw new PtError('PT_ADDRESS', 'the target of a connection is not <address>:<port>', { stage: 'argument' })
+  }
+}
+
+function directError(error: unknown): PtError {
+  const { syscall } = error as NodeJS.ErrnoException
+  const stage = syscall === 'getaddrinfo' ? 'dns' : 'connect'
+  const what = stage === 'dns' ? 'the name of the target cannot be resolved' : 'the target cannot be reached'
+  return new PtError('PT_CONNECT', `${what}: ${reasonOf(error)}`, { cause: error, stage })
+}
+
+function proxyError({ protocol }: ProxyUri, error: unknown): PtError {
+  const cause = addressless(error)
+  const message = `the ${protocol} proxy of TOR_PT_PROXY failed: ${reasonOf(cause)}`
+  return new PtError('PT_PROXY', message, { cause, stage: 'proxy' })
+}
+
+/** Why, in words without an address: ours, or the system's code. */
+function reasonOf(error: unknown): string {
+  const { code, syscall } = error as NodeJS.ErrnoException
+  if (isPtError(error)) return error.message
+  if (syscall === 'bind') return `${code}; the outbound bind address is not one that this host can use`
+  return code ?? 'unknown error'
+}

@@ -1,0 +1,48 @@
+/** Pairs of connected streams for the tests of io/, and small things to do with them. */
+import { once } from 'node:events'
+import { connect, createServer } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { duplexPair } from 'node:stream'
+import { onTestFinished } from 'vitest'
+import { listen } from '../../src/io/index.ts'
+
+/** Two ends of a real TCP connection on loopback that both allow half-close; gone when the test has finished. */
+export async function socketPair(): Promise<[Socket, Socket]> {
+  const server = createServer({ allowHalfOpen: true, noDelay: true })
+  await listen(server, '127.0.0.1', 0)
+  const { port } = server.address() as AddressInfo
+  const client = connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true })
+  const [[accepted]] = (await Promise.all([once(server, 'connection'), once(client, 'connect')])) as [[Socket], unknown]
+  server.close()
+  const pair: [Socket, Socket] = [client, accepted]
+  for (const socket of pair) {
+    socket.on('error', () => {})
+    onTestFinished(() => void socket.destroy())
+  }
+  return pair
+}
+
+/** Every kind of pair that the readers and adapters are tried on. */
+export const pairs: readonly (readonly [name: string, make: () => Promise<[Duplex, Duplex]>])[] = [
+  ['a TCP connection', socketPair],
+  ['a pair in memory', async () => duplexPair({ allowHalfOpen: true })],
+]
+
+/** Resolves once everything that is ready to happen has happened. */
+export async function settle(turns = 4): Promise<void> {
+  for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** What arrives until the stream ends. */
+export async function drain(stream: Duplex): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+  await once(stream, 'end')
+  return Buffer.concat(chunks)
+}
+
+/** How many listeners a stream has in all. */
+export function listeners(stream: Duplex): number {
+  return stream.eventNames().reduce((sum, name) => sum + stream.listenerCount(name), 0)
+}
