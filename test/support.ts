@@ -44,8 +44,7 @@ export function peer(name: Peer, context: TestContext): string {
 /** An empty folder that is gone when the test has finished. */
 export function tempDir(): string {
   const path = mkdtempSync(join(tmpdir(), 'postern-test-'))
-  // Retries: what is under test may still be writing a file.
-  onTestFinished(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }))
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }))
   return path
 }
 

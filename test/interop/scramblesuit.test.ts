@@ -5,7 +5,7 @@ import { Args } from '../../src/ipc/index.ts'
 import { readExactly } from '../../src/io/index.ts'
 import { scramblesuit } from '../../src/transports/scramblesuit/index.ts'
 import { tempDir } from '../support.ts'
-import { clientSession, echo, listening, receive, sendRandom, silent } from '../transports/harness.ts'
+import { clientSession, echo, listening, receive, sendRandom, silent, stateDir } from '../transports/harness.ts'
 import { obfs4proxyClient } from './obfs4proxy-process.ts'
 
 const size = 16 << 20
@@ -23,7 +23,7 @@ interface Bridge {
 
 /** Our server, with a password of its own making. */
 async function bridge(use: (conn: Duplex) => unknown): Promise<Bridge> {
-  const server = await scramblesuit.server({ stateDir: tempDir(), args: Args.none, ...silent })
+  const server = await scramblesuit.server({ stateDir: stateDir(), args: Args.none, ...silent })
   const seen: string[] = []
   const log = (_: string, message: string): void => void seen.push(message)
   const again = (): Promise<string> => listening(server, use, { log })
@@ -68,7 +68,7 @@ describe('scramblesuit', () => {
   })
 
   test('our client, our server: 16 MiB each way by password and by ticket, equal by hash', async () => {
-    const client = await scramblesuit.client({ stateDir: tempDir(), ...silent })
+    const client = await scramblesuit.client({ stateDir: stateDir(), ...silent })
     await transferTwice(({ target, args }) => client.dial(clientSession({ target, args })))
   })
 

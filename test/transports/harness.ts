@@ -1,8 +1,12 @@
 /** What tests of transports share: connections on loopback, sessions, and streams that are compared by their hash. */
 import { createHash, randomBytes, randomInt } from 'node:crypto'
 import { once } from 'node:events'
+import { existsSync, mkdtempSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { onTestFinished } from 'vitest'
 import { listen } from '../../src/io/index.ts'
@@ -11,6 +15,18 @@ import { Args, parseTarget } from '../../src/ipc/index.ts'
 
 /** Nobody reads what a transport reports, unless a test asks. */
 export const silent = { log: (): void => undefined, status: (): void => undefined }
+
+/**
+ * A state directory that is gone when the test has finished. A transport may be writing what it has just learned when its
+ * last connection closes, so the removal is repeated until there is nothing left to be written into.
+ */
+export function stateDir(): string {
+  const path = mkdtempSync(join(tmpdir(), 'postern-state-'))
+  onTestFinished(async () => {
+    while (existsSync(path)) await rm(path, { recursive: true, force: true }).catch(() => undefined)
+  })
+  return path
+}
 
 /** Both ends of a TCP connection; `near` is the one that connected. */
 export async function tcpPair(): Promise<{ near: Socket; far: Socket }> {

@@ -18,7 +18,6 @@ import { packetFlag, packetReader, packetWriter, payloadPackets } from '../../..
 import { parsePassword } from '../../../src/transports/scramblesuit/password.ts'
 import { scramblesuitServer } from '../../../src/transports/scramblesuit/server.ts'
 import { ticketLifetime } from '../../../src/transports/scramblesuit/ticket.ts'
-import { tempDir } from '../../support.ts'
 import {
   clientSession,
   connected,
@@ -27,6 +26,7 @@ import {
   sendRandom,
   silent,
   singly,
+  stateDir as makeStateDir,
   tcpPair,
   writeUntilStuck,
 } from '../harness.ts'
@@ -41,7 +41,7 @@ interface Sides {
   readonly serverDir: string
 }
 
-async function sides(now?: () => number, serverDir = tempDir(), clientDir = tempDir()): Promise<Sides> {
+async function sides(now?: () => number, serverDir = makeStateDir(), clientDir = makeStateDir()): Promise<Sides> {
   const server = await scramblesuitServer({ stateDir: serverDir, args, ...silent }, now)
   const client = await scramblesuitClient({ stateDir: clientDir, ...silent }, now)
   return { client, server, serverDir }
@@ -127,7 +127,7 @@ describe('scramblesuit', () => {
   })
 
   test('tickets outlive a restart of either side, and data flows by them both ways', async () => {
-    const [serverDir, clientDir] = [tempDir(), tempDir()]
+    const [serverDir, clientDir] = [makeStateDir(), makeStateDir()]
     await greeted(await sides(undefined, serverDir, clientDir))
     const again = await sides(undefined, serverDir, clientDir)
     expect(await authenticatedBy(again)).toBe(byTicket)
@@ -137,9 +137,9 @@ describe('scramblesuit', () => {
   })
 
   test('a ticket that the bridge cannot read is spent all the same: the next connection is by password', async () => {
-    const clientDir = tempDir()
-    await greeted(await sides(undefined, tempDir(), clientDir))
-    const both = await sides(undefined, tempDir(), clientDir)
+    const clientDir = makeStateDir()
+    await greeted(await sides(undefined, makeStateDir(), clientDir))
+    const both = await sides(undefined, makeStateDir(), clientDir)
     const { near, far } = await tcpPair()
     void accept(both.server, far)
     const connect = (): Promise<Duplex> => Promise.resolve(near)
@@ -169,7 +169,7 @@ describe('scramblesuit', () => {
   })
 
   test('SM-3: the server says its password, makes one where none is given, and keeps it', async () => {
-    const stateDir = tempDir()
+    const stateDir = makeStateDir()
     const launch = async (args: Args): Promise<string | undefined> =>
       Args.from((await scramblesuit.server({ stateDir, args, ...silent })).args as ArgsInit).get('password')
     const made = await launch(Args.none)
@@ -181,7 +181,7 @@ describe('scramblesuit', () => {
   })
 
   test('PT_ARGS: a missing or malformed password is named before anything is dialled', async () => {
-    const client = await scramblesuit.client({ stateDir: tempDir(), ...silent })
+    const client = await scramblesuit.client({ stateDir: makeStateDir(), ...silent })
     const session = clientSession({ target: '127.0.0.1:1', connect: () => expect.fail('nothing is dialled') })
     await expect(client.dial(session)).rejects.toMatchObject({
       code: 'PT_ARGS',
@@ -385,7 +385,7 @@ describe('probes', () => {
     await accept(target.server, first.far)
 
     // A ticket, recorded as it is used.
-    const clientDir = tempDir()
+    const clientDir = makeStateDir()
     const client = await scramblesuitClient({ stateDir: clientDir, ...silent })
     await greeted({ ...target, client })
     const { near, far } = await tcpPair()
