@@ -156,10 +156,19 @@ export function packetCodec(
   return {
     encode: (payload) => (payload.length === 0 ? payload : write(payloadPackets(payload))),
     *decode(chunk) {
-      for (const packet of reader.read(chunk)) {
-        if (packet.flags === packetFlag.payload) yield packet.payload
-        else control(packet)
+      // One payload for each chunk and not for each packet: the application would write every piece by itself.
+      const payloads: Uint8Array[] = []
+      let failure: Error | undefined
+      try {
+        for (const packet of reader.read(chunk)) {
+          if (packet.flags === packetFlag.payload) payloads.push(packet.payload)
+          else control(packet)
+        }
+      } catch (error) {
+        failure = error as Error
       }
+      yield Buffer.concat(payloads)
+      if (failure !== undefined) throw failure
     },
     end: () => reader.end(),
   }

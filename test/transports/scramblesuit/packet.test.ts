@@ -92,7 +92,7 @@ describe('packets', () => {
           codec.end?.()
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 40 },
     )
   })
 
@@ -110,7 +110,7 @@ describe('packets', () => {
   })
 
   test('a burst’s last segment is as long as the distribution says, up to its overheads', () => {
-    for (let target = 21; target <= 1448; target++) {
+    for (let target = 21; target <= 1448; target += target < 60 ? 1 : 7) {
       for (const size of [0, 1, 20, 21, 26, 700, 1427, 1447, 1448, 1449, 3000]) {
         const lengths = paddingPackets(size, target)
         for (const length of lengths) expect(length >= 21 && length <= 1448).toBe(true)
