@@ -27,8 +27,15 @@ export const errorCodes = {
   PT_CONNECT: 'An outgoing connection could not be made; the cause holds the system error.',
   PT_PROXY: 'The upstream proxy could not be reached, or refused the connection.',
   PT_HANDSHAKE: 'The handshake of a transport failed; the stage says where.',
-  PT_FRAME: 'A frame of a transport is malformed, or was changed on the way.',
-  PT_STATE: 'A state file of a transport cannot be read or written, or does not hold what it should.',
+  PT_FRAME: 'A peer of a transport sent what is no valid frame: altered on the way, or written by a broken peer.',
+  PT_STATE: 'A state file of a transport cannot be read or written.',
+  PT_EXEC: 'The program of a PT cannot be started.',
+  PT_EXITED:
+    'The PT ended by itself, before it was ready or later; the message holds how, and its last words on stderr.',
+  PT_PROTOCOL: 'A line from the PT is malformed, comes out of order, or belongs to the other role; the PT was ended.',
+  PT_LAUNCH: 'The PT is there, but a requested transport is not; the message holds the reason for each.',
+  PT_STOPPED: 'The PT has been stopped, so nothing can be carried through it any more.',
+  PT_CRASH_LOOP: 'The PT ended so often in a row that it is not started again.',
 } as const
 
 export type PtErrorCode = keyof typeof errorCodes

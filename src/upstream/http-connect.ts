@@ -41,7 +41,7 @@ export function formatConnect(target: string, credentials?: BasicCredentials): s
 export function parseStatus(head: string): { status: number; reason: string } {
   const parts = /^HTTP\/1\.\d (\d{3})(?: (.*))?$/.exec(head.slice(0, head.indexOf('\r\n')))
   if (parts === null) throw malformed()
-  return { status: Number(parts[1]), reason: toAscii(parts[2] ?? '').slice(0, REASON_LIMIT) }
+  return { status: Number(parts[1]), reason: toAscii(parts[2] ?? '') }
 }
 
 /**
@@ -61,11 +61,17 @@ export async function connectHttp(
   const rest = await readUntil(conn, EMPTY_LINE, HEAD_LIMIT - HTTP.length, signal)
   const { status, reason } = parseStatus(Buffer.concat([start, rest]).toString('latin1'))
   if (status >= 200 && status <= 299) return
-  // Some proxies repeat the host in their answer, and the host is a bridge.
-  const host = target.slice(0, target.lastIndexOf(':'))
-  const answer = `it answered ${status} ${reason.replaceAll(host, '[target]')}`.trimEnd()
-  const hint = status === 407 ? `; the user name and password in TOR_PT_PROXY are missing or wrong` : ''
+  const answer = `it answered ${status} ${withoutHost(reason, target).slice(0, REASON_LIMIT)}`.trimEnd()
+  // tinyproxy says 401 where a user name is missing, and 407 where it is wrong.
+  const hint =
+    status === 407 || status === 401 ? '; the user name and password in TOR_PT_PROXY are missing or wrong' : ''
   throw new PtError('PT_PROXY', `${answer}${hint}`, { stage: 'proxy' })
+}
+
+/** Some proxies repeat the host in their answer, and the host is a bridge. */
+function withoutHost(text: string, target: string): string {
+  const host = target.slice(0, target.lastIndexOf(':')).replace(/^\[|\]$/g, '')
+  return text.replace(new RegExp(host.replaceAll('.', '\\.'), 'gi'), '[target]')
 }
 
 function malformed(): PtError {

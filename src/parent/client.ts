@@ -1,0 +1,87 @@
+/**
+ * A PT client as an application uses it: launched with the environment of a client, kept running, and dialled through.
+ *
+ *     await using pt = await launchClient({ exec: 'obfs4proxy', transports: ['obfs4'], stateDir: '/var/lib/app/pt' })
+ *     const conn = await pt.connect('obfs4', '198.51.100.1:443', { args: { cert: '…', 'iat-mode': '0' } })
+ */
+import type { Duplex } from 'node:stream'
+import type { Address, ArgsInit, OutboundBind, ProxyUri, SocksProtocol } from '../ipc/index.ts'
+import { formatClientEnvironment, parseProxyUri } from '../ipc/index.ts'
+import { parseCommand } from './command.ts'
+import { connectThrough } from './connect.ts'
+import { childEnvironment } from './environment.ts'
+import type { Life } from './launch.ts'
+import type { LaunchOptions, Managed } from './managed.ts'
+import { supervised } from './managed.ts'
+import { Trouble } from './trouble.ts'
+
+export interface LaunchClientOptions extends LaunchOptions {
+  readonly transports: readonly string[]
+  /** The upstream proxy of the PT, such as `socks5://user:password@192.0.2.1:1080`. The PT has to confirm it. */
+  readonly proxy?: ProxyUri | string
+  /** Source addresses of the PT's outgoing connections, for PTs that know of them. */
+  readonly outboundBind?: OutboundBind
+  /** Takes a PT whose SOCKS port is not on loopback. Its connections are then readable on the way there. */
+  readonly allowRemote?: boolean
+  /** Milliseconds for a whole `connect`, the wait for a restart included. Default 60,000. */
+  readonly connectTimeout?: number
+}
+
+/** Where a transport is reached, and by which protocol. */
+export interface ClientMethod {
+  readonly protocol: SocksProtocol
+  readonly address: Address
+}
+
+export interface ConnectOptions {
+  /** Per-connection arguments, as the bridge line has them. */
+  readonly args?: ArgsInit
+  readonly signal?: AbortSignal
+}
+
+export interface ClientPt extends Managed {
+  /** The transports that run. Addresses change with a restart. */
+  readonly methods: ReadonlyMap<string, ClientMethod>
+  /**
+   * A connection to `target` (`host:port`, IPv6 in brackets) through `transport`. While the PT is restarted, waits for it.
+   * Rejects with PT_SOCKS_REFUSED where the PT could not connect, with what it reported about that time; PT_LAUNCH for a
+   * transport that is not there; PT_ARGS, PT_ADDRESS, PT_TIMEOUT, PT_CLOSED, PT_SOCKS, PT_CONNECT; PT_STOPPED,
+   * PT_EXITED or PT_CRASH_LOOP where the PT is gone for good; or with the signal's reason.
+   */
+  connect(transport: string, target: string, options?: ConnectOptions): Promise<Duplex>
+}
+
+/**
+ * Launches a PT client and resolves when it is ready (CMETHODS DONE) with at least one transport. Rejects when nothing of
+ * it is left: PT_NAME, PT_ENV or PT_PROXY_URI for options that cannot be said; PT_EXEC, PT_EXITED, PT_TIMEOUT,
+ * PT_PROTOCOL, PT_LINE_TOO_LONG, PT_VERSION, PT_ENV, PT_PROXY_URI or PT_LAUNCH for what the PT did.
+ */
+export async function launchClient(options: LaunchClientOptions): Promise<ClientPt> {
+  const { transports, stateDir, outboundBind, allowRemote = false, connectTimeout = 60_000 } = options
+  const proxy = typeof options.proxy === 'string' ? parseProxyUri(options.proxy) : options.proxy
+  const own = formatClientEnvironment({ transports, stateDir, proxy, outboundBind })
+  const plan = {
+    command: parseCommand(options.exec),
+    env: childEnvironment(own, options.env),
+    expected: { role: 'client', transports, proxy: proxy !== undefined, allowRemote } as const,
+  }
+  const trouble = new Trouble(options.onEvent)
+  const supervisor = await supervised({ ...options, onEvent: trouble.onEvent }, { transports, plan: () => plan })
+  return {
+    get methods() {
+      return methodsOf(supervisor.life)
+    },
+    get failures() {
+      return supervisor.life.failures
+    },
+    connect: (transport, target, { args, signal } = {}) =>
+      connectThrough({ supervisor, trouble, transport, target, args, signal, timeout: connectTimeout }),
+    stop: () => supervisor.stop(),
+    [Symbol.asyncDispose]: async () => void (await supervisor.stop()),
+  }
+}
+
+function methodsOf({ methods }: Life): Map<string, ClientMethod> {
+  const own = [...methods.values()].filter((method) => method.type === 'cmethod')
+  return new Map(own.map(({ transport, protocol, address }) => [transport, { protocol, address }]))
+}

@@ -1,0 +1,30 @@
+/**
+ * The environment of the sub-process: what it inherits, cleaned, and what this parent tells it. Section "Pluggable
+ * Transport Configuration Environment Variables".
+ *
+ *     PATH=/usr/bin  HOME=/home/alice  …      inherited, or the application's own list
+ *     TOR_PT_MANAGED_TRANSPORT_VER=1  …       from the options of this launch, and from nowhere else
+ */
+import { PtError } from '../error.ts'
+import type { Environment } from '../ipc/index.ts'
+import { PREFIX, withoutPtVariables } from '../ipc/index.ts'
+
+/**
+ * `own` beside what is inherited: `given`, or else the environment of this process without its TOR_PT_ variables, as a
+ * stale TOR_PT_PROXY would lead every connection astray (CENV-5). Throws PT_ENV for a TOR_PT_ variable in `given`.
+ */
+export function childEnvironment(
+  own: Readonly<Record<string, string>>,
+  given?: Readonly<Record<string, string>>,
+): Record<string, string> {
+  for (const name of Object.keys(given ?? {})) {
+    if (name.toUpperCase().startsWith(PREFIX)) {
+      throw new PtError('PT_ENV', `env holds ${name}: variables of the IPC are set by the options that stand for them`)
+    }
+  }
+  return { ...withoutPtVariables(given ?? inherited()), ...own }
+}
+
+function inherited(): Environment {
+  return process.env
+}

@@ -1,0 +1,42 @@
+/**
+ * What a parent tells the application about its PT, as it happens: one union, one callback.
+ */
+import type { PtError } from '../error.ts'
+import type { Args, Message, Severity } from '../ipc/index.ts'
+
+/** How a process ended: an exit status, or the signal that ended it. */
+export interface Exit {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+/** Texts are the PT's own and unchecked: they may hold addresses, and belong into no log on disk as they are (ANON-1). */
+export type PtEvent =
+  | { readonly type: 'launching'; readonly program: string; readonly pid: number }
+  /** Every line of stdout, unknown keywords included; `message` is undefined where a LOG or STATUS is malformed. */
+  | { readonly type: 'line'; readonly line: string; readonly message: Message | undefined }
+  | { readonly type: 'log'; readonly severity: Severity; readonly message: string }
+  /** `args` is the whole line; `transport` is its TRANSPORT, where it has one (STATUS-2). */
+  | { readonly type: 'status'; readonly transport: string | undefined; readonly args: Args }
+  /** `STATUS TYPE=version`, after its status event. */
+  | { readonly type: 'version'; readonly implementation: string; readonly version: string }
+  /** The PT did something odd that was put up with. */
+  | { readonly type: 'warning'; readonly message: string }
+  | { readonly type: 'stderr'; readonly line: string }
+  /** The transports that can be used from now on, and why the others cannot. */
+  | { readonly type: 'ready'; readonly transports: readonly string[]; readonly failures: ReadonlyMap<string, string> }
+  | ({ readonly type: 'exit' } & Exit)
+  /** The PT has ended and is started again in `delay` milliseconds; `attempt` counts the ends in a row, from 1. */
+  | { readonly type: 'restarting'; readonly attempt: number; readonly delay: number; readonly error: PtError }
+  /** The PT has ended and is not started again. */
+  | { readonly type: 'gaveUp'; readonly error: PtError }
+  | ({ readonly type: 'stopped' } & Exit)
+
+export type OnEvent = (event: PtEvent) => void
+
+/** `onEvent` such that nothing it throws or rejects with reaches the parent: a logger's fault must not end a tunnel. */
+export function guarded(onEvent: OnEvent | undefined): OnEvent {
+  return (event) => {
+    void (async () => onEvent?.(event))().catch(() => undefined)
+  }
+}

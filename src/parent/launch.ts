@@ -1,0 +1,124 @@
+/**
+ * One life of a PT: started, listened to until it is ready, and for as long as it runs. Section "Workflow".
+ *
+ *     spawn ── dialogue until CMETHODS DONE or SMETHODS DONE, within the start-up time ── ready ── … ── ended
+ */
+import { performance } from 'node:perf_hooks'
+import { isPtError, PtError } from '../error.ts'
+import { withDeadline } from '../io/index.ts'
+import type { Command } from './command.ts'
+import type { Dialogue, Expected, Method } from './dialogue.ts'
+import { quote } from './dialogue.ts'
+import type { Exit, OnEvent } from './events.ts'
+import { formatExit, formatFailures, PtProcessError } from './process-error.ts'
+import type { Child } from './spawn.ts'
+import { spawnPt } from './spawn.ts'
+import type { ExitStatus } from './stop.ts'
+import { killChild, stopChild } from './stop.ts'
+import { Talk } from './talk.ts'
+
+export interface Plan {
+  readonly command: Command
+  readonly env: Record<string, string>
+  readonly expected: Expected
+  /** Each of these transports has to be there; an empty list wants at least one of those that were asked for. */
+  readonly required: readonly string[]
+  readonly startTimeout: number
+  readonly stopTimeout: number
+}
+
+export interface Ending {
+  readonly error: PtError
+  /** Milliseconds from ready to the end. */
+  readonly uptime: number
+}
+
+export interface Life {
+  readonly methods: ReadonlyMap<string, Method>
+  readonly failures: ReadonlyMap<string, string>
+  /** Resolves when the process is gone, whatever ended it. Never rejects. */
+  readonly ended: Promise<Ending>
+  /** Walks down the ladder. */
+  stop(): Promise<ExitStatus>
+}
+
+/**
+ * Starts a PT and resolves when it is ready. Rejects when the process is gone again: PT_EXEC, PT_EXITED, PT_TIMEOUT,
+ * PT_PROTOCOL, PT_LINE_TOO_LONG, PT_VERSION, PT_ENV, PT_PROXY_URI, PT_LAUNCH, or the signal's reason.
+ */
+export async function launch(plan: Plan, emit: OnEvent, signal?: AbortSignal): Promise<Life> {
+  signal?.throwIfAborted()
+  const talk = new Talk(plan.expected, emit)
+  const child = await spawnPt(plan.command, plan.env, talk)
+  emit({ type: 'launching', program: plan.command.program, pid: child.pid })
+  const exited = child.exited.then((exit) => {
+    emit({ type: 'exit', ...exit })
+    return exit
+  })
+  try {
+    await ready(talk, exited, plan, signal)
+    requireMethods(talk.dialogue, plan.required)
+  } catch (error) {
+    const status = await end(child, error, plan.stopTimeout)
+    if (signal?.aborted) throw signal.reason
+    throw describe(error, plan.command.name, talk, child, status)
+  }
+  const { methods, failures } = talk.dialogue
+  emit({ type: 'ready', transports: [...methods.keys()], failures })
+  return { methods, failures, ended: watch(child, exited, talk, plan), stop: () => stopChild(child, plan.stopTimeout) }
+}
+
+async function ready(talk: Talk, exited: Promise<Exit>, plan: Plan, parent: AbortSignal | undefined): Promise<void> {
+  await withDeadline(plan.startTimeout, 'the start of the PT', parent, async (signal) => {
+    const aborted = new Promise<never>((_, reject) => {
+      const abort = (): void => reject(signal.reason as Error)
+      if (signal.aborted) abort()
+      signal.addEventListener('abort', abort, { once: true })
+    })
+    const failed = talk.faulted.then((error) => Promise.reject(error))
+    const gone = exited.then((exit) => Promise.reject(exitError(exit, `before it said ${talk.dialogue.missing}`)))
+    await Promise.race([failed, talk.done, gone, aborted])
+  })
+}
+
+function requireMethods({ methods, failures }: Dialogue, required: readonly string[]): void {
+  const missing = required.filter((name) => !methods.has(name))
+  if (missing.length === 0 && methods.size > 0) return
+  const what = methods.size === 0 ? 'none of the requested transports is there' : `${missing.join(', ')} did not start`
+  throw new PtError('PT_LAUNCH', `${what}${formatFailures(failures)}`)
+}
+
+/** A PT that broke the protocol, or that would go around the proxy, gets no time to do more. */
+async function end(child: Child, error: unknown, stopTimeout: number): Promise<ExitStatus> {
+  const harmful = isPtError(error, 'PT_PROTOCOL', 'PT_LINE_TOO_LONG')
+  return harmful ? await killChild(child) : await stopChild(child, stopTimeout)
+}
+
+async function watch(child: Child, exited: Promise<Exit>, talk: Talk, plan: Plan): Promise<Ending> {
+  const start = performance.now()
+  const fault = await Promise.race([talk.faulted, exited])
+  const uptime = performance.now() - start
+  if (!(fault instanceof Error)) {
+    return { uptime, error: describe(exitError(fault, 'by itself'), plan.command.name, talk, child, fault) }
+  }
+  const status = await end(child, fault, plan.stopTimeout)
+  return { uptime, error: describe(fault, plan.command.name, talk, child, status) }
+}
+
+function exitError(exit: Exit, when: string): PtError {
+  return new PtError('PT_EXITED', `ended ${when}, with ${formatExit(exit)}`)
+}
+
+/** The error with the program's name before it and its last words behind. */
+function describe(error: unknown, name: string, talk: Talk, child: Child, exit: Exit): PtError {
+  const { dialogue, lines } = talk
+  const cause = error as PtError
+  const code = cause.code
+  let message = `${name}: ${cause.message}`
+  if (code === 'PT_TIMEOUT') message += `, and ${dialogue.missing} is still missing${formatFailures(dialogue.failures)}`
+  if (code === 'PT_EXITED' && child.cutOff !== '') message += `; its last line is cut off: ${quote(child.cutOff)}`
+  const words = child.tail.lastLines(3)
+  if (words.length > 0) message += `; stderr ends with: ${words.join(' | ')}`
+  const traces = { exit, lines: [...lines], stderr: child.tail.text, failures: new Map(dialogue.failures) }
+  return new PtProcessError(code, message, traces, { cause, ...(cause.line === undefined ? {} : { line: cause.line }) })
+}

@@ -1,0 +1,79 @@
+/**
+ * What launching a client and launching a server have in common: options, the first life, supervision, and the end.
+ */
+import type { OnEvent } from './events.ts'
+import { guarded } from './events.ts'
+import type { Life, Plan } from './launch.ts'
+import { launch } from './launch.ts'
+import type { ExitStatus } from './stop.ts'
+import type { RestartOptions } from './supervise.ts'
+import { Supervisor } from './supervise.ts'
+
+export interface LaunchOptions {
+  /** The program, or the program and its arguments. Without a slash it is looked for in PATH. */
+  readonly exec: string | readonly string[]
+  /** An absolute path; the PT makes the directory where it does not exist (ENV-4, ENV-5). */
+  readonly stateDir: string
+  /** The environment of the PT besides TOR_PT_ variables; by default that of this process, without them. */
+  readonly env?: Readonly<Record<string, string>>
+  /** Whether every requested transport has to start. `any`, the default, wants one; `failures` has the others. */
+  readonly require?: 'all' | 'any'
+  /** Milliseconds until the PT has to be ready. Default 30,000. */
+  readonly startTimeout?: number
+  /** Milliseconds that the PT has to end, at each step of the ladder. Default 5,000. */
+  readonly stopTimeout?: number
+  /** `false`: a PT that ends is not started again. */
+  readonly restart?: false | RestartOptions
+  /** Stops the PT when it aborts, as `stop()` does. */
+  readonly signal?: AbortSignal
+  /** Told of all that happens. What it throws is dropped. */
+  readonly onEvent?: OnEvent
+}
+
+/** A PT that runs. */
+export interface Managed extends AsyncDisposable {
+  /** Why a requested transport is not there, in the PT's words; empty where all are. */
+  readonly failures: ReadonlyMap<string, string>
+  /**
+   * Ends the PT: closes its stdin, waits, sends SIGTERM, waits, kills. Resolves with how it ended when it is gone. Every
+   * call gives the same result; leaving an `await using` scope calls it.
+   */
+  stop(): Promise<ExitStatus>
+}
+
+/** What a role adds. */
+export interface Role {
+  readonly transports: readonly string[]
+  /** Made anew for each life. */
+  plan(): Omit<Plan, 'required' | 'startTimeout' | 'stopTimeout'>
+  onFirstReady?(life: Life): void
+  /** Runs when the PT has been stopped. */
+  readonly cleanUp?: () => Promise<void>
+}
+
+/** The first launch, whose failure is the caller's, and every later one, which wants the same transports again. */
+export async function supervised(options: LaunchOptions, role: Role): Promise<Supervisor> {
+  const { startTimeout = 30_000, stopTimeout = 5_000, signal } = options
+  const emit = guarded(options.onEvent)
+  const start = async (required: readonly string[], until: AbortSignal | undefined): Promise<Life> =>
+    await launch({ ...role.plan(), required, startTimeout, stopTimeout }, emit, until)
+  const first = await start(options.require === 'all' ? role.transports : [], signal)
+  role.onFirstReady?.(first)
+  const supervisor = new Supervisor({
+    first,
+    relaunch: (until) => start([...first.methods.keys()], until),
+    restart: options.restart,
+    emit,
+    cleanUp: role.cleanUp,
+  })
+  stopOnAbort(supervisor, signal)
+  return supervisor
+}
+
+function stopOnAbort(supervisor: Supervisor, signal: AbortSignal | undefined): void {
+  // The same promise is what stop() gives, so nobody misses why it failed.
+  const abort = (): void => void supervisor.stop().catch(() => undefined)
+  if (signal?.aborted) abort()
+  signal?.addEventListener('abort', abort, { once: true })
+  supervisor.stopping.addEventListener('abort', () => signal?.removeEventListener('abort', abort), { once: true })
+}

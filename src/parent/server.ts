@@ -1,0 +1,107 @@
+/**
+ * A PT server as an application uses it: launched with the environment of a server and kept running on the same ports.
+ *
+ *     await using pt = await launchServer({
+ *       exec: 'obfs4proxy', transports: [{ name: 'obfs4' }], stateDir: '/var/lib/app/pt',
+ *       onConnection: ({ conn, transport, userAddr }) => serve(conn),
+ *     })
+ *     pt.methods.get('obfs4')?.args     what clients need: cert, iat-mode
+ */
+import type { Address, Args, ArgsInit, Destination, OutboundBind } from '../ipc/index.ts'
+import { DEFAULT_BIND_ADDRESS, formatOutboundBind, formatServerEnvironment, parseAddress } from '../ipc/index.ts'
+import { parseCommand } from './command.ts'
+import { childEnvironment } from './environment.ts'
+import type { Life } from './launch.ts'
+import type { LaunchOptions, Managed, Role } from './managed.ts'
+import { supervised } from './managed.ts'
+import type { OnConnection } from './reception.ts'
+import { receive } from './reception.ts'
+import type { Supervisor } from './supervise.ts'
+
+export interface LaunchServerOptions extends LaunchOptions {
+  readonly transports: readonly ServerTransportInit[]
+  /** Where the PT forwards to. Either this or `onConnection`. */
+  readonly destination?: Destination
+  /** Takes the connections themselves, over an Extended ORPort that is served on loopback as long as the PT runs. */
+  readonly onConnection?: OnConnection
+  /** Source addresses of the PT's outgoing connections, for PTs that know of them. */
+  readonly outboundBind?: OutboundBind
+}
+
+export interface ServerTransportInit {
+  readonly name: string
+  /** `<ip>:<port>` where it listens; by default every IPv4 interface and a port of the system's choice. */
+  readonly bindAddress?: Address | string
+  /** The transport's options, such as `{ 'iat-mode': '1' }`. */
+  readonly options?: ArgsInit
+}
+
+/** Where clients reach a transport, and the arguments that they need. */
+export interface ServerMethod {
+  readonly address: Address
+  readonly args: Args
+}
+
+export interface ServerPt extends Managed {
+  readonly methods: ReadonlyMap<string, ServerMethod>
+}
+
+/**
+ * Launches a PT server and resolves when it is ready (SMETHODS DONE) with at least one transport. A port that the system
+ * chose is kept through restarts, as clients know it by then. Rejects as `launchClient` does; PT_ENV where there is not
+ * exactly one of `destination` and `onConnection`.
+ */
+export async function launchServer(options: LaunchServerOptions): Promise<ServerPt> {
+  const command = parseCommand(options.exec)
+  const names = options.transports.map(({ name }) => name)
+  const bound = new Map(options.transports.map(({ name, bindAddress }) => [name, bindAddressOf(bindAddress)]))
+  const reception = await receive(options)
+  const { destination } = reception
+  const environment = (): Record<string, string> => {
+    const transports = options.transports.map(({ name, options }) => ({ name, options, bindAddress: bound.get(name) }))
+    const own = formatServerEnvironment({ transports, stateDir: options.stateDir, destination })
+    return childEnvironment({ ...own, ...formatOutboundBind(options.outboundBind) }, options.env)
+  }
+  const role: Role = {
+    transports: names,
+    plan: () => ({
+      command,
+      env: environment(),
+      expected: { role: 'server', transports: names, proxy: false, allowRemote: true },
+    }),
+    onFirstReady: ({ methods }) => {
+      for (const [name, { host, port }] of bound) {
+        if (port === 0) bound.set(name, { host, port: methods.get(name)?.address.port ?? 0 })
+      }
+    },
+    cleanUp: () => reception.close(),
+  }
+  try {
+    return serverPt(await supervised(options, role))
+  } catch (error) {
+    await reception.close()
+    throw error
+  }
+}
+
+function serverPt(supervisor: Supervisor): ServerPt {
+  return {
+    get methods() {
+      return methodsOf(supervisor.life)
+    },
+    get failures() {
+      return supervisor.life.failures
+    },
+    stop: () => supervisor.stop(),
+    [Symbol.asyncDispose]: async () => void (await supervisor.stop()),
+  }
+}
+
+function methodsOf({ methods }: Life): Map<string, ServerMethod> {
+  const own = [...methods.values()].filter((method) => method.type === 'smethod')
+  return new Map(own.map(({ transport, address, args }) => [transport, { address, args }]))
+}
+
+function bindAddressOf(given: Address | string | undefined): Address {
+  return typeof given === 'string' ? parseAddress(given) : (given ?? DEFAULT_BIND_ADDRESS)
+}

@@ -1,0 +1,110 @@
+/**
+ * The sub-process: started with exactly the given environment and three pipes, all of them drained to the end.
+ *
+ *     stdin   held open, never written to; its closing asks the PT to end
+ *     stdout  lines of the protocol, each with a limit
+ *     stderr  free text
+ */
+import type { ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { Readable } from 'node:stream'
+import { LineSplitter } from '../ipc/index.ts'
+import type { Command } from './command.ts'
+import { cannotStart } from './command.ts'
+import type { Exit } from './events.ts'
+import { Tail } from './tail.ts'
+
+/** How long the pipes of an ended process are read on; a program that it left behind may hold them open for ever. */
+const DRAIN_TIME = 500
+
+export interface Output {
+  /** One line of stdout, without NL. */
+  line(text: string): void
+  /** stdout can be read no further, as a line is over the limit (PT_LINE_TOO_LONG). */
+  fault(error: Error): void
+  stderr(line: string): void
+}
+
+export interface Child {
+  readonly pid: number
+  /** Resolves when the process is gone and what it wrote has been read. Never rejects. */
+  readonly exited: Promise<Exit>
+  readonly tail: Tail
+  /** What stands on stdout behind the last NL. */
+  readonly cutOff: string
+  closeStdin(): void
+  /** Sends a signal; on Windows both end the process at once. */
+  kill(signal: 'SIGTERM' | 'SIGKILL'): void
+}
+
+/** Starts the program. Rejects with PT_EXEC where the system cannot. */
+export async function spawnPt(command: Command, env: Record<string, string>, output: Output): Promise<Child> {
+  try {
+    const child = spawn(command.program, command.args, { env, stdio: 'pipe', windowsHide: true })
+    const started = once(child, 'spawn')
+    child.on('error', () => undefined)
+    // Without a process there may be no pipes either (EMFILE); this rejects with the system's error.
+    if (child.pid === undefined) await started
+    // Lines may come with the very next event, so the readers are attached before the start is awaited.
+    const exited = exitOf(child)
+    const tail = drainStderr(child.stderr, output)
+    const splitter = readStdout(child.stdout, output)
+    child.stdin.on('error', () => undefined)
+    await started
+    return {
+      pid: child.pid!,
+      exited,
+      tail,
+      get cutOff() {
+        return splitter.rest
+      },
+      closeStdin: () => child.stdin.destroy(),
+      kill: (signal) => void child.kill(signal),
+    }
+  } catch (error) {
+    throw cannotStart(command, error)
+  }
+}
+
+function readStdout(stdout: Readable, output: Output): LineSplitter {
+  const splitter = new LineSplitter()
+  const read = (chunk: Buffer): void => {
+    try {
+      for (const line of splitter.push(chunk)) output.line(line)
+    } catch (error) {
+      stdout.off('data', read).resume()
+      output.fault(error as Error)
+    }
+  }
+  stdout.on('data', read).on('error', () => undefined)
+  return splitter
+}
+
+function drainStderr(stderr: Readable, output: Output): Tail {
+  const tail = new Tail()
+  stderr
+    .on('data', (chunk: Buffer) => {
+      for (const line of tail.push(chunk)) output.stderr(line)
+    })
+    .on('error', () => undefined)
+  return tail
+}
+
+function exitOf(child: ChildProcess): Promise<Exit> {
+  return new Promise((resolve) => {
+    child.once('exit', (code, signal) => {
+      const cut = (): void => {
+        child.stdout?.destroy()
+        child.stderr?.destroy()
+      }
+      // After a busy loop the timer comes before what waits in the pipes; one more turn reads that.
+      const timer = setTimeout(() => setImmediate(cut), DRAIN_TIME)
+      child.once('close', () => {
+        clearTimeout(timer)
+        child.stdin?.destroy()
+        resolve({ code, signal })
+      })
+    })
+  })
+}

@@ -1,0 +1,170 @@
+/**
+ * Keeps a PT running: a new life for each that ends, later and later, and none after too many in a row.
+ *
+ *     ended ── wait 250 ms · 500 ms · 1 s … 30 s, each shortened by up to a half at random ── launch ── ready
+ *
+ * The randomness keeps many parents of one machine from starting at the same moment; the cap keeps a PT that dies of its
+ * configuration from being started for ever.
+ */
+import { setMaxListeners } from 'node:events'
+import { PtError } from '../error.ts'
+import { delay } from '../io/index.ts'
+import type { OnEvent } from './events.ts'
+import type { Ending, Life } from './launch.ts'
+import type { ExitStatus } from './stop.ts'
+
+export interface RestartOptions {
+  /** Milliseconds before the first restart; doubled with each end in a row. Default 250. */
+  readonly initialDelay?: number
+  /** The longest wait in milliseconds. Default 30,000. */
+  readonly maxDelay?: number
+  /** A PT that ran for this many milliseconds was healthy: the count starts anew. Default 60,000. */
+  readonly healthyAfter?: number
+  /** How many ends in a row are followed by a restart. Default 5. */
+  readonly maxRestarts?: number
+}
+
+const defaults: Required<RestartOptions> = { initialDelay: 250, maxDelay: 30_000, healthyAfter: 60_000, maxRestarts: 5 }
+
+/** The wait before restart number `attempt` (from 1), in milliseconds; `random` is from 0 to 1. */
+export function backOff(options: Required<RestartOptions>, attempt: number, random: number): number {
+  const full = Math.min(options.maxDelay, options.initialDelay * 2 ** (attempt - 1))
+  return Math.round(full * (1 - random / 2))
+}
+
+export interface Supervision {
+  readonly first: Life
+  relaunch(this: void, signal: AbortSignal): Promise<Life>
+  readonly restart: false | RestartOptions | undefined
+  readonly emit: OnEvent
+  /** Runs when the PT has been stopped. */
+  readonly cleanUp: (() => Promise<void>) | undefined
+}
+
+export class Supervisor {
+  readonly #relaunch: Supervision['relaunch']
+  readonly #cleanUp: Supervision['cleanUp']
+  readonly #policy: Required<RestartOptions> | undefined
+  readonly #emit: OnEvent
+  readonly #stopping: AbortController = new AbortController()
+  readonly #over: Promise<void>
+  #life: Life
+  #ready: Gate
+  #stopped: Promise<ExitStatus> | undefined
+
+  constructor({ first, relaunch, restart, emit, cleanUp }: Supervision) {
+    this.#life = first
+    this.#relaunch = relaunch
+    this.#policy = restart === false ? undefined : { ...defaults, ...restart }
+    this.#emit = emit
+    this.#cleanUp = cleanUp
+    this.#ready = gate()
+    this.#ready.open(first)
+    // Each connection that is being made listens, so there may be many.
+    setMaxListeners(0, this.#stopping.signal)
+    this.#over = this.#supervise()
+  }
+
+  /** The life that runs, or the last that did. */
+  get life(): Life {
+    return this.#life
+  }
+
+  /** The life that runs, awaited while the PT is restarted. Rejects with PT_STOPPED, PT_CRASH_LOOP or PT_EXITED. */
+  ready(): Promise<Life> {
+    return this.#ready.passed
+  }
+
+  /** Aborts, with PT_STOPPED, as soon as the PT is being stopped. */
+  get stopping(): AbortSignal {
+    return this.#stopping.signal
+  }
+
+  /** Ends the PT and all waiting. Every call gives the same result. */
+  stop(): Promise<ExitStatus> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<ExitStatus> {
+    this.#stopping.abort(new PtError('PT_STOPPED', 'the PT has been stopped'))
+    this.#shut(this.#stopping.signal.reason as PtError)
+    const status = await this.#life.stop()
+    await this.#over
+    await this.#cleanUp?.()
+    this.#emit({ type: 'stopped', code: status.code, signal: status.signal })
+    return status
+  }
+
+  async #supervise(): Promise<void> {
+    let ends = 0
+    for (;;) {
+      const ending = await this.#life.ended
+      if (this.#stopping.signal.aborted) return
+      if (this.#policy === undefined) return this.#giveUp(ending.error)
+      this.#ready = gate()
+      ends = ending.uptime >= this.#policy.healthyAfter ? 1 : ends + 1
+      const next = await this.#restart(this.#policy, ends, ending)
+      if (next === undefined) return
+      ends = next.ends
+      this.#life = next.life
+      this.#ready.open(next.life)
+    }
+  }
+
+  /** The next life and how many ends in a row came before it; undefined where there is none. */
+  async #restart(
+    policy: Required<RestartOptions>,
+    ends: number,
+    { error }: Pick<Ending, 'error'>,
+  ): Promise<{ life: Life; ends: number } | undefined> {
+    const { signal } = this.#stopping
+    let last = error
+    for (let attempt = ends; attempt <= policy.maxRestarts; attempt++) {
+      const wait = backOff(policy, attempt, Math.random())
+      this.#emit({ type: 'restarting', attempt, delay: wait, error: last })
+      try {
+        await delay(wait, signal)
+        const life = await this.#relaunch(signal)
+        if (!signal.aborted) return { life, ends: attempt }
+        await life.stop()
+      } catch (failure) {
+        if (signal.aborted) return undefined
+        last = failure as PtError
+      }
+    }
+    const times = `the PT ended ${policy.maxRestarts + 1} times in a row and is not started again; the last time`
+    this.#giveUp(new PtError('PT_CRASH_LOOP', `${times}: ${last.message}`, { cause: last }))
+    return undefined
+  }
+
+  #giveUp(error: PtError): void {
+    this.#shut(error)
+    this.#emit({ type: 'gaveUp', error })
+  }
+
+  /** Whoever waits for the PT, now or later, is told why it will not come. */
+  #shut(error: PtError): void {
+    this.#ready.fail(error)
+    this.#ready = gate()
+    this.#ready.fail(error)
+  }
+}
+
+/** What connections wait at while the PT is restarted. */
+interface Gate {
+  readonly passed: Promise<Life>
+  open(life: Life): void
+  fail(error: Error): void
+}
+
+function gate(): Gate {
+  let open!: Gate['open']
+  let fail!: Gate['fail']
+  const passed = new Promise<Life>((resolve, reject) => {
+    open = resolve
+    fail = reject
+  })
+  passed.catch(() => undefined)
+  return { passed, open, fail }
+}

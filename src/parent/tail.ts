@@ -1,0 +1,44 @@
+/**
+ * stderr of a PT: free text that is always drained, handed on line by line and never parsed. The end is kept for errors.
+ */
+
+/** How much of stderr is kept, in bytes. */
+export const TAIL_SIZE: number = 16 * 1024
+
+/** A line is cut in pieces of at most this many bytes. */
+const LINE_SIZE = 4 * 1024
+
+export class Tail {
+  #kept: Buffer = Buffer.alloc(0)
+  #line: Buffer = Buffer.alloc(0)
+
+  /** The lines that `chunk` completes. */
+  push(chunk: Buffer): string[] {
+    this.#kept = Buffer.from(Buffer.concat([this.#kept, chunk]).subarray(-TAIL_SIZE))
+    const lines: string[] = []
+    let held = Buffer.concat([this.#line, chunk])
+    for (;;) {
+      const newline = held.indexOf(10)
+      const end = newline === -1 || newline > LINE_SIZE ? LINE_SIZE : newline
+      if (newline === -1 && held.length <= LINE_SIZE) break
+      lines.push(held.toString('utf8', 0, end).replace(/\r$/, ''))
+      held = held.subarray(end === newline ? end + 1 : end)
+    }
+    this.#line = Buffer.from(held)
+    return lines
+  }
+
+  /** The last TAIL_SIZE bytes. */
+  get text(): string {
+    return this.#kept.toString('utf8')
+  }
+
+  /** The last lines that are not blank, shortened, for a message. */
+  lastLines(count: number): string[] {
+    const lines = this.text.split('\n').map((line) => line.trim())
+    return lines
+      .filter((line) => line !== '')
+      .slice(-count)
+      .map((line) => line.slice(0, 300))
+  }
+}

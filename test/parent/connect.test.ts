@@ -1,0 +1,166 @@
+import { once } from 'node:events'
+import { readExactly } from 'postern/io'
+import type { ClientPt, LaunchClientOptions } from 'postern/parent'
+import { launchClient } from 'postern/parent'
+import type { SocksRequest } from 'postern/socks'
+import { acceptSocks } from 'postern/socks'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { freePort, tempDir } from '../support.ts'
+import { echoed, fixture, sayClient, serve, serveSocks } from './fixtures.ts'
+
+/** A PT whose SOCKS port is `port`, until the test has finished. */
+async function launchAt(
+  port: number,
+  options: Partial<LaunchClientOptions> = {},
+  protocol?: string,
+): Promise<ClientPt> {
+  const exec = fixture('say', ...sayClient(port, protocol))
+  const pt = await launchClient({ exec, transports: ['a'], stateDir: tempDir(), ...options })
+  onTestFinished(async () => void (await pt.stop()))
+  return pt
+}
+
+describe('connect', () => {
+  test.each([
+    ['socks5', 5, 'bridge.example:443'],
+    ['socks5', 5, '[2001:db8::1]:443'],
+    ['socks4', 4, '198.51.100.1:443'],
+    ['socks4', 4, 'bridge.example:443'],
+  ])('ARGS-2, ARGS-3, ARGS-4: asks by %s for %s%s, with the arguments', async (protocol, version, target) => {
+    const requests: SocksRequest[] = []
+    const pt = await launchAt(await serveSocks(requests), {}, protocol)
+    const args = { cert: 'x=;\\', 'iat-mode': '0' }
+    const conn = await pt.connect('a', target, { args })
+    expect(await echoed(conn, 'hello')).toBe('hello')
+    expect(requests).toMatchObject([{ version, target }])
+    expect(requests.map((request) => Object.fromEntries(request.args))).toEqual([args])
+  })
+
+  test('ARGS-4, ARGS-5: a list that fits UNAME leaves one NUL for PASSWD, a longer one goes on there', async () => {
+    const logins: string[] = []
+    const port = await serve((conn) => {
+      void (async () => {
+        const methods = await readExactly(conn, (await readExactly(conn, 2)).readUInt8(1))
+        expect(methods).toContain(2)
+        conn.write(Buffer.of(5, 2))
+        const user = await readExactly(conn, (await readExactly(conn, 2)).readUInt8(1))
+        const password = await readExactly(conn, (await readExactly(conn, 1)).readUInt8())
+        logins.push(`${user.length}+${password.length}${password[0] === 0 ? ' NUL' : ''}`)
+        conn.destroy()
+      })().catch(() => conn.destroy())
+    })
+    const pt = await launchAt(port)
+    for (const size of [1, 253, 254]) {
+      const args = { k: 'v'.repeat(size) }
+      await expect(pt.connect('a', '192.0.2.1:1', { args })).rejects.toMatchObject({ code: 'PT_CLOSED' })
+    }
+    expect(logins).toEqual(['3+1 NUL', '255+1 NUL', '255+1'])
+    const args = { k: 'v'.repeat(600) }
+    await expect(pt.connect('a', '192.0.2.1:1', { args })).rejects.toMatchObject({ code: 'PT_ARGS' })
+  })
+
+  test('the connection is half-open where one side has ended, and the bytes behind the reply are its first', async () => {
+    const port = await serve((conn) => {
+      void acceptSocks(conn).then((request) => {
+        request.grant()
+        conn.write('first')
+        conn.on('end', () => conn.end('last')).resume()
+      })
+    })
+    const conn = await (await launchAt(port)).connect('a', '192.0.2.1:1')
+    expect(String(await readExactly(conn, 5))).toBe('first')
+    conn.end()
+    expect(String(await readExactly(conn, 4))).toBe('last')
+  })
+
+  test('fifty at once, without a warning of node', async () => {
+    const warnings: Error[] = []
+    const note = (warning: Error): void => void warnings.push(warning)
+    process.on('warning', note)
+    onTestFinished(() => void process.off('warning', note))
+    const pt = await launchAt(await serveSocks())
+    const conns = await Promise.all(Array.from({ length: 50 }, () => pt.connect('a', '192.0.2.1:1')))
+    expect(await Promise.all(conns.map((conn, index) => echoed(conn, String(index))))).toEqual(
+      conns.map((_, index) => String(index)),
+    )
+    for (const conn of conns) conn.destroy()
+    expect(warnings).toEqual([])
+  })
+
+  test('PT_LAUNCH: a transport that is not there, and why', async () => {
+    const pt = await launchAt(1, { transports: ['a', 'b'] })
+    await expect(pt.connect('b', '192.0.2.1:1')).rejects.toMatchObject({
+      code: 'PT_LAUNCH',
+      message: 'there is no transport b: the PT does not know it',
+    })
+    await expect(pt.connect('c', '192.0.2.1:1')).rejects.toThrow('there is no transport c: it was not requested')
+  })
+
+  test('PT_CONNECT: a PT that runs without its SOCKS port', async () => {
+    const pt = await launchAt(await freePort())
+    await expect(pt.connect('a', '192.0.2.1:1')).rejects.toMatchObject({
+      code: 'PT_CONNECT',
+      cause: { code: 'ECONNREFUSED' },
+    })
+  })
+
+  test('PT_TIMEOUT: a PT that does not answer', async () => {
+    const pt = await launchAt(await serve(() => {}), { connectTimeout: 200 })
+    await expect(pt.connect('a', '192.0.2.1:1')).rejects.toMatchObject({ code: 'PT_TIMEOUT' })
+  })
+
+  test('an aborted connect rejects with the reason of its signal and hangs up', async () => {
+    const controller = new AbortController()
+    const reason = new Error('changed my mind')
+    let hungUp: Promise<unknown> | undefined
+    const port = await serve((conn) => {
+      hungUp = once(conn, 'end')
+      conn.once('data', () => controller.abort(reason))
+    })
+    const pt = await launchAt(port)
+    await expect(pt.connect('a', '192.0.2.1:1', { signal: controller.signal })).rejects.toBe(reason)
+    await hungUp
+    await expect(pt.connect('a', '192.0.2.1:1', { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
+  })
+
+  test('PT_STOPPED: a connect that is under way when the PT is stopped, and one after', async () => {
+    const pt = await launchAt(await serve((conn) => conn.once('data', () => void pt.stop())))
+    await expect(pt.connect('a', '192.0.2.1:1')).rejects.toMatchObject({ code: 'PT_STOPPED' })
+    await expect(pt.connect('a', '192.0.2.1:1')).rejects.toMatchObject({ code: 'PT_STOPPED' })
+  })
+})
+
+describe('PT_SOCKS_REFUSED: a refusal has the meaning of its reply and what the PT said about it', () => {
+  async function refused(...lines: string[]): Promise<string> {
+    await using pt = await launchClient({ exec: fixture('refuse', ...lines), transports: ['a'], stateDir: tempDir() })
+    const error = await pt.connect('a', '192.0.2.1:1').then(
+      () => expect.fail('it connected'),
+      (error: unknown) => error as Error,
+    )
+    expect(error).toMatchObject({ code: 'PT_SOCKS_REFUSED', reply: 5 })
+    return error.message
+  }
+
+  test('STATUS-2: by a STATUS of its transport, without addresses', async () => {
+    const message = await refused(
+      'STATUS TRANSPORT=a ADDRESS=192.0.2.1:1 CONNECT=Failed FINGERPRINT=F00 ERRSTR="no route"',
+    )
+    expect(message).toMatch(/^a: .*refused.*; about that time the PT reported: CONNECT=Failed ERRSTR=no route$/)
+    expect(message).not.toMatch(/192\.0\.2\.1|F00/)
+  })
+
+  test('LOG-2: by a LOG of a warning', async () => {
+    expect(await refused('LOG SEVERITY=warning MESSAGE="handshake: bad cert"')).toMatch(
+      /reported: handshake: bad cert$/,
+    )
+  })
+
+  test.each([
+    ['nothing'],
+    ['a success', 'STATUS TRANSPORT=a CONNECT=Success'],
+    ['another transport', 'STATUS TRANSPORT=b CONNECT=Failed ERRSTR=x'],
+    ['a mere notice', 'LOG SEVERITY=notice MESSAGE=x'],
+  ])('not by %s', async (_, ...lines) => {
+    expect(await refused(...lines)).not.toContain('reported')
+  })
+})

@@ -1,0 +1,126 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { launchClient } from 'postern/parent'
+import { describe, expect, test } from 'vitest'
+import { isAlive, root, tempDir } from '../support.ts'
+import { Events, fixture, sayClient } from './fixtures.ts'
+
+const ready = sayClient(1)
+
+describe('STOP-1: the ladder goes as far as it has to', () => {
+  test.each<[string, string[], object]>([
+    ['stdin closed', fixture('say', ...ready), { code: 0, signal: null, step: 'stdin' }],
+    ['SIGTERM', fixture('stubborn', 'yield'), { code: 7, signal: null, step: 'SIGTERM' }],
+    ['SIGKILL', fixture('stubborn'), { code: null, signal: 'SIGKILL', step: 'SIGKILL' }],
+  ])('%s', async (_, exec, status) => {
+    const events = new Events()
+    const options = { exec, transports: ['a'], stateDir: tempDir(), stopTimeout: 500, onEvent: events.onEvent }
+    const pt = await launchClient(options)
+    const stopped = pt.stop()
+    expect(pt.stop()).toBe(stopped)
+    expect(await stopped).toEqual(status)
+    expect(await pt.stop()).toEqual(status)
+    expect(isAlive(events.pid)).toBe(false)
+    expect(events.all.slice(-2).map(({ type }) => type)).toEqual(['exit', 'stopped'])
+    expect(events.of('restarting')).toEqual([])
+  })
+
+  test('each step waits its time', async () => {
+    const options = { exec: fixture('stubborn'), transports: ['a'], stateDir: tempDir(), stopTimeout: 300 }
+    const pt = await launchClient(options)
+    const start = performance.now()
+    await pt.stop()
+    expect(performance.now() - start).toBeGreaterThan(590)
+  })
+})
+
+test('leaving an `await using` scope stops the PT', async () => {
+  const events = new Events()
+  {
+    await using pt = await launchClient({
+      exec: fixture('say', ...ready),
+      transports: ['a'],
+      stateDir: tempDir(),
+      onEvent: events.onEvent,
+    })
+    expect(pt.methods.size).toBe(1)
+  }
+  expect(isAlive(events.pid)).toBe(false)
+})
+
+test('an aborted signal stops the PT', async () => {
+  const events = new Events()
+  const controller = new AbortController()
+  const stopped = events.next('stopped')
+  const options = { exec: fixture('say', ...ready), transports: ['a'], stateDir: tempDir(), onEvent: events.onEvent }
+  const pt = await launchClient({ ...options, signal: controller.signal })
+  controller.abort()
+  expect(await stopped).toMatchObject({ code: 0 })
+  expect(isAlive(events.pid)).toBe(false)
+  await expect(pt.connect('a', '192.0.2.1:1')).rejects.toMatchObject({ code: 'PT_STOPPED' })
+})
+
+test('a PT that was stopped while it waited for its restart is gone', async () => {
+  const events = new Events()
+  const restarting = events.next('restarting')
+  const restart = { initialDelay: 60_000, maxDelay: 60_000 }
+  const options = {
+    exec: fixture('say', ...ready),
+    transports: ['a'],
+    stateDir: tempDir(),
+    onEvent: events.onEvent,
+    restart,
+  }
+  const pt = await launchClient(options)
+  process.kill(events.pid, 'SIGKILL')
+  await restarting
+  expect(await pt.stop()).toEqual({ code: null, signal: 'SIGKILL', step: 'exited' })
+  expect(events.of('launching').length).toBe(1)
+})
+
+test('a PT that was stopped while it was launched again is gone', async () => {
+  const events = new Events()
+  const exec = fixture('lives', ready.join(';'), 'VERSION 1')
+  const options = {
+    exec,
+    transports: ['a'],
+    stateDir: tempDir(),
+    onEvent: events.onEvent,
+    restart: { initialDelay: 1 },
+  }
+  const pt = await launchClient(options)
+  const again = events.next('launching')
+  process.kill(events.pid, 'SIGKILL')
+  await again
+  await pt.stop()
+  expect(events.of('launching').length).toBe(2)
+  for (const { pid } of events.of('launching')) expect(isAlive(pid)).toBe(false)
+})
+
+test('a fault in mid-run ends the PT with its reason', async () => {
+  const events = new Events()
+  const gaveUp = events.next('gaveUp')
+  const exec = fixture('endless', ...ready)
+  await using pt = await launchClient({
+    exec,
+    transports: ['a'],
+    stateDir: tempDir(),
+    onEvent: events.onEvent,
+    restart: false,
+  })
+  const { error } = await gaveUp
+  expect(error).toMatchObject({ code: 'PT_LINE_TOO_LONG', exit: { signal: 'SIGKILL' } })
+  await expect(pt.connect('a', '192.0.2.1:1')).rejects.toBe(error)
+})
+
+test('STOP-1: a parent that is killed leaves no PT, as its end closes the stdin', async () => {
+  const stateDir = tempDir()
+  const args = [join(root, 'test/fixtures/parent.mjs'), stateDir, ...fixture('farewell', ...ready)]
+  const parent = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  await once(parent.stdout, 'data')
+  expect(existsSync(join(stateDir, 'farewell'))).toBe(false)
+  parent.kill('SIGKILL')
+  await expect.poll(() => existsSync(join(stateDir, 'farewell')), { timeout: 5000 }).toBe(true)
+})
