@@ -43,16 +43,16 @@ export async function handshake(
     conn.off('error', heard)
     return framed(conn, codec)
   } catch (error) {
+    const broken = error === conn.errored
     conn.destroy()
-    throw diagnose(error, options)
+    throw diagnose(error, broken, options)
   }
 }
 
-function diagnose(error: unknown, { signal, late, closed }: HandshakeOptions): unknown {
+function diagnose(error: unknown, broken: boolean, { signal, late, closed }: HandshakeOptions): unknown {
   if (signal.aborted && error === signal.reason) return error
   if (isPtError(error, 'PT_TIMEOUT')) return new PtError('PT_HANDSHAKE', late, { stage: 'timeout', cause: error })
-  const system = typeof (error as NodeJS.ErrnoException).code === 'string' && !isPtError(error)
-  if (system || isPtError(error, 'PT_CLOSED')) {
+  if (broken || isPtError(error, 'PT_CLOSED')) {
     return new PtError('PT_HANDSHAKE', closed, { stage: 'closed', cause: error })
   }
   return error

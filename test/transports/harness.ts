@@ -44,7 +44,7 @@ export async function tcpPair(): Promise<{ near: Socket; far: Socket }> {
 }
 
 /** A Connect of plain TCP, as a PT without an upstream proxy has it. */
-export const plainConnect: Connect = async (target, signal) => {
+const plainConnect: Connect = async (target, signal) => {
   const conn = connect({ ...parseTarget(target), allowHalfOpen: true, noDelay: true, signal })
   await once(conn, 'connect')
   return conn

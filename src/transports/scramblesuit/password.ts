@@ -7,7 +7,7 @@ import type { Args } from '../../transport.ts'
 import { decodeBase32, encodeBase32 } from './base32.ts'
 
 /** The bytes of k_B. */
-export const secretLength = 20
+const secretLength = 20
 const characters = (secretLength * 8) / 5
 
 /** A new secret, as the operator hands it out. */
