@@ -21,9 +21,9 @@ export type Connect = (target: string, signal: AbortSignal) => Promise<Duplex>
 /** How a transport speaks to the operator. Addresses and secrets do not belong into either. */
 export interface Report {
   /** A LOG line. */
-  log(severity: Severity, message: string): void
+  readonly log: (severity: Severity, message: string) => void
   /** A STATUS line; TRANSPORT is put before the pairs. */
-  status(pairs: ArgsInit): void
+  readonly status: (pairs: ArgsInit) => void
 }
 
 /** One connection that the parent asked for. */
@@ -57,7 +57,7 @@ export interface Server {
 }
 
 export interface ClientOptions extends Report {
-  /** Exists, is writable and has mode 0700. Shared with every other transport: begin file names with the transport's. */
+  /** Exists and is writable; the PT makes it with mode 0700 where it was missing. Shared with every other transport: begin file names with the transport's. */
   readonly stateDir: string
 }
 

@@ -1,5 +1,5 @@
 /**
- * Addresses of the IPC. Sections "Server Environment Variables" and "Transport Messages".
+ * Addresses of the IPC. Sections "Server Environment Variables", "Client Messages" and "Server Messages".
  *
  *     <address:port> ::= <IPv4> ":" <port> | "[" <IPv6> "]" ":" <port>
  *

@@ -1,5 +1,5 @@
 /**
- * The line of the protocol, and cutting a byte stream into lines. Section "PT To Parent Process Communication".
+ * The line of the protocol, and cutting a byte stream into lines. Section "Communication" (PT to parent process).
  *
  *     <Line> ::= <Keyword> <OptArgs> <NL>
  *     <KeywordChar> ::= <any US-ASCII alphanumeric, dash, and underscore>

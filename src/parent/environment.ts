@@ -25,6 +25,11 @@ export function childEnvironment(
   return { ...withoutPtVariables(given ?? inherited()), ...own }
 }
 
+/** The variables of the IPC alone. */
+export function onlyPtVariables(env: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith(PREFIX)))
+}
+
 function inherited(): Environment {
   return process.env
 }

@@ -12,7 +12,13 @@ export interface Exit {
 
 /** Texts are the PT's own and unchecked: they may hold addresses, and belong into no log on disk as they are (ANON-1). */
 export type PtEvent =
-  | { readonly type: 'launching'; readonly program: string; readonly pid: number }
+  /** `environment` is what the PT was told: its TOR_PT_ variables, a proxy's password among them. */
+  | {
+      readonly type: 'launching'
+      readonly program: string
+      readonly pid: number
+      readonly environment: Readonly<Record<string, string>>
+    }
   /** Every line of stdout, unknown keywords included; `message` is undefined where a LOG or STATUS is malformed. */
   | { readonly type: 'line'; readonly line: string; readonly message: Message | undefined }
   | { readonly type: 'log'; readonly severity: Severity; readonly message: string }

@@ -7,6 +7,7 @@ import { performance } from 'node:perf_hooks'
 import { isPtError, PtError } from '../error.ts'
 import { withDeadline } from '../io/index.ts'
 import type { Command } from './command.ts'
+import { onlyPtVariables } from './environment.ts'
 import type { Dialogue, Expected, Method } from './dialogue.ts'
 import { quote } from './dialogue.ts'
 import type { Exit, OnEvent } from './events.ts'
@@ -50,7 +51,7 @@ export async function launch(plan: Plan, emit: OnEvent, signal?: AbortSignal): P
   signal?.throwIfAborted()
   const talk = new Talk(plan.expected, emit)
   const child = await spawnPt(plan.command, plan.env, talk)
-  emit({ type: 'launching', program: plan.command.program, pid: child.pid })
+  emit({ type: 'launching', program: plan.command.program, pid: child.pid, environment: onlyPtVariables(plan.env) })
   const exited = child.exited.then((exit) => {
     emit({ type: 'exit', ...exit })
     return exit

@@ -1,0 +1,98 @@
+// npm run docs: writes the pages of docs/ that are made from the sources and tests. test/docs.test.ts holds them fresh.
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { format, resolveConfig } from 'prettier'
+import { build, root } from './setup.mjs'
+import { filesBelow, testFilesWith, testTitles, textOf } from './titles.mjs'
+
+/** The generated pages, by path, for what src/ipc/requirements.ts and src/error.ts export. */
+export async function pages({ requirements, errorCodes }) {
+  return {
+    'docs/spec-map.md': await markdown(specMap(requirements)),
+    'docs/errors.md': await markdown(errors(errorCodes)),
+  }
+}
+
+/** The ids that a text names, each once. */
+export function idsIn(text) {
+  return [...new Set(text.match(/\b[A-Z]+-\d+\b/g) ?? [])]
+}
+
+function specMap(requirements) {
+  const titles = testTitles()
+  const sources = filesBelow('src', '.ts')
+    .filter((file) => file !== 'src/ipc/requirements.ts')
+    .map((file) => ({ file, text: textOf(file) }))
+    .map(({ file, text }) => ({ file, ids: idsIn(text), header: /^\/\*\*[\s\S]*?\*\//.exec(text)?.[0] ?? '' }))
+  const lines = [
+    '# Where each requirement is kept, and where it is shown',
+    'Written by `npm run docs`; change `src/ipc/requirements.ts`, a comment or a test instead. Every statement of the draft that can be kept or broken has a stable id. The sources that cite it and the tests whose titles carry it follow below.',
+    '## Sections and their sources',
+    'Files whose header names the section, or that cite one of its ids.',
+  ]
+  const sections = [...new Set(requirements.map((requirement) => requirement.section))]
+  for (const section of sections) {
+    const own = requirements.filter((requirement) => requirement.section === section)
+    const files = sources.filter(
+      ({ header, ids }) => header.includes(`"${section}"`) || own.some(({ id }) => ids.includes(id)),
+    )
+    lines.push(`- **${section}**: ${files.map(({ file }) => code(file)).join(', ') || 'none yet'}`)
+  }
+  for (const section of sections) {
+    lines.push(`## ${section}`)
+    for (const { id, who, level, says, note } of requirements.filter((one) => one.section === section)) {
+      const cited = sources.filter(({ ids }) => ids.includes(id)).map(({ file }) => code(file))
+      const shown = titles.filter(({ title }) => idsIn(title).includes(id))
+      lines.push(`### ${id}`, `${who}, ${level}. ${escape(says)}`)
+      if (note !== undefined) lines.push(`_Our reading:_ ${escape(note)}`)
+      if (cited.length > 0) lines.push(`- source: ${cited.join(', ')}`)
+      lines.push(
+        ...(shown.length === 0
+          ? ['- no test yet']
+          : shown.map(({ file, title }) => `- ${code(file)}: ${escape(title)}`)),
+      )
+    }
+  }
+  return lines
+}
+
+function errors(errorCodes) {
+  const lines = [
+    '# Errors',
+    'Written by `npm run docs`; change `src/error.ts` or a test instead.',
+    'All errors of this package are a `PtError`. Its `code` is stable and says what kind of failure it is; `isPtError(error, code, …)` asks for it, by code and not by class, so that two copies of the package agree. The message is for the operator: what was wrong, where, and what to do. It holds no secret, and no address of a client or a bridge. Where the system or a peer gave a reason, it is the `cause`.',
+    'An error that the protocol can say carries its `line`, without NL: `ENV-ERROR …` (PT_ENV), `VERSION-ERROR no-version` (PT_VERSION), `PROXY-ERROR …` (PT_PROXY_URI). A PT writes that line and ends with a status other than 0. Errors of one transport become CMETHOD-ERROR or SMETHOD-ERROR with their message, and leave the others running; errors of one connection become a SOCKS reply, and for the operator a LOG and a STATUS line, in which `stage` says how far it came.',
+    'Errors of the system (ECONNREFUSED, EADDRINUSE, …) are handed on as they are where nothing can be added, and otherwise as the `cause`.',
+  ]
+  for (const [name, says] of Object.entries(errorCodes)) {
+    const files = testFilesWith(name).map(code)
+    lines.push(`## ${name}`, escape(says), files.length === 0 ? 'No test yet.' : `Tests: ${files.join(', ')}`)
+  }
+  return lines
+}
+
+function code(text) {
+  return `\`${text}\``
+}
+
+function escape(text) {
+  return text.replace(/\s+/g, ' ').replace(/[\\`*_<>[\]|]/g, '\\$&')
+}
+
+async function markdown(blocks) {
+  const text = blocks.map((block, at) =>
+    block.startsWith('- ') && blocks[at + 1]?.startsWith('- ') ? block : `${block}\n`,
+  )
+  return await format(text.join('\n'), { ...(await resolveConfig(join(root, 'docs/x.md'))), parser: 'markdown' })
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  build()
+  const { requirements } = await import('../dist/ipc/requirements.js')
+  const { errorCodes } = await import('../dist/error.js')
+  for (const [file, text] of Object.entries(await pages({ requirements, errorCodes }))) {
+    writeFileSync(join(root, file), text)
+    console.log(file)
+  }
+}

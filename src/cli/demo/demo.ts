@@ -1,0 +1,155 @@
+/**
+ * `postern demo`: both sides of the IPC at work, on 127.0.0.1 alone and with no other program.
+ *
+ *     this process (parent) ── PT client ══ transport ══ PT server ── web server in this process
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { performance } from 'node:perf_hooks'
+import { fileURLToPath } from 'node:url'
+import { formatAddress } from '../../ipc/index.ts'
+import type { ClientPt, ServerPt } from '../../parent/index.ts'
+import { launchClient, launchServer } from '../../parent/index.ts'
+import { parseArguments, UsageError } from '../usage.ts'
+import { download, exchange, formatRequest } from './download.ts'
+import { observe } from './observer.ts'
+import type { Screen } from './screen.ts'
+import { createScreen, megabytes } from './screen.ts'
+import type { WebServer } from './web-server.ts'
+import { makeFile, serveFile } from './web-server.ts'
+
+const help = `Usage: postern demo [options]
+
+Fetches a file through a pluggable transport on this machine alone: this program is the parent of two PT processes, shows
+what they say to each other, and checks the file by its SHA-256.
+
+Options:
+  --size MIB          size of the file, 1 to 4096 (default 64)
+  --transport NAME    a built-in transport (default obfs4)
+  --help
+`
+
+const options = {
+  size: { type: 'string', default: '64' },
+  transport: { type: 'string', default: 'obfs4' },
+  help: { type: 'boolean', short: 'h' },
+} as const
+
+const main = fileURLToPath(new URL('../main.js', import.meta.url))
+
+interface Demo {
+  readonly screen: Screen
+  readonly dir: string
+  readonly transport: string
+  readonly size: number
+  readonly signal: AbortSignal
+}
+
+/** Returns the exit status: 0 when the file arrived whole. */
+export async function run(argv: readonly string[]): Promise<number> {
+  const { values } = parseArguments({ args: [...argv], options })
+  if (values.help === true) {
+    process.stdout.write(help)
+    return 0
+  }
+  if (!/^\d{1,4}$/.test(values.size) || Number(values.size) < 1 || Number(values.size) > 4096) {
+    throw new UsageError(`--size ${values.size}: expected a number of MiB from 1 to 4096`)
+  }
+  const stop = new AbortController()
+  const abort = (): void => stop.abort(new Error('interrupted'))
+  process.once('SIGINT', abort).once('SIGTERM', abort)
+  const dir = await mkdtemp(join(tmpdir(), 'postern-demo-'))
+  try {
+    const size = Number(values.size) * 2 ** 20
+    const { transport } = values
+    return await show({ screen: createScreen(process.stdout), dir, transport, size, signal: stop.signal })
+  } finally {
+    await rm(dir, { recursive: true, force: true })
+    process.off('SIGINT', abort).off('SIGTERM', abort)
+  }
+}
+
+async function show(demo: Demo): Promise<number> {
+  const { screen, dir, transport, size } = demo
+  screen.line('Postern: a file through a pluggable transport, on this machine alone')
+  screen.line(`  parent ── PT client ══ ${transport} ══ PT server ── web server`)
+  const path = join(dir, 'file')
+  const sha256 = await makeFile(path, size)
+  await using web = await serveFile(path)
+
+  screen.heading('The PT server is launched; it says where it listens, and what clients need')
+  const serverStart = performance.now()
+  await using server = await launchPtServer(demo, web)
+  const serverReady = performance.now() - serverStart
+
+  screen.heading('The PT client is launched; it says where its SOCKS port is')
+  const clientStart = performance.now()
+  await using client = await launchPtClient(demo)
+  const clientReady = performance.now() - clientStart
+
+  screen.heading('What an observer of the wire sees of one request, from its first byte')
+  await showWire(demo, server, client)
+
+  screen.heading(`The file: ${megabytes(size)}, fetched through the transport`)
+  const { address, args } = server.methods.get(transport)!
+  const conn = await client.connect(transport, formatAddress(address), { args, signal: demo.signal })
+  const result = await download(conn, '/file', demo.signal, (done, seconds) => screen.progress(done, size, seconds))
+
+  screen.heading('Both are stopped')
+  await Promise.all([client.stop(), server.stop()])
+
+  const whole = result.bytes === size && result.sha256 === sha256
+  screen.heading('Summary')
+  screen.facts([
+    ['bytes', `${result.bytes} of ${size}`],
+    ['SHA-256', `${result.sha256.slice(0, 16)}… ${whole ? 'as it should be' : `and not ${sha256.slice(0, 16)}…`}`],
+    ['speed', `${megabytes(result.bytes / result.seconds)}/s`],
+    ['time to ready', `server ${serverReady.toFixed(0)} ms, client ${clientReady.toFixed(0)} ms`],
+  ])
+  if (whole) showNext(screen)
+  return whole ? 0 : 1
+}
+
+async function launchPtServer({ screen, dir, transport, signal }: Demo, web: WebServer): Promise<ServerPt> {
+  const pt = await launchServer({
+    exec: [process.execPath, main, 'pt'],
+    transports: [{ name: transport, bindAddress: '127.0.0.1:0' }],
+    stateDir: join(dir, 'server'),
+    destination: { type: 'orPort', address: web.address },
+    restart: false,
+    signal,
+    onEvent: (event) => screen.said('server', event),
+  })
+  return pt
+}
+
+async function launchPtClient({ screen, dir, transport, signal }: Demo): Promise<ClientPt> {
+  return await launchClient({
+    exec: [process.execPath, main, 'pt'],
+    transports: [transport],
+    stateDir: join(dir, 'client'),
+    restart: false,
+    signal,
+    onEvent: (event) => screen.said('client', event),
+  })
+}
+
+async function showWire({ screen, transport, signal }: Demo, server: ServerPt, client: ClientPt): Promise<void> {
+  const { address, args } = server.methods.get(transport)!
+  const plain = formatRequest('/hello')
+  await using observer = await observe(address, plain.length)
+  const conn = await client.connect(transport, formatAddress(observer.address), { args, signal })
+  const answer = await exchange(conn, plain, signal)
+  screen.wire(plain, observer.seen())
+  screen.line(`  The answer that came back: ${answer.trim()}`)
+}
+
+function showNext(screen: Screen): void {
+  screen.heading('Try next')
+  screen.facts([
+    ['npm test', 'every test, real tor and obfs4proxy among the peers where they are installed'],
+    ['node dist/cli/main.js --help', 'the commands'],
+    ['docs/write-a-transport.md', 'a transport of your own in one file'],
+  ])
+}

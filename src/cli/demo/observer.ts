@@ -1,0 +1,27 @@
+/** Whoever watches the wire between PT client and PT server: passes every byte on and keeps the first ones. */
+import { createServer, connect } from 'node:net'
+import { listen, relay } from '../../io/index.ts'
+import type { Address } from '../../ipc/index.ts'
+
+export interface Observer extends AsyncDisposable {
+  /** Where to connect instead of the server. */
+  readonly address: Address
+  /** The first bytes that a client sent, at most as many as asked for. */
+  readonly seen: () => Buffer
+}
+
+export async function observe(server: Address, limit: number): Promise<Observer> {
+  let seen = Buffer.alloc(0)
+  const listener = createServer({ allowHalfOpen: true }, (conn) => {
+    conn.on('data', (chunk: Buffer) => {
+      seen = Buffer.concat([seen, chunk.subarray(0, limit - seen.length)])
+    })
+    relay(conn, connect({ ...server, allowHalfOpen: true })).catch(() => undefined)
+  })
+  const address = await listen(listener, '127.0.0.1', 0)
+  return {
+    address,
+    seen: () => seen,
+    [Symbol.asyncDispose]: () => new Promise((resolve) => listener.close(() => resolve())),
+  }
+}

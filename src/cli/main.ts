@@ -1,0 +1,77 @@
+#!/usr/bin/env node
+/**
+ * The command line: one command each, loaded when it is run. Errors are one or two lines on stderr, never a stack trace.
+ *
+ *     postern            with TOR_PT_MANAGED_TRANSPORT_VER set: the same as `postern pt`
+ *     postern pt …       the PT executable
+ *
+ * Exit status: the command's own; 1 for a failure, 2 for a command line that cannot be run.
+ */
+import { USAGE, UsageError } from './usage.ts'
+
+interface Command {
+  readonly summary: string
+  load(): Promise<{ run(argv: readonly string[]): Promise<number> }>
+}
+
+const commands: Readonly<Record<string, Command>> = {
+  pt: { summary: 'runs pluggable transports for tor or another parent process', load: () => import('./pt.ts') },
+  demo: {
+    summary: 'fetches a file through a transport on this machine alone, and shows how',
+    load: () => import('./demo/demo.ts'),
+  },
+}
+
+/** True where a parent process that speaks the IPC has started us. */
+const managed = process.env['TOR_PT_MANAGED_TRANSPORT_VER'] !== undefined
+
+const notManaged = `postern runs pluggable transports, and is started by tor or by another parent process. In torrc:
+  ClientTransportPlugin obfs4 exec /usr/bin/postern pt
+To see it at work on this machine alone: postern demo. All commands: postern --help
+`
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [first = '', ...rest] = argv
+  if (/^(?:--help|-h|help)$/.test(first)) return print(help())
+  if (/^(?:--?version|-V)$/.test(first)) return print(`postern ${(await import('./version.ts')).packageVersion()}\n`)
+  const command = Object.hasOwn(commands, first) ? commands[first] : undefined
+  if (command !== undefined) return await (await command.load()).run(rest)
+  // obfs4proxy's flags without a command, as its users' torrc has them.
+  if (managed && (first === '' || first.startsWith('-'))) return await (await commands['pt']!.load()).run(argv)
+  if (first === '') return complain(notManaged)
+  throw new UsageError(`there is no ${first.startsWith('-') ? 'option' : 'command'} ${JSON.stringify(first)}`)
+}
+
+function help(): string {
+  const list = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(8)} ${summary}\n`)
+  return `Usage: postern <command> [options]\n\nCommands:\n${list.join('')}\nOptions of every command: --help, --version\n`
+}
+
+function print(text: string): number {
+  process.stdout.write(text)
+  return 0
+}
+
+function complain(text: string): number {
+  process.stderr.write(text)
+  return USAGE
+}
+
+/** A parent reads stdout and little else, so it is told there in its own language; runPt ends the process. */
+async function tellParent(failure: Error): Promise<never> {
+  const [{ runPt }, { packageVersion }] = await Promise.all([import('../pt/index.ts'), import('./version.ts')])
+  const implementation = { name: 'postern', version: packageVersion() }
+  return await runPt({ transports: () => Promise.reject(failure), implementation })
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2))
+} catch (error) {
+  const { message } = error as Error
+  if (managed) await tellParent(error as Error)
+  if (error instanceof UsageError) process.exitCode = complain(`postern: ${message}\nTry: postern --help\n`)
+  else {
+    process.stderr.write(`postern: ${message}\n`)
+    process.exitCode = 1
+  }
+}

@@ -1,0 +1,72 @@
+/** `postern pt`: this process as a PT, client or server as its environment says. */
+import { severities } from '../ipc/index.ts'
+import type { PtOptions } from '../pt/index.ts'
+import { runPt } from '../pt/index.ts'
+import { builtIns } from '../transports/index.ts'
+import { loadTransports } from './load-transports.ts'
+import { translateFlags } from './pt-flags.ts'
+import { parseArguments, UsageError } from './usage.ts'
+import { packageVersion } from './version.ts'
+
+const help = `Usage: postern pt [options]
+
+Runs pluggable transports for the parent process that starts it (tor, or any program that sets the TOR_PT_ variables):
+
+  ClientTransportPlugin obfs4 exec /usr/bin/postern pt
+  ServerTransportPlugin obfs4 exec /usr/bin/postern pt
+
+Options:
+  --load FILE         adds the transports that a JavaScript module exports; may be given several times
+  --transport NAME    offers only this transport; may be given several times
+  --socks4            says socks4 in CMETHOD (SOCKS 4, 4a and 5 are served either way)
+  --log-level LEVEL   error, warning, notice (default), info or debug
+  --unsafe-logging    shows addresses in logs; without it they are scrubbed
+  --help, --version
+
+obfs4proxy's -enableLogging, -logLevel and -unsafeLogging are understood as well.
+Exit status: 0 after a graceful stop, 1 after an error that the parent was told, 2 for a wrong command line.
+`
+
+const options = {
+  load: { type: 'string', multiple: true },
+  transport: { type: 'string', multiple: true },
+  socks4: { type: 'boolean' },
+  'log-level': { type: 'string' },
+  'unsafe-logging': { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean' },
+} as const
+
+/** Runs until the parent ends it; returns for --help and --version only. Throws UsageError. */
+export async function run(argv: readonly string[]): Promise<number> {
+  const { values } = parseArguments({ args: translateFlags(argv), options })
+  const version = packageVersion()
+  if (values.help === true || values.version === true) {
+    process.stdout.write(values.help === true ? help : `postern ${version}\n`)
+    return 0
+  }
+  const level = values['log-level'] ?? 'notice'
+  const logLevel = severities.find((severity) => severity === level)
+  if (logLevel === undefined) throw new UsageError(`--log-level ${level}: expected one of ${severities.join(', ')}`)
+  return await runPt({
+    transports: async () => await chooseTransports(values.load ?? [], values.transport ?? []),
+    implementation: { name: 'postern', version },
+    socksVersion: values.socks4 === true ? 4 : 5,
+    unsafeLogging: values['unsafe-logging'] ?? false,
+    logLevel,
+  })
+}
+
+/** What `runPt` takes as its transports; an error goes to the parent. */
+async function chooseTransports(files: readonly string[], only: readonly string[]): Promise<TransportEntries> {
+  const loaded = await Promise.all(files.map((file) => loadTransports(file)))
+  const all = [...builtIns, ...loaded.flat()]
+  const unknown = only.filter((name) => !all.some((transport) => transport.name === name))
+  if (unknown.length > 0) {
+    const names = all.map((transport) => transport.name).join(', ') || 'none'
+    throw new UsageError(`--transport ${unknown.join(', ')}: no such transport; there are: ${names}`)
+  }
+  return only.length === 0 ? all : all.filter((transport) => only.includes(transport.name))
+}
+
+type TransportEntries = Awaited<ReturnType<Extract<PtOptions['transports'], () => unknown>>>

@@ -1,0 +1,21 @@
+/** Mistakes of whoever typed the command, and the options that every command has. */
+import type { ParseArgsConfig } from 'node:util'
+import { parseArgs } from 'node:util'
+
+/** The exit status after a UsageError. */
+export const USAGE = 2
+
+/** A command line that cannot be run; the message says what to do instead. */
+export class UsageError extends Error {}
+
+type Parsed<Config extends ParseArgsConfig> = ReturnType<typeof parseArgs<Config>>
+
+/** node:util's parseArgs, whose errors become UsageErrors of one sentence. */
+export function parseArguments<Config extends ParseArgsConfig>(config: Config): Parsed<Config> {
+  try {
+    return parseArgs(config)
+  } catch (error) {
+    const [sentence] = (error as Error).message.split(/\. (?=To specify|Did you)/)
+    throw new UsageError(sentence)
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * The forward proxy. Sections "Client Messages" and "Per-Connection Arguments".
+ *
+ *     CMETHOD trebuchet socks5 127.0.0.1:19999
+ *     parent ── SOCKS request ── dial() ── reply ── relay
+ */
+import type { Server, Socket } from 'node:net'
+import { createServer } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { listen, relay } from '../io/index.ts'
+import type { SocksRequest } from '../socks/index.ts'
+import { acceptSocks } from '../socks/index.ts'
+import type { Client, Connect, Report } from '../transport.ts'
+import type { Connections } from './connections.ts'
+import { TOO_MANY } from './connections.ts'
+import { explain, messageOf, stageOf } from './failure.ts'
+import type { Launched } from './launch.ts'
+import { launchAll } from './launch.ts'
+import type { TransportEntry } from './registry.ts'
+import { loadTransport } from './registry.ts'
+import type { Reporter } from './report.ts'
+import { beginHandshake, ignoreErrors, trackOpened, untilAborted } from './session.ts'
+
+/** Arti and tor want their PTs on loopback, and nobody else has any business there. */
+const LISTEN_HOST = '127.0.0.1'
+const SOCKS_TIMEOUT = 10_000
+const DIAL_TIMEOUT = 60_000
+
+export interface ClientConfig {
+  /** Those that were requested and are known, in the order of the request. */
+  readonly entries: readonly TransportEntry[]
+  readonly stateDir: string
+  readonly connect: Connect
+  readonly reporter: Reporter
+  readonly connections: Connections
+  /** The word in CMETHOD; every version is served. Default 5. */
+  readonly socksVersion?: 4 | 5
+  /** Says the bridge's address in STATUS. */
+  readonly unsafeLogging?: boolean
+  /** Milliseconds: a transport's launch (20,000), the SOCKS request (10,000), the dial (60,000). */
+  readonly launchTimeout?: number
+  readonly socksTimeout?: number
+  readonly dialTimeout?: number
+}
+
+/** Launches the transports, reports them up to CMETHODS DONE, and serves. Resolves with the listeners. */
+export function startClient(config: ClientConfig): Promise<Server[]> {
+  return launchAll({
+    method: 'cmethod',
+    entries: config.entries,
+    reporter: config.reporter,
+    launchTimeout: config.launchTimeout,
+    launch: (entry, abandoned) => launch(entry, abandoned, config),
+  })
+}
+
+async function launch(entry: TransportEntry, abandoned: () => boolean, config: ClientConfig): Promise<Launched> {
+  const transport = await loadTransport(entry)
+  const client = await transport.client({
+    stateDir: config.stateDir,
+    ...config.reporter.forTransport(entry.name),
+  })
+  if (abandoned()) throw new Error('launched too late')
+  const listener = createServer({ allowHalfOpen: true, noDelay: true }, (conn) => {
+    void serve(conn, { name: entry.name, client, config })
+  })
+  const address = await listen(listener, LISTEN_HOST, 0)
+  listener.on('error', (error) => config.reporter.log('warning', `${entry.name}: accepting failed: ${error.message}`))
+  const protocol = config.socksVersion === 4 ? 'socks4' : 'socks5'
+  return { listener, message: { type: 'cmethod', transport: entry.name, protocol, address } }
+}
+
+interface Service {
+  readonly name: string
+  readonly client: Client
+  readonly config: ClientConfig
+}
+
+/** Serves one connection of the parent; never rejects. */
+async function serve(conn: Socket, service: Service): Promise<void> {
+  const { name, config } = service
+  ignoreErrors(conn)
+  const admission = config.connections.admit(conn)
+  if (admission === undefined) return config.reporter.log('warning', `${name}: ${TOO_MANY}`)
+  let request: SocksRequest
+  try {
+    request = await acceptSocks(conn, { handshakeTimeout: config.socksTimeout ?? SOCKS_TIMEOUT })
+  } catch (error) {
+    return config.reporter.log('info', `${name}: no SOCKS request: ${messageOf(error)}`)
+  }
+  const report = config.reporter.forTransport(name, secretsOf(request, config))
+  try {
+    const bridge = await dial(conn, request, report, service)
+    if (conn.destroyed) return void bridge.destroy()
+    request.grant()
+    admission.established()
+    report.status([...addressOf(request, config), ['CONNECT', 'Success']])
+    await relay(conn, bridge).catch((error: unknown) => report.log('debug', `connection ended: ${messageOf(error)}`))
+  } catch (error) {
+    const hungUp = conn.destroyed || conn.readableEnded
+    request.refuse(error)
+    if (hungUp) report.log('debug', 'the parent hung up before the connection was made')
+    else reportFailure(error, request, report, config)
+  }
+}
+
+async function dial(conn: Socket, request: SocksRequest, report: Report, service: Service): Promise<Duplex> {
+  const { client, config } = service
+  const { target, args } = request
+  using handshake = beginHandshake(conn, config.dialTimeout ?? DIAL_TIMEOUT, 'the connection to the bridge', true)
+  const { signal } = handshake
+  const outgoing = trackOpened(config.connect)
+  try {
+    const session = { target, args, connect: outgoing.connect, signal, ...report }
+    return await untilAborted(signal, () => client.dial(session))
+  } catch (error) {
+    outgoing.destroyAll()
+    throw error
+  }
+}
+
+function reportFailure(error: unknown, request: SocksRequest, report: Report, config: ClientConfig): void {
+  const stage = stageOf(error)
+  report.status([
+    ...addressOf(request, config),
+    ['CONNECT', 'Failed'],
+    ...(stage === undefined ? [] : [['STAGE', stage] as const]),
+    ['ERRSTR', messageOf(error)],
+  ])
+  report.log('notice', `connection failed: ${explain(error)}`)
+}
+
+function addressOf({ target }: SocksRequest, { unsafeLogging = false }: ClientConfig): [string, string][] {
+  return unsafeLogging ? [['ADDRESS', target]] : []
+}
+
+/** The bridge's host, which may be a name that no pattern finds, and every argument. */
+function secretsOf({ target, args }: SocksRequest, { unsafeLogging = false }: ClientConfig): string[] {
+  const host = target.replace(/:\d+$/, '')
+  return [...[...args].map(([, value]) => value), ...(unsafeLogging ? [] : [target, host])]
+}

@@ -1,0 +1,59 @@
+/**
+ * A failed connection in the operator's words: where it failed, and what may help.
+ */
+import type { DialStage } from '../error.ts'
+import { isPtError } from '../error.ts'
+
+/** What each stage of a dial means to whoever runs the client. */
+const advice: Readonly<Record<DialStage, string>> = {
+  argument: 'check the arguments in the bridge line',
+  dns: 'the name of the bridge could not be resolved',
+  connect: 'the bridge may be down, its address wrong, or the way to it blocked',
+  proxy: 'the upstream proxy in TOR_PT_PROXY could not be used',
+  timeout: 'the bridge may be down, speak another transport, or be blocked',
+  closed: 'the bridge hung up: the bridge line may be wrong or old, or the connection is interfered with',
+  mark: 'what answered does not speak this transport with the keys of the bridge line',
+  mac: 'the answer was changed on its way, or is not of the bridge in the bridge line',
+  hour: 'the clock of this machine, or that of the bridge, is wrong',
+  auth: 'what answered does not hold the key in the bridge line',
+}
+
+const systemStages: Readonly<Record<string, DialStage>> = {
+  ENOTFOUND: 'dns',
+  EAI_AGAIN: 'dns',
+  EAI_FAIL: 'dns',
+  ECONNRESET: 'closed',
+  EPIPE: 'closed',
+  ETIMEDOUT: 'timeout',
+  ECONNREFUSED: 'connect',
+  EHOSTUNREACH: 'connect',
+  ENETUNREACH: 'connect',
+  EADDRNOTAVAIL: 'connect',
+}
+
+/** Where a dial failed; undefined where the transport does not say. */
+export function stageOf(error: unknown): DialStage | undefined {
+  const { code, cause } = (error ?? {}) as { code?: unknown; cause?: unknown }
+  if (isPtError(error)) {
+    if (error.stage !== undefined) return error.stage
+    if (isPtError(error, 'PT_ARGS', 'PT_ADDRESS')) return 'argument'
+    if (isPtError(error, 'PT_TIMEOUT')) return 'timeout'
+    if (isPtError(error, 'PT_CLOSED')) return 'closed'
+    if (isPtError(error, 'PT_PROXY')) return 'proxy'
+    if (isPtError(error, 'PT_CONNECT')) return (cause === undefined ? undefined : stageOf(cause)) ?? 'connect'
+  }
+  return typeof code === 'string' ? systemStages[code] : undefined
+}
+
+/** One sentence on a failed dial: stage, the error's own words, advice. */
+export function explain(error: unknown): string {
+  const stage = stageOf(error)
+  const what = messageOf(error)
+  return stage === undefined ? what : `${what} (${stage}: ${advice[stage]})`
+}
+
+/** The message of whatever was thrown; never empty. */
+export function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error === 'string' && error !== '' ? error : 'unknown error'
+  return error.message || (error as NodeJS.ErrnoException).code || error.name
+}

@@ -1,0 +1,204 @@
+/**
+ * The process of a PT: the only file below cli/ that touches environment, standard streams, signals and exit.
+ * Sections "Workflow" and "Pluggable Transport Shutdown"; docs/pt.md describes it for operators.
+ *
+ *     VERSION ── environment ── PROXY ── load ── launch ── …METHODS DONE ── relay ── stop ── drain ── exit 0
+ *        └──────────── *-ERROR ──────────┴── exit 1
+ */
+import type { Server } from 'node:net'
+import { isPtError } from '../error.ts'
+import type { Severity } from '../ipc/index.ts'
+import { formatMessage } from '../ipc/index.ts'
+import { makeConnect } from '../upstream/index.ts'
+import { startClient } from './client.ts'
+import type { ConnectionLimits, Connections } from './connections.ts'
+import { createConnections } from './connections.ts'
+import { messageOf } from './failure.ts'
+import type { LineOutput } from './line-output.ts'
+import { openLineOutput } from './line-output.ts'
+import type { Configuration, Implementation } from './negotiate.ts'
+import { configure, negotiateVersion, sayFatal } from './negotiate.ts'
+import { redirect } from './redirect.ts'
+import type { Registry, TransportEntry } from './registry.ts'
+import { registry } from './registry.ts'
+import type { Reporter } from './report.ts'
+import { createReporter } from './report.ts'
+import { scrubAddresses } from './scrub.ts'
+import { startServer } from './server.ts'
+import type { StopRequest } from './shutdown.ts'
+import { watchForStop } from './shutdown.ts'
+
+export interface PtOptions extends ConnectionLimits {
+  /**
+   * What this PT can run. A function is called once the environment has been found good; where it fails, the parent is
+   * told so by ENV-ERROR.
+   */
+  readonly transports: readonly TransportEntry[] | (() => Promise<readonly TransportEntry[]>)
+  /** For `STATUS TYPE=version`, which is left out without it. */
+  readonly implementation?: Implementation
+  /** The word in CMETHOD; SOCKS 4, 4a and 5 are served in any case. Default 5. */
+  readonly socksVersion?: 4 | 5
+  /** Shows addresses in LOG, STATUS and on stderr. Secrets never appear. */
+  readonly unsafeLogging?: boolean
+  /** LOG lines below it are left out. Default: notice. */
+  readonly logLevel?: Severity
+  /** How long connections may go on after the PT was told to stop, in ms. Default 1,000. */
+  readonly drainTimeout?: number
+  /** Limits in ms: a transport's launch (20,000), a SOCKS request (10,000), a dial (60,000), a server's handshake (180,000). */
+  readonly launchTimeout?: number
+  readonly socksTimeout?: number
+  readonly dialTimeout?: number
+  readonly acceptTimeout?: number
+}
+
+/** Exit statuses: after a graceful stop, and after a *-ERROR line or an error that nobody caught. */
+const STOPPED = 0
+const FAILED = 1
+
+const DRAIN_TIMEOUT = 1_000
+/** What waits in stdout's queue when the process ends gets this long, in ms. */
+const FLUSH_TIMEOUT = 300
+
+/** Parent at the start; a PT whose parent dies is handed to another process. */
+const parent = process.ppid
+
+interface Pt {
+  readonly options: PtOptions
+  readonly reporter: Reporter
+  readonly stdout: LineOutput
+  readonly stderr: LineOutput
+}
+
+/**
+ * Runs this process as a PT until its parent ends it; then the process exits. Throws PT_NAME, and has not said anything
+ * yet, where two of `transports` have one name.
+ */
+export async function runPt(options: PtOptions): Promise<never> {
+  const known = typeof options.transports === 'function' ? options.transports : registry(options.transports)
+  const pt = takeOver(options)
+  const stop = watch()
+  let afterVersion = false
+  const connections = createConnections(options)
+  let launched: Promise<Server[]>
+  try {
+    negotiateVersion(process.env, pt.reporter, options.implementation)
+    afterVersion = true
+    const configuration = configure(process.env, pt.reporter)
+    if (configuration.env.exitOnStdinClose) stop.watchStdin(process.stdin)
+    const transports = typeof known === 'function' ? registry(await known()) : known
+    launched = launch(pt, configuration, transports, connections)
+  } catch (error) {
+    return await fail(pt, error, afterVersion)
+  }
+  return await untilStopped(pt, stop, launched, connections)
+}
+
+async function untilStopped(
+  pt: Pt,
+  stop: StopRequest,
+  launched: Promise<Server[]>,
+  connections: Connections,
+): Promise<never> {
+  const listeners = launched.then((servers) => {
+    pt.stdout.release()
+    return servers
+  })
+  const reason = await stop.first
+  void listeners.then((servers) => servers.forEach((server) => server.close()))
+  await Promise.race([connections.drain(pt.options.drainTimeout ?? DRAIN_TIMEOUT), stop.hurry])
+  const { established, failed } = connections.count
+  pt.reporter.log('info', `stopped: ${reason}; ${established} connections served, ${failed} handshakes failed`)
+  return await exit(pt, STOPPED)
+}
+
+/** From here on stdout is the protocol's, and no failure of a single connection ends the process. */
+function takeOver(options: PtOptions): Pt {
+  const stdout = openLineOutput(1, (count) =>
+    formatMessage({
+      type: 'log',
+      severity: 'warning',
+      message: `${count} lines dropped: the parent did not read them`,
+    }),
+  )
+  const stderr = openLineOutput(2, (count) => `${count} lines dropped: nobody read them\n`)
+  stderr.release()
+  // A console.log in a transport would break the protocol, and a console.error could hold addresses.
+  for (const stream of [process.stdout, process.stderr]) {
+    redirect(stream, (text) => stderr.write(options.unsafeLogging ? text : scrubAddresses(text)))
+  }
+  const pt = { options, stdout, stderr, reporter: createReporter(stdout, options) }
+  process.on('uncaughtException', (error) => void die(pt, error))
+  // A promise that nobody awaited belongs to one connection; the state of the others is sound.
+  process.on('unhandledRejection', (error) => pt.reporter.log('error', `unhandled rejection: ${messageOf(error)}`))
+  return pt
+}
+
+function launch(pt: Pt, configuration: Configuration, known: Registry, connections: Connections): Promise<Server[]> {
+  const { options, reporter } = pt
+  const { env } = configuration
+  const unknown = env.transports
+    .map((one) => (typeof one === 'string' ? one : one.name))
+    .filter((name) => !known.has(name))
+  if (unknown.length > 0) reporter.log('info', `passed over, as this PT has no such transport: ${unknown.join(', ')}`)
+  const common = { ...options, stateDir: env.stateDir, reporter, connections }
+  if (configuration.role === 'client') {
+    const { transports, outboundBind } = configuration.env
+    const connect = makeConnect({ proxy: configuration.proxy, outboundBind })
+    return startClient({ ...common, connect, entries: transports.flatMap((name) => known.get(name) ?? []) })
+  }
+  const { transports, destination } = configuration.env
+  const entries = transports.flatMap((requested) => {
+    const entry = known.get(requested.name)
+    return entry === undefined ? [] : [{ ...requested, entry }]
+  })
+  return startServer({ ...common, connect: makeConnect({}), destination, entries })
+}
+
+/** Signals and the parent's death count from the start; stdin, once the environment says so. */
+function watch(): StopRequest {
+  // nohup and terminals send it to the whole group; when a PT ends is its parent's decision.
+  process.on('SIGHUP', () => undefined)
+  return watchForStop({
+    parentIsAlive,
+    onSignal(listener) {
+      for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => listener(signal))
+    },
+  })
+}
+
+function parentIsAlive(): boolean {
+  if (process.platform !== 'win32') return process.ppid === parent
+  try {
+    return process.kill(parent, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+async function fail(pt: Pt, error: unknown, afterVersion: boolean): Promise<never> {
+  sayFatal(pt.reporter, error, afterVersion)
+  complain(pt, error)
+  return await exit(pt, FAILED)
+}
+
+async function die(pt: Pt, error: unknown): Promise<never> {
+  pt.reporter.lastWords(`internal error: ${messageOf(error)}`)
+  complain(pt, error)
+  return await exit(pt, FAILED)
+}
+
+/** For whoever started the PT by hand, or reads what tor logs of its stderr. */
+function complain({ options, stderr }: Pt, error: unknown): void {
+  const text = `${options.implementation?.name ?? 'pt'}: ${messageOf(error)}\n`
+  stderr.write(options.unsafeLogging ? text : scrubAddresses(text))
+  if (isPtError(error, 'PT_ENV')) {
+    stderr.write(
+      'A pluggable transport is started by tor or another parent process, which sets the TOR_PT_ variables.\n',
+    )
+  }
+}
+
+async function exit({ stdout, stderr }: Pt, status: number): Promise<never> {
+  await Promise.all([stdout.close(FLUSH_TIMEOUT), stderr.close(FLUSH_TIMEOUT)])
+  process.exit(status)
+}

@@ -1,0 +1,63 @@
+/**
+ * From the environment to a configuration, in the draft's order. Sections "Workflow" (steps 2 to 4), "Common Messages".
+ *
+ *     TOR_PT_MANAGED_TRANSPORT_VER ── VERSION 1 | VERSION-ERROR no-version
+ *     every other variable ────────── nothing   | LOG SEVERITY=error …, ENV-ERROR <message>
+ *     TOR_PT_PROXY (client) ───────── PROXY DONE (or nothing, where there is none) | PROXY-ERROR <message>
+ */
+import { isPtError } from '../error.ts'
+import type { ClientEnvironment, Environment, ProxyUri, ServerEnvironment } from '../ipc/index.ts'
+import {
+  readClientEnvironment,
+  readProxy,
+  readRole,
+  readServerEnvironment,
+  readVersion,
+  versionStatus,
+} from '../ipc/index.ts'
+import { messageOf } from './failure.ts'
+import type { Reporter } from './report.ts'
+import { makeStateDir } from './state-dir.ts'
+
+/** The program, as `STATUS TYPE=version` names it. */
+export interface Implementation {
+  readonly name: string
+  readonly version: string
+}
+
+/** What the parent asked for: one role, never both (ARCH-1). */
+export type Configuration =
+  | { readonly role: 'client'; readonly env: ClientEnvironment; readonly proxy: ProxyUri | undefined }
+  | { readonly role: 'server'; readonly env: ServerEnvironment }
+
+/** Answers the version, before anything else is read (FLOW-2). Throws PT_VERSION, or PT_ENV where none is offered. */
+export function negotiateVersion(env: Environment, reporter: Reporter, implementation?: Implementation): void {
+  reporter.say({ type: 'version', version: readVersion(env) })
+  if (implementation !== undefined) reporter.say(versionStatus(implementation.name, implementation.version))
+}
+
+/** Reads the rest, makes the state directory and answers the proxy. Throws PT_ENV and PT_PROXY_URI. */
+export function configure(env: Environment, reporter: Reporter): Configuration {
+  if (readRole(env) === 'server') {
+    const server = readServerEnvironment(env)
+    makeStateDir(server.stateDir)
+    return { role: 'server', env: server }
+  }
+  const client = readClientEnvironment(env)
+  makeStateDir(client.stateDir)
+  const proxy = readProxy(env)
+  if (proxy !== undefined) reporter.say({ type: 'proxyDone' })
+  return { role: 'client', env: client, proxy }
+}
+
+/**
+ * Says the error that ends the PT: the line that it carries, or ENV-ERROR with its message. C tor logs the text of an
+ * ENV-ERROR that comes before VERSION and loses one that comes after it, so there a LOG line goes first.
+ */
+export function sayFatal(reporter: Reporter, error: unknown, afterVersion: boolean): void {
+  const message = messageOf(error)
+  if (afterVersion && !isPtError(error, 'PT_PROXY_URI')) reporter.lastWords(message)
+  const line = isPtError(error) ? error.line : undefined
+  if (line === undefined) reporter.say({ type: 'envError', message })
+  else reporter.say({ type: 'unknown', line })
+}

@@ -1,0 +1,76 @@
+/**
+ * What the PT says to its parent, as messages. Sections "Common Messages", "Log Message", "Status Message".
+ *
+ *     say     VERSION, CMETHOD, … : written as they are
+ *     log     LOG SEVERITY=notice MESSAGE="…"             at or above the log level ┐ scrubbed of addresses and secrets,
+ *     status  STATUS TRANSPORT=obfs4 CONNECT=Success                                ┘ bounded in length and per second
+ */
+import type { ArgsInit, Message, Severity } from '../ipc/index.ts'
+import { Args, formatMessage, severities, transportStatus } from '../ipc/index.ts'
+import type { Report } from '../transport.ts'
+import type { LineOutput } from './line-output.ts'
+import { rateLimit } from './rate-limit.ts'
+import { redact, scrubAddresses } from './scrub.ts'
+
+/** LOG and STATUS lines per second; what is above is counted. */
+const LINES_PER_SECOND = 50
+/** The longest text of one value, in characters. */
+const TEXT_LIMIT = 2_000
+
+export interface Reporter {
+  /** A message of the protocol, unchanged. */
+  say(message: Message): void
+  log(severity: Severity, text: string): void
+  /** A LOG line of severity error that no limit holds back: the last words of this process. */
+  lastWords(text: string): void
+  /** `text` as it may be said: without `secrets`, and without addresses unless they were asked for. */
+  clean(text: string, secrets?: readonly string[]): string
+  /** What one transport, or one connection of it, may use: its STATUS names it, and `secrets` appear in none of its texts. */
+  forTransport(name: string, secrets?: readonly string[]): Report
+}
+
+export interface ReportOptions {
+  /** Shows addresses. Secrets are never shown. */
+  readonly unsafeLogging?: boolean
+  /** LOG lines below it are left out. Default: notice. */
+  readonly logLevel?: Severity
+}
+
+export function createReporter(output: LineOutput, options: ReportOptions = {}): Reporter {
+  const { unsafeLogging = false, logLevel = 'notice' } = options
+  const say = (message: Message): void => output.write(formatMessage(message))
+  const mayPass = rateLimit(LINES_PER_SECOND, (count) =>
+    say({ type: 'log', severity: 'warning', message: `${count} more LOG and STATUS lines suppressed within a second` }),
+  )
+  const clean = (text: string, secrets: readonly string[] = []): string => {
+    const short = text.length > TEXT_LIMIT ? `${text.slice(0, TEXT_LIMIT)}…` : text
+    return unsafeLogging ? redact(short, secrets) : scrubAddresses(redact(short, secrets))
+  }
+  const log = (severity: Severity, text: string, secrets: readonly string[] = []): void => {
+    if (severities.indexOf(severity) > severities.indexOf(logLevel) || !mayPass()) return
+    say({ type: 'log', severity, message: clean(text, secrets) })
+  }
+  const status = (name: string, pairs: ArgsInit, secrets: readonly string[]): void => {
+    // A transport in JavaScript may well give PERCENT as a number.
+    const given: (readonly [string, unknown])[] = [...Args.from(pairs)]
+    const cleaned = given.map(([key, value]) => [key, clean(String(value), secrets)] as const)
+    if (cleaned.length === 0 || !mayPass()) return
+    try {
+      say(transportStatus(name, cleaned))
+    } catch (error) {
+      log('warning', `${name}: a STATUS cannot be said: ${(error as Error).message}`, secrets)
+    }
+  }
+  return {
+    say,
+    log: (severity, text) => log(severity, text),
+    lastWords: (text) => say({ type: 'log', severity: 'error', message: clean(text) }),
+    clean,
+    forTransport: (name, secrets = []) => ({
+      log(severity, text) {
+        log(severities.includes(severity) ? severity : 'notice', `${name}: ${text}`, secrets)
+      },
+      status: (pairs) => status(name, pairs, secrets),
+    }),
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * The reverse proxy (ARCH-4). Sections "Server Environment Variables" and "Server Messages".
+ *
+ *     SMETHOD rot_by_N 198.51.100.1:2323 ARGS:N=13
+ *     PT client ══ accept() ── ORPort, or ExtORPort with USERADDR and TRANSPORT ── relay
+ */
+import type { Server as Listener, Socket } from 'node:net'
+import { createServer, isIP } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { connectExtOrPort } from '../extor/index.ts'
+import { listen, relay } from '../io/index.ts'
+import type { Address, Destination, ServerTransport } from '../ipc/index.ts'
+import { Args, DEFAULT_BIND_ADDRESS, formatAddress } from '../ipc/index.ts'
+import type { Connect, Report, Server } from '../transport.ts'
+import type { Connections } from './connections.ts'
+import { TOO_MANY } from './connections.ts'
+import { messageOf } from './failure.ts'
+import type { Launched } from './launch.ts'
+import { launchAll } from './launch.ts'
+import type { TransportEntry } from './registry.ts'
+import { loadTransport } from './registry.ts'
+import type { Reporter } from './report.ts'
+import { beginHandshake, ignoreErrors, untilAborted } from './session.ts'
+
+/** A backstop: transports have limits of their own, and hold failed handshakes open for a time of their choice. */
+const ACCEPT_TIMEOUT = 180_000
+const DESTINATION_TIMEOUT = 30_000
+/** How long a connection is silent before TCP asks whether its other end is still there, in ms. */
+const KEEP_ALIVE = 60_000
+
+/** A transport that was requested and is known, with what it was given. */
+export interface ServerEntry extends ServerTransport {
+  readonly entry: TransportEntry
+}
+
+export interface ServerConfig {
+  /** In the order of the request. */
+  readonly entries: readonly ServerEntry[]
+  readonly stateDir: string
+  readonly destination: Destination
+  /** Opens the connections to the destination. */
+  readonly connect: Connect
+  readonly reporter: Reporter
+  readonly connections: Connections
+  /** Milliseconds: a transport's launch (20,000), its handshake with a client (180,000), the ORPort (30,000). */
+  readonly launchTimeout?: number
+  readonly acceptTimeout?: number
+  readonly destinationTimeout?: number
+}
+
+/** Launches the transports, reports them up to SMETHODS DONE, and serves. Resolves with the listeners. */
+export function startServer(config: ServerConfig): Promise<Listener[]> {
+  return launchAll({
+    method: 'smethod',
+    entries: config.entries,
+    reporter: config.reporter,
+    launchTimeout: config.launchTimeout,
+    secretsOf,
+    launch: (entry, abandoned) => launch(entry, abandoned, config),
+  })
+}
+
+/** A server's options are its keys, for all that we know of them. */
+function secretsOf({ options }: ServerEntry): string[] {
+  return [...options].map(([, value]) => value)
+}
+
+async function launch(requested: ServerEntry, abandoned: () => boolean, config: ServerConfig): Promise<Launched> {
+  const { name, entry, options, bindAddress = DEFAULT_BIND_ADDRESS } = requested
+  const report = config.reporter.forTransport(name, secretsOf(requested))
+  const transport = await loadTransport(entry)
+  const server = await transport.server({ stateDir: config.stateDir, args: options, ...report })
+  if (abandoned()) throw new Error('launched too late')
+  // A client that vanishes without a word, as phones do, is noticed after some minutes instead of never.
+  const keepAlive = { keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE }
+  const listener = createServer({ allowHalfOpen: true, noDelay: true, ...keepAlive }, (conn) => {
+    void serve(conn, { name, server, report, config })
+  })
+  const address = await bind(listener, bindAddress)
+  listener.on('error', (error) => report.log('warning', `accepting failed: ${error.message}`))
+  return { listener, message: { type: 'smethod', transport: name, address, args: Args.from(server.args ?? Args.none) } }
+}
+
+/** Exactly the address that was asked for (SM-2). The message names the port only: the parent knows the address. */
+async function bind(listener: Listener, { host, port }: Address): Promise<Address> {
+  try {
+    return await listen(listener, host, port)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new Error(`cannot listen on port ${port} of the bind address: ${code ?? messageOf(error)}`, { cause: error })
+  }
+}
+
+interface Service {
+  readonly name: string
+  readonly server: Server
+  readonly report: Report
+  readonly config: ServerConfig
+}
+
+/** Serves one client; never rejects. A failed handshake says nothing to the client (no probe learns from it). */
+async function serve(conn: Socket, service: Service): Promise<void> {
+  const { report, config } = service
+  ignoreErrors(conn)
+  const admission = config.connections.admit(conn)
+  if (admission === undefined) return report.log('warning', TOO_MANY)
+  const userAddr = addressOf(conn)
+  try {
+    const client = await accept(conn, service)
+    admission.established()
+    try {
+      await relay(client, await forward(conn, userAddr, service))
+    } finally {
+      client.destroy()
+    }
+  } catch (error) {
+    report.log('debug', `connection ended: ${messageOf(error)}`)
+  } finally {
+    conn.destroy()
+  }
+}
+
+async function accept(conn: Socket, { server, report, config }: Service): Promise<Duplex> {
+  using handshake = beginHandshake(conn, config.acceptTimeout ?? ACCEPT_TIMEOUT, 'the handshake', false)
+  const { signal } = handshake
+  return await untilAborted(signal, () => server.accept({ conn, signal, ...report }))
+}
+
+async function forward(conn: Socket, userAddr: string | undefined, service: Service): Promise<Duplex> {
+  const { name, report, config } = service
+  const { destination, destinationTimeout = DESTINATION_TIMEOUT } = config
+  using handshake = beginHandshake(conn, destinationTimeout, 'the connection to the ORPort', false)
+  const { signal } = handshake
+  try {
+    const application = ignoreErrors(await config.connect(formatAddress(destination.address), signal))
+    if (destination.type === 'orPort') return application
+    const { cookieFile } = destination
+    try {
+      const about = { cookieFile, transport: name, ...(userAddr === undefined ? {} : { userAddr }) }
+      await connectExtOrPort(application, about, signal)
+    } catch (error) {
+      application.destroy()
+      throw error
+    }
+    return application
+  } catch (error) {
+    if (!conn.destroyed) report.log('warning', `cannot forward to the ${destination.type}: ${messageOf(error)}`)
+    throw error
+  }
+}
+
+/** The client as ExtORPort wants it: an IPv4 client of an IPv6 listener as IPv4, and no zone. */
+function addressOf({ remoteAddress, remotePort }: Socket): string | undefined {
+  const host = remoteAddress?.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '')
+  if (host === undefined || remotePort === undefined || isIP(host) === 0) return undefined
+  return formatAddress({ host, port: remotePort })
+}

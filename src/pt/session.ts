@@ -1,0 +1,81 @@
+/**
+ * One connection on its way to being relayed: who hung up, how long it may take, and which sockets it opened.
+ */
+import type { Duplex } from 'node:stream'
+import { PtError } from '../error.ts'
+import { deadline } from '../io/index.ts'
+import type { Connect } from '../transport.ts'
+
+export interface Handshake extends Disposable {
+  /** Aborts when `conn` closes, or after the time limit. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * A signal for the handshake of an accepted connection. With `watchEnd`, an end of `conn` that no byte waits in front of
+ * counts as hanging up too: a parent that closes its SOCKS connection is seen as a FIN only.
+ */
+export function beginHandshake(conn: Duplex, ms: number, what: string, watchEnd: boolean): Handshake {
+  const gone = new AbortController()
+  const limit = deadline(ms, what, gone.signal)
+  const hangup = (): void => gone.abort(new PtError('PT_CLOSED', 'the connection was closed during the handshake'))
+  // read(0) takes nothing, and lets the stream say that it has ended.
+  const look = (): void => void conn.read(0)
+  conn.once('close', hangup)
+  if (watchEnd) conn.once('end', hangup).on('readable', look)
+  if (conn.destroyed) hangup()
+  return {
+    signal: limit.signal,
+    [Symbol.dispose]() {
+      conn.off('close', hangup).off('end', hangup).off('readable', look)
+      limit[Symbol.dispose]()
+    },
+  }
+}
+
+/** Runs `act` until the signal aborts. A stream that comes too late is destroyed: nobody waits for it any more. */
+export async function untilAborted(signal: AbortSignal, act: () => Promise<Duplex>): Promise<Duplex> {
+  let abort: (() => void) | undefined
+  const aborted = new Promise<never>((_resolve, reject) => {
+    abort = () => reject(signal.reason as Error)
+    if (signal.aborted) abort()
+    else signal.addEventListener('abort', abort)
+  })
+  const stream = run(act)
+  try {
+    return ignoreErrors(await Promise.race([stream, aborted]))
+  } catch (error) {
+    stream.then((late) => ignoreErrors(late).destroy()).catch(() => undefined)
+    throw error
+  } finally {
+    signal.removeEventListener('abort', abort!)
+  }
+}
+
+async function run(act: () => Promise<Duplex>): Promise<Duplex> {
+  return await act()
+}
+
+/** `connect`, and an end of all that it opened: a transport that fails may have forgotten a socket. */
+export function trackOpened(connect: Connect): { readonly connect: Connect; destroyAll(): void } {
+  const opened = new Set<Duplex>()
+  let over = false
+  return {
+    async connect(target, signal) {
+      const conn = ignoreErrors(await connect(target, signal))
+      if (over) conn.destroy()
+      opened.add(conn)
+      conn.once('close', () => opened.delete(conn))
+      return conn
+    },
+    destroyAll() {
+      over = true
+      for (const conn of opened) conn.destroy()
+    },
+  }
+}
+
+/** An error that nobody listens for would end the whole process; whoever reads or writes the stream meets it as its end. */
+export function ignoreErrors<Stream extends Duplex>(stream: Stream): Stream {
+  return stream.on('error', () => undefined)
+}

@@ -1,0 +1,25 @@
+/**
+ * The compliance suite for transports, for any test runner:
+ *
+ *     for (const { name, run } of transportCases(myTransport)) test(name, run)
+ */
+import type { Transport } from '../transport.ts'
+import type { TransportCase } from './case.ts'
+import { failureCases } from './failure.ts'
+import { hygieneCases } from './hygiene.ts'
+import { launchCases } from './launch.ts'
+import type { CaseOptions } from './settings.ts'
+import { settingsOf } from './settings.ts'
+import { streamCases } from './stream.ts'
+
+export type { TransportCase } from './case.ts'
+export type { CaseOptions } from './settings.ts'
+
+/**
+ * What every transport has to keep, as independent cases over real loopback sockets. An exception that a transport
+ * throws outside the listeners of its connection, and a rejection that it leaves alone, are for the runner to catch.
+ */
+export function transportCases(transport: Transport, options: CaseOptions = {}): TransportCase[] {
+  const settings = settingsOf(options)
+  return [launchCases, streamCases, failureCases, hygieneCases].flatMap((cases) => cases(transport, settings))
+}

@@ -1,0 +1,34 @@
+/** What a transport's author may say to the compliance suite. */
+import type { ArgsInit } from '../ipc/index.ts'
+
+export interface CaseOptions {
+  /** The server's options, as of TOR_PT_SERVER_TRANSPORT_OPTIONS. Default none. */
+  readonly serverOptions?: ArgsInit
+  /** What clients say beside the ARGS of SMETHOD. Default nothing: the ARGS are enough. */
+  readonly clientArgs?: ArgsInit
+  /** False where the wire has no way to say that one direction has ended. Default true. */
+  readonly halfClose?: boolean
+  /** True where the server sends nothing to who does not speak the transport. Default false. */
+  readonly silentToProbes?: boolean
+  /** Client arguments that dial() has to reject before it connects. */
+  readonly badClientArgs?: readonly ArgsInit[]
+  /** Options with which the server has to fail at launch. */
+  readonly badServerOptions?: readonly ArgsInit[]
+  /** How long a case waits for a single thing, in milliseconds. Default 5000. */
+  readonly patience?: number
+}
+
+export type Settings = Required<CaseOptions>
+
+export function settingsOf(options: CaseOptions): Settings {
+  return {
+    serverOptions: [],
+    clientArgs: [],
+    halfClose: true,
+    silentToProbes: false,
+    badClientArgs: [],
+    badServerOptions: [],
+    patience: 5000,
+    ...options,
+  }
+}

@@ -1,0 +1,286 @@
+import { once } from 'node:events'
+import type { Server, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { framed, readExactly } from 'postern/io'
+import { describe, expect, test } from 'vitest'
+import { rotByN } from '../../examples/rot-by-n.ts'
+import { PtError } from '../../src/error.ts'
+import type { ClientConfig } from '../../src/pt/client.ts'
+import { startClient } from '../../src/pt/client.ts'
+import { createConnections } from '../../src/pt/connections.ts'
+import type { TransportEntry } from '../../src/pt/registry.ts'
+import { makeConnect } from '../../src/upstream/index.ts'
+import { application, closing, echo, open, plain, portOf, readAll, recorder, socks, socksRequest } from './support.ts'
+
+interface Started {
+  readonly listeners: Server[]
+  readonly port: number
+  readonly lines: string[]
+  readonly connections: ClientConfig['connections']
+}
+
+async function start(entries: readonly TransportEntry[], options: Partial<ClientConfig> = {}): Promise<Started> {
+  const { reporter, lines } = recorder({ logLevel: 'debug' })
+  const connections = createConnections()
+  const config = { entries, stateDir: '/nonexistent', connect: makeConnect({}), reporter, connections, ...options }
+  const listeners = closing(await startClient(config))
+  return { listeners, port: listeners.length === 0 ? 0 : portOf(listeners[0]), lines, connections }
+}
+
+describe('launching', () => {
+  test('CM-1, CM-3: each listener accepts on loopback, and CMETHODS DONE is last', async () => {
+    const { lines, listeners } = await start([rotByN, plain()])
+    expect(lines).toEqual([
+      `CMETHOD rot_by_N socks5 127.0.0.1:${portOf(listeners[0])}`,
+      `CMETHOD plain socks5 127.0.0.1:${portOf(listeners[1])}`,
+      'CMETHODS DONE',
+    ])
+    for (const listener of listeners) await open(portOf(listener))
+  })
+
+  test('CM-4: nothing to launch is CMETHODS DONE at once', async () => {
+    expect((await start([])).lines).toEqual(['CMETHODS DONE'])
+  })
+
+  test('CM-1: an option says socks4 in CMETHOD', async () => {
+    const { lines } = await start([plain()], { socksVersion: 4 })
+    expect(lines[0]).toMatch(/^CMETHOD plain socks4 127\.0\.0\.1:\d+$/)
+  })
+
+  test('CM-2, CM-3: a transport that cannot be launched is a CMETHOD-ERROR in ASCII, and the others are served', async () => {
+    const failing = (name: string, fail: () => never): TransportEntry => plain({ name, client: fail })
+    const { lines, port } = await start(
+      [
+        failing('throws', () => {
+          throw new Error('no rocks\navailable: café')
+        }),
+        plain({ name: 'rejects', client: () => Promise.reject(new Error('no cows at 203.0.113.4:5')) }),
+        failing('odd', () => {
+          // oxlint-disable-next-line typescript/only-throw-error -- as a transport in JavaScript may
+          throw undefined
+        }),
+        { name: 'lazy', load: () => Promise.reject(new Error('no such module')) },
+        plain({ name: 'stuck', client: () => new Promise(() => undefined) }),
+        plain(),
+      ],
+      { launchTimeout: 200 },
+    )
+    expect(lines).toEqual([
+      'CMETHOD-ERROR throws no rocks available: cafe',
+      'CMETHOD-ERROR rejects no cows at [scrubbed]',
+      'CMETHOD-ERROR odd unknown error',
+      'CMETHOD-ERROR lazy no such module',
+      'CMETHOD-ERROR stuck not launched within 0.2 s',
+      `CMETHOD plain socks5 127.0.0.1:${port}`,
+      'CMETHODS DONE',
+    ])
+  })
+
+  test('a transport that is launched too late gets no listener', async () => {
+    let finish!: () => void
+    const late = plain({
+      client: () => new Promise((resolve) => (finish = () => resolve({ dial: () => Promise.reject(new Error()) }))),
+    })
+    const { listeners, lines } = await start([late], { launchTimeout: 50 })
+    finish()
+    await sleep(0)
+    expect(listeners).toEqual([])
+    expect(lines).toEqual(['CMETHOD-ERROR plain not launched within 0.05 s', 'CMETHODS DONE'])
+  })
+})
+
+describe('a connection', () => {
+  test('FLOW-6: bytes go both ways, and an end goes through before the other direction has ended', async () => {
+    const { port } = await start([plain()])
+    const { address } = await application((conn) => {
+      conn.once('end', () => conn.end('last words')).resume()
+    })
+    const { conn, reply } = await socks(port, address)
+    expect(reply).toBe(0)
+    conn.end('x'.repeat(100_000))
+    expect(await readAll(conn)).toBe('last words')
+  })
+
+  test('bytes that came with the SOCKS request are the application’s', async () => {
+    const { port, lines } = await start([plain()])
+    const { address } = await echo()
+    const conn = await open(port)
+    conn.end(Buffer.concat([socksRequest(address, 'k=v'), Buffer.from('early')]))
+    expect((await readExactly(conn, 14))[5]).toBe(0)
+    expect(await readAll(conn)).toBe('early')
+    expect(lines).toContain('STATUS TRANSPORT=plain CONNECT=Success')
+  })
+
+  test('STATUS-1, ANON-4: a dial that fails is told by reply, STATUS and LOG, without the address and the arguments', async () => {
+    const dial = (): Promise<Duplex> =>
+      Promise.reject(new PtError('PT_HANDSHAKE', 'bridge 203.0.113.9:1 has no key banana', { stage: 'auth' }))
+    const { port, lines } = await start([plain({ dial })])
+    const { conn, reply } = await socks(port, '203.0.113.9:1', 'key=banana')
+    expect(reply).toBe(1)
+    expect(await readAll(conn)).toBe('')
+    expect(lines.slice(2)).toEqual([
+      'STATUS TRANSPORT=plain CONNECT=Failed STAGE=auth ERRSTR="bridge [scrubbed] has no key [scrubbed]"',
+      'LOG SEVERITY=notice MESSAGE="plain: connection failed: bridge [scrubbed] has no key [scrubbed] ' +
+        '(auth: what answered does not hold the key in the bridge line)"',
+    ])
+  })
+
+  test('ANON-4: unsafe logging says the address of the bridge, and still no argument', async () => {
+    const { reporter, lines } = recorder({ unsafeLogging: true })
+    const dial = (): Promise<Duplex> => Promise.reject(new Error('bad key banana'))
+    const { port } = await start([plain({ dial })], { reporter, unsafeLogging: true })
+    await socks(port, '203.0.113.9:1', 'key=banana')
+    expect(lines[2]).toBe('STATUS TRANSPORT=plain ADDRESS=203.0.113.9:1 CONNECT=Failed ERRSTR="bad key [scrubbed]"')
+  })
+
+  test('a bridge that refuses is reply 5 and stage connect', async () => {
+    const { port, lines } = await start([rotByN])
+    const { reply } = await socks(port, '127.0.0.1:1')
+    expect(reply).toBe(5)
+    expect(lines[2]).toMatch(/^STATUS TRANSPORT=rot_by_N CONNECT=Failed STAGE=connect ERRSTR="/)
+  })
+
+  test('ARGS-6: malformed arguments are refused before anything is dialed', async () => {
+    let dials = 0
+    const { port } = await start([plain({ dial: () => Promise.reject(new Error(String(dials++))) })])
+    const conn = await open(port)
+    conn.write(socksRequest('127.0.0.1:1', 'no-equal-sign'))
+    expect([...(await readExactly(conn, 4))]).toEqual([5, 2, 1, 1])
+    expect(await readAll(conn)).toBe('')
+    expect(dials).toBe(0)
+  })
+
+  test('an argument that the transport misses is refused and named', async () => {
+    const { port, lines } = await start([rotByN])
+    const { reply } = await socks(port, '127.0.0.1:1', 'k=v')
+    expect(reply).not.toBe(0)
+    expect(lines[2]).toBe(`STATUS TRANSPORT=rot_by_N CONNECT=Failed ERRSTR="missing argument 'N'"`)
+  })
+})
+
+describe('a dial', () => {
+  /** A transport whose dial waits for its signal, and tells how it ended. */
+  function waiting(): { transport: TransportEntry; dialing: Promise<void>; reason: Promise<unknown> } {
+    let began!: () => void
+    let ended!: (reason: unknown) => void
+    const dialing = new Promise<void>((resolve) => (began = resolve))
+    const reason = new Promise<unknown>((resolve) => (ended = resolve))
+    const transport = plain({
+      dial: ({ signal }) =>
+        new Promise((_resolve, reject) => {
+          began()
+          signal.addEventListener('abort', () => {
+            ended(signal.reason)
+            reject(signal.reason as Error)
+          })
+        }),
+    })
+    return { transport, dialing, reason }
+  }
+
+  test.each<readonly [how: string, hangUp: (conn: Socket) => void]>([
+    ['closes', (conn) => conn.destroy()],
+    ['resets', (conn) => conn.resetAndDestroy()],
+    ['ends', (conn) => conn.end()],
+  ])('a parent that %s its connection aborts it', async (_how, hangUp) => {
+    const { transport, dialing, reason } = waiting()
+    const { port, lines, connections } = await start([transport])
+    const conn = await open(port)
+    conn.write(socksRequest('127.0.0.1:1', 'k=v'))
+    await dialing
+    hangUp(conn)
+    expect(await reason).toMatchObject({ code: 'PT_CLOSED' })
+    conn.destroy()
+    await connections.drain(5_000)
+    // Nothing is wrong with the bridge, so nothing is said of it.
+    expect(lines.filter((line) => line.startsWith('STATUS'))).toEqual([])
+  })
+
+  test('a time limit ends it, with reply 6', async () => {
+    const { transport, reason } = waiting()
+    const { port, lines } = await start([transport], { dialTimeout: 50 })
+    const { reply } = await socks(port, '127.0.0.1:1')
+    expect(reply).toBe(6)
+    expect(await reason).toMatchObject({ code: 'PT_TIMEOUT' })
+    expect(lines[2]).toContain('CONNECT=Failed STAGE=timeout')
+  })
+
+  test('a shutdown ends it', async () => {
+    const { transport, dialing, reason } = waiting()
+    const { port, connections } = await start([transport])
+    const conn = await open(port)
+    conn.write(socksRequest('127.0.0.1:1', 'k=v'))
+    await dialing
+    await connections.drain(10)
+    expect(await reason).toMatchObject({ code: 'PT_CLOSED' })
+  })
+
+  test('a transport that ignores its signal is given up, and the stream that it returns later is destroyed', async () => {
+    let finish!: () => void
+    let late!: Duplex
+    const transport = plain({
+      async dial({ target, connect }) {
+        late = await connect(target, new AbortController().signal)
+        await new Promise<void>((resolve) => (finish = resolve))
+        return framed(late, { encode: (bytes) => bytes, decode: (bytes) => [bytes] })
+      },
+    })
+    const { address } = await echo()
+    const { port } = await start([transport], { dialTimeout: 100 })
+    expect((await socks(port, address)).reply).toBe(6)
+    finish()
+    if (!late.destroyed) await once(late, 'close')
+  })
+
+  test('a transport that fails and forgets its socket leaves none open', async () => {
+    let forgotten!: Duplex
+    const transport = plain({
+      async dial({ target, connect, signal }) {
+        forgotten = await connect(target, signal)
+        throw new Error('handshake failed')
+      },
+    })
+    const { address } = await echo()
+    const { port } = await start([transport])
+    expect((await socks(port, address)).reply).toBe(1)
+    if (!forgotten.destroyed) await once(forgotten, 'close')
+  })
+
+  test('an error of the stream that nobody listens for ends its connection and no other', async () => {
+    const transport = plain({
+      async dial({ target, connect, signal }) {
+        const conn = await connect(target, signal)
+        setTimeout(() => conn.destroy(new Error('torn')), 20)
+        return conn
+      },
+    })
+    const { address } = await echo()
+    const { port } = await start([transport])
+    const { conn, reply } = await socks(port, address)
+    expect(reply).toBe(0)
+    expect(await readAll(conn)).toBe('')
+    expect((await socks(port, address)).reply).toBe(0)
+  })
+})
+
+test('more handshakes than the limit are refused, and there is room again when they are over', async () => {
+  const { port, lines } = await start([rotByN], { connections: createConnections({ maxHandshakes: 1 }) })
+  const waiting = await open(port)
+  const refused = await open(port)
+  expect(await readAll(refused)).toBe('')
+  expect(lines.at(-1)).toBe('LOG SEVERITY=warning MESSAGE="rot_by_N: a connection was refused, as too many are open"')
+  waiting.destroy()
+  const { address } = await echo()
+  await expect.poll(async () => (await socks(port, address).catch(() => undefined))?.reply).toBe(0)
+})
+
+test('a client that says one byte and waits is cut at the deadline', async () => {
+  const { port, lines } = await start([rotByN], { socksTimeout: 100 })
+  const conn = await open(port)
+  conn.write(Buffer.of(5))
+  expect(await readAll(conn)).toBe('')
+  expect(lines.at(-1)).toMatch(
+    /^LOG SEVERITY=info MESSAGE="rot_by_N: no SOCKS request: the SOCKS handshake took longer/,
+  )
+})

@@ -1,0 +1,402 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { isAlive, tempDir } from '../support.ts'
+import { clientEnv, executable, noisy, portIn, program, rotByN, runChild, serverEnv, usageOf } from './child.ts'
+import { echo, open, readAll, socks, socksRequest } from './support.ts'
+
+const greeting = /^VERSION 1\nSTATUS TYPE=version IMPLEMENTATION="postern" VERSION="[^"]+"\n/
+
+describe('a PT that cannot start', () => {
+  test.each<readonly [title: string, env: () => Record<string, string | undefined>, last: RegExp]>([
+    ['VER-2, VER-3', () => clientEnv({ TOR_PT_MANAGED_TRANSPORT_VER: '2' }), /^VERSION-ERROR no-version\n$/],
+    ['FLOW-2', () => ({ TOR_PT_MANAGED_TRANSPORT_VER: '2' }), /^VERSION-ERROR no-version\n$/],
+    [
+      'ERR-1, ERR-2',
+      () => clientEnv({ TOR_PT_MANAGED_TRANSPORT_VER: '' }),
+      /^ENV-ERROR TOR_PT_MANAGED_TRANSPORT_VER .*\n$/,
+    ],
+    ['ARCH-1, ERR-2', () => clientEnv({ TOR_PT_SERVER_TRANSPORTS: 'x' }), /\nENV-ERROR TOR_PT_CLIENT_TRANSPORTS .*\n$/],
+    [
+      'ARCH-1, ERR-2',
+      () => clientEnv({ TOR_PT_CLIENT_TRANSPORTS: undefined }),
+      /\nENV-ERROR TOR_PT_CLIENT_TRANSPORTS .*\n$/,
+    ],
+    [
+      'FLOW-3, ERR-2',
+      () => serverEnv({ TOR_PT_SERVER_BINDADDR: 'rot_by_N-host:1' }),
+      /\nENV-ERROR TOR_PT_SERVER_BINDADDR .*\n$/,
+    ],
+    ['PROXY-1, PROXY-3', () => clientEnv({ TOR_PT_PROXY: 'gopher://1' }), /"\nPROXY-ERROR TOR_PT_PROXY: .*\n$/],
+  ])('%s: its last line says why, whole, and its exit status is 1', async (_title, env, last) => {
+    const pt = runChild({ env: env() })
+    expect(await pt.exit).toBe(1)
+    expect(pt.stdout()).toMatch(last)
+    expect(pt.stdout()).not.toMatch(/METHOD/)
+    // A human reads stderr: one or two lines, and no stack trace.
+    expect(pt.stderr()).toMatch(/^postern: .*\n(?:A pluggable transport is started by .*\n)?$/)
+  })
+
+  test.each([
+    [['pt', '--frobnicate'], "Unknown option '--frobnicate'"],
+    [['pt', '--log-level', 'loud'], '--log-level loud: expected one of error, warning, notice, info, debug'],
+    [['pt', '--transport', 'obfs9'], '--transport obfs9: no such transport; there are: .*'],
+    [['pt', '--load', '/nonexistent.js'], '--load /nonexistent.js: there is no such file'],
+    [['pt', '--load', executable.replace('main.js', 'usage.js')], '--load .*: no transport among its exports .*'],
+    [['frobnicate'], 'there is no command "frobnicate"'],
+  ])('FLOW-3: a parent is told of the wrong command line %j', async (args, message) => {
+    const pt = runChild({ args, env: clientEnv() })
+    expect(await pt.exit).toBe(1)
+    expect(pt.stdout()).toMatch(greeting)
+    expect(pt.stdout()).toMatch(new RegExp(`\\nLOG SEVERITY=error MESSAGE=".*"\\nENV-ERROR ${message}\\n$`))
+  })
+
+  test('FLOW-4, PROXY-1, PROXY-3: with a proxy that cannot be used no transport is loaded, let alone initialized', async () => {
+    const env = clientEnv({ TOR_PT_CLIENT_TRANSPORTS: 'noisy', TOR_PT_PROXY: 'socks5://proxy.example:1' })
+    const pt = runChild({ args: ['pt', '--load', noisy], env })
+    expect(await pt.exit).toBe(1)
+    expect(pt.stdout()).toMatch(/\nPROXY-ERROR .*\n$/)
+    expect(pt.stderr()).toMatch(/^postern: TOR_PT_PROXY: .*\n$/)
+  })
+
+  test('NAME-2: a module that brings a name for the second time is told to the parent', async () => {
+    const copy = join(tempDir(), 'copy.mjs')
+    writeFileSync(copy, 'export const copy = { name: "rot_by_N", client() {}, server() {} }')
+    const pt = runChild({ args: ['pt', '--load', rotByN, '--load', copy], env: clientEnv() })
+    expect(await pt.exit).toBe(1)
+    expect(pt.stdout()).toMatch(/\nENV-ERROR two transports are registered under the name rot_by_N\n$/)
+  })
+
+  test('NAME-2: a program that registers two transports under one name hears PT_NAME and says nothing', async () => {
+    const command = program('...{ transports: [rotByN, rotByN] }')
+    const pt = runChild({ command, env: clientEnv() })
+    expect(await pt.exit).toBe(1)
+    expect(pt.stdout()).toBe('')
+    expect(pt.stderr()).toContain("code: 'PT_NAME'")
+  })
+})
+
+describe('a client', () => {
+  test('FLOW-4, FLOW-5, PROXY-2, CM-1, CM-3, CM-4, CENV-2, NAME-2: unknown names are silent, a repeated one is launched once, in order', async () => {
+    const env = clientEnv({
+      TOR_PT_CLIENT_TRANSPORTS: 'obfs9,rot_by_N,*,rot_by_N',
+      TOR_PT_PROXY: 'socks5://127.0.0.1:1',
+    })
+    const pt = runChild({ env })
+    await pt.line('CMETHODS')
+    expect(pt.stdout()).toMatch(
+      new RegExp(`${greeting.source}PROXY DONE\\nCMETHOD rot_by_N socks5 127\\.0\\.0\\.1:\\d+\\nCMETHODS DONE\\n$`),
+    )
+  })
+
+  test('CM-4: one that knows none of the names says CMETHODS DONE, and stays until it is told to go', async () => {
+    const pt = runChild({ env: clientEnv({ TOR_PT_CLIENT_TRANSPORTS: 'obfs9' }) })
+    await pt.line('CMETHODS DONE')
+    await sleep(300)
+    expect(isAlive(pt.child.pid!)).toBe(true)
+    pt.child.kill('SIGTERM')
+    expect(await pt.exit).toBe(0)
+  })
+
+  test('--transport offers the named ones only', async () => {
+    const args = ['pt', '--load', rotByN, '--load', noisy, '--transport', 'rot_by_N']
+    const pt = runChild({ args, env: clientEnv({ TOR_PT_CLIENT_TRANSPORTS: 'noisy,rot_by_N' }) })
+    await pt.line('CMETHODS DONE')
+    expect(pt.lines().filter((line) => line.startsWith('CMETHOD'))).toEqual([
+      expect.stringMatching(/^CMETHOD rot_by_N /),
+      'CMETHODS DONE',
+    ])
+  })
+
+  test('CM-1: --socks4 says socks4', async () => {
+    const pt = runChild({ args: ['pt', '--load', rotByN, '--socks4'], env: clientEnv() })
+    expect(await pt.line('CMETHOD ')).toMatch(/^CMETHOD rot_by_N socks4 /)
+  })
+
+  test('ENV-5, ENV-6: it makes its state directory, with mode 0700, and nothing anywhere else', async () => {
+    const stateDir = join(tempDir(), 'a', 'pt_state')
+    const home = tempDir()
+    const pt = runChild({
+      command: ['/bin/sh', '-c', `cd ${home} && exec ${process.execPath} ${executable} pt --load ${rotByN}`],
+      env: clientEnv({ TOR_PT_STATE_LOCATION: stateDir, HOME: home, TMPDIR: home }),
+    })
+    await pt.line('CMETHODS DONE')
+    expect(statSync(stateDir).mode & 0o777).toBe(0o700)
+    expect(readdirSync(home)).toEqual([])
+  })
+
+  test('STATUS-1, LOG-1, ANON-4: a failed dial is a STATUS and a LOG line without the address; --unsafe-logging shows it', async () => {
+    for (const [flags, expected] of [
+      [[], 'STATUS TRANSPORT=rot_by_N CONNECT=Failed STAGE=connect ERRSTR='],
+      [['--unsafe-logging'], 'STATUS TRANSPORT=rot_by_N ADDRESS=127.0.0.1:1 CONNECT=Failed STAGE=connect ERRSTR='],
+    ] as const) {
+      const pt = runChild({ args: ['pt', '--load', rotByN, ...flags], env: clientEnv() })
+      const { reply } = await socks(portIn(await pt.line('CMETHOD ')), '127.0.0.1:1')
+      expect(reply).toBe(5)
+      expect(await pt.line('STATUS TRANSPORT')).toContain(expected)
+      expect(await pt.line('LOG')).toMatch(/^LOG SEVERITY=notice MESSAGE="rot_by_N: connection failed: /)
+    }
+  })
+
+  test('obfs4proxy’s flags are understood, and the bare command is a PT where a parent starts it', async () => {
+    const pt = runChild({
+      args: ['-enableLogging', '-logLevel=DEBUG', '--load', rotByN],
+      env: clientEnv({ TOR_PT_CLIENT_TRANSPORTS: 'obfs9' }),
+    })
+    await pt.line('CMETHODS DONE')
+    expect(pt.stdout()).toContain('LOG SEVERITY=info MESSAGE="passed over, as this PT has no such transport: obfs9"\n')
+    const bare = runChild({ args: [], env: clientEnv() })
+    await bare.line('CMETHODS DONE')
+  })
+})
+
+describe('client and server', () => {
+  test('ARCH-4, FLOW-5, SM-1, SM-3, SM-6, SENV-2, SENV-10, FLOW-6: bytes go through both, ends included', async () => {
+    const { address } = await echo()
+    const env = serverEnv({ TOR_PT_ORPORT: address, TOR_PT_SERVER_TRANSPORTS: 'obfs9,rot_by_N' })
+    const server = runChild({ env: { ...env, TOR_PT_SERVER_TRANSPORT_OPTIONS: 'obfs9:a=b;rot_by_N:N=200' } })
+    const client = runChild({ env: clientEnv() })
+    const smethod = await server.line('SMETHOD ')
+    expect(server.stdout()).toMatch(greeting)
+    expect(smethod).toMatch(/^SMETHOD rot_by_N 127\.0\.0\.1:\d+ ARGS:N=200$/)
+    await server.line('SMETHODS DONE')
+    const { conn, reply } = await socks(portIn(await client.line('CMETHOD ')), `127.0.0.1:${portIn(smethod)}`, 'N=200')
+    expect(reply).toBe(0)
+    conn.end('through both')
+    expect(await readAll(conn)).toBe('through both')
+    expect(await client.line('STATUS TRANSPORT')).toBe('STATUS TRANSPORT=rot_by_N CONNECT=Success')
+  })
+
+  test('ANON-1: at the most talkative level a server says nothing of where its clients come from', async () => {
+    const server = runChild({ args: ['pt', '--load', rotByN, '--log-level', 'debug'], env: serverEnv() })
+    const conn = await open(portIn(await server.line('SMETHOD ')))
+    expect(await readAll(conn)).toBe('')
+    server.child.kill('SIGTERM')
+    expect(await server.exit).toBe(0)
+    const afterDone = server.stdout().split('SMETHODS DONE\n')[1]!
+    expect(afterDone).toContain('LOG SEVERITY=warning MESSAGE="rot_by_N: cannot forward to the orPort: ')
+    expect(afterDone + server.stderr()).not.toContain('127.0.0.1')
+  })
+
+  test('SM-2, SM-5: an address that is taken is an SMETHOD-ERROR', async () => {
+    const { port } = await echo()
+    const server = runChild({ env: serverEnv({ TOR_PT_SERVER_BINDADDR: `rot_by_N-127.0.0.1:${port}` }) })
+    await server.line('SMETHODS DONE')
+    expect(server.lines().slice(2)).toEqual([
+      `SMETHOD-ERROR rot_by_N cannot listen on port ${port} of the bind address: EADDRINUSE`,
+      'SMETHODS DONE',
+    ])
+  })
+})
+
+describe('standard streams', () => {
+  test('LINE-1, ANON-1: what a transport prints goes to stderr, scrubbed; stdout has protocol lines only', async () => {
+    const pt = runChild({ args: ['pt', '--load', noisy], env: clientEnv({ TOR_PT_CLIENT_TRANSPORTS: 'noisy' }) })
+    await pt.line('CMETHODS DONE')
+    expect(pt.stdout()).toMatch(
+      new RegExp(`${greeting.source}CMETHOD noisy socks5 127\\.0\\.0\\.1:\\d+\\nCMETHODS DONE\\n$`),
+    )
+    pt.child.kill('SIGTERM')
+    await pt.exit
+    expect(pt.stderr()).toBe('CMETHOD noise socks5 [scrubbed]\nCMETHODS DONE\nlaunched at [scrubbed]\nbytes\n')
+  })
+
+  test('LINE-1, LOG-1: an error that nobody catches is a LOG line, without address and stack, and status 1', async () => {
+    const pt = runChild({ args: ['pt', '--load', noisy], env: clientEnv({ TOR_PT_CLIENT_TRANSPORTS: 'noisy' }) })
+    const conn = await open(portIn(await pt.line('CMETHOD ')))
+    conn.write(socksRequest('127.0.0.1:1', 'fail=throw'))
+    expect(await pt.exit).toBe(1)
+    expect(pt.lines().filter((line) => line.startsWith('LOG SEVERITY=error'))).toEqual([
+      'LOG SEVERITY=error MESSAGE="internal error: thrown at [scrubbed]"',
+    ])
+    expect(pt.stderr()).toMatch(/\npostern: thrown at \[scrubbed\]\n$/)
+  })
+
+  test('LOG-1: a rejection that nobody handles is a LOG line, and the other connections go on', async () => {
+    const { address } = await echo()
+    const pt = runChild({ args: ['pt', '--load', noisy], env: clientEnv({ TOR_PT_CLIENT_TRANSPORTS: 'noisy' }) })
+    const port = portIn(await pt.line('CMETHOD '))
+    const before = await socks(port, address, 'k=v')
+    const during = await socks(port, address, 'fail=reject')
+    expect(await pt.line('LOG')).toBe('LOG SEVERITY=error MESSAGE="unhandled rejection: rejected at [scrubbed]"')
+    for (const { conn } of [before, during]) {
+      conn.end('alive')
+      expect(await readAll(conn)).toBe('alive')
+    }
+  })
+
+  test('a parent that stops reading stdout and stderr does not freeze the PT', async () => {
+    const { address } = await echo()
+    const pt = runChild({ args: ['pt', '--load', noisy], env: clientEnv({ TOR_PT_CLIENT_TRANSPORTS: 'noisy' }) })
+    const port = portIn(await pt.line('CMETHOD '))
+    await pt.line('CMETHODS DONE')
+    pt.child.stdout!.pause()
+    pt.child.stderr!.pause()
+    expect((await socks(port, address, 'fail=storm')).reply).toBe(0)
+    for (let i = 0; i < 200; i++) {
+      const { conn } = await socks(port, address, 'k=v')
+      conn.end('alive')
+      expect(await readAll(conn)).toBe('alive')
+    }
+    expect(usageOf(pt.child.pid!).rss).toBeLessThan(200)
+    pt.child.stdout!.resume()
+    pt.child.stderr!.resume()
+    pt.child.kill('SIGTERM')
+    expect(await pt.exit).toBe(0)
+    expect(pt.stderr().slice(-100)).toMatch(/\n\d+ lines dropped: nobody read them\n$/)
+    // Whole lines only, whatever was dropped between them.
+    for (const line of pt.lines()) expect(line).toMatch(/^(?:VERSION|CMETHOD|CMETHODS|LOG|STATUS) /)
+  })
+
+  test('a parent that closes stdout has not asked the PT to go', async () => {
+    const { address } = await echo()
+    const pt = runChild({ env: clientEnv() })
+    const port = portIn(await pt.line('CMETHOD '))
+    await pt.line('CMETHODS DONE')
+    pt.child.stdout!.destroy()
+    for (let i = 0; i < 5; i++) expect((await socks(port, '127.0.0.1:1')).reply).toBe(5)
+    expect((await socks(port, address)).reply).toBe(0)
+  })
+
+  test('LINE-1: stdout may be a file', async () => {
+    const dir = tempDir()
+    const pt = runChild({
+      command: ['/bin/sh', '-c', `exec ${process.execPath} ${executable} pt --load ${rotByN} > ${dir}/out`],
+      env: clientEnv({ TOR_PT_CLIENT_TRANSPORTS: 'obfs9', TOR_PT_EXIT_ON_STDIN_CLOSE: '1' }),
+    })
+    pt.child.stdin!.end()
+    expect(await pt.exit).toBe(0)
+    expect(statSync(`${dir}/out`).size).toBeGreaterThan(80)
+  })
+})
+
+describe('shutting down', () => {
+  test.each([undefined, '', '0', 'true', '01', '1 '])(
+    'ENV-7: a closed stdin does not end a PT whose TOR_PT_EXIT_ON_STDIN_CLOSE is %j',
+    async (value) => {
+      const pt = runChild({ env: clientEnv({ TOR_PT_EXIT_ON_STDIN_CLOSE: value }) })
+      pt.child.stdin!.end()
+      const port = portIn(await pt.line('CMETHOD '))
+      await sleep(300)
+      expect((await socks(port, '127.0.0.1:1')).reply).toBe(5)
+    },
+  )
+
+  test('ENV-7: a stdin that was never open does not either', async () => {
+    const pt = runChild({ env: clientEnv(), stdio: ['ignore', 'pipe', 'pipe'] })
+    const port = portIn(await pt.line('CMETHOD '))
+    await sleep(300)
+    expect((await socks(port, '127.0.0.1:1')).reply).toBe(5)
+  })
+
+  test('ENV-8, STOP-2: with TOR_PT_EXIT_ON_STDIN_CLOSE=1 it does, with status 0; what came before is thrown away', async () => {
+    const pt = runChild({ env: clientEnv({ TOR_PT_EXIT_ON_STDIN_CLOSE: '1' }) })
+    await pt.line('CMETHODS DONE')
+    pt.child.stdin!.write(Buffer.alloc(1 << 20, 'x'))
+    await sleep(100)
+    expect(isAlive(pt.child.pid!)).toBe(true)
+    pt.child.stdin!.end()
+    expect(await pt.exit).toBe(0)
+  })
+
+  test.each(['SIGTERM', 'SIGINT'] as const)(
+    'STOP-3, FLOW-7: %s closes the listeners, lets a connection finish, and ends with status 0',
+    async (signal) => {
+      const { address } = await echo()
+      const pt = runChild({ env: clientEnv() })
+      const port = portIn(await pt.line('CMETHOD '))
+      const { conn } = await socks(port, address)
+      pt.child.kill(signal)
+      await expect
+        .poll(() =>
+          open(port).then(
+            () => 'open',
+            () => 'closed',
+          ),
+        )
+        .toBe('closed')
+      conn.end('goodbye')
+      expect(await readAll(conn)).toBe('goodbye')
+      expect(await pt.exit).toBe(0)
+    },
+  )
+
+  test('STOP-3: connections that do not finish are cut within a bounded time', async () => {
+    const { address } = await echo()
+    const pt = runChild({ env: clientEnv() })
+    const { conn } = await socks(portIn(await pt.line('CMETHOD ')), address)
+    const started = Date.now()
+    pt.child.kill('SIGTERM')
+    expect(await readAll(conn)).toBe('')
+    expect(await pt.exit).toBe(0)
+    expect(Date.now() - started).toBeLessThan(4_000)
+  })
+
+  test('STOP-3: a second signal ends it at once', async () => {
+    const { address } = await echo()
+    const pt = runChild({ command: program('drainTimeout: 60_000'), env: clientEnv() })
+    const port = portIn(await pt.line('CMETHOD '))
+    expect(pt.lines()[1]).toMatch(/^CMETHOD /)
+    await socks(port, address)
+    pt.child.kill('SIGTERM')
+    await expect
+      .poll(() =>
+        open(port).then(
+          () => 'open',
+          () => 'closed',
+        ),
+      )
+      .toBe('closed')
+    pt.child.kill('SIGTERM')
+    expect(await pt.exit).toBe(0)
+  })
+
+  test('SIGHUP, which terminals and nohup send to everyone, is not for a PT', async () => {
+    const pt = runChild({ env: clientEnv() })
+    await pt.line('CMETHODS DONE')
+    pt.child.kill('SIGHUP')
+    await sleep(200)
+    expect(isAlive(pt.child.pid!)).toBe(true)
+  })
+
+  test('STOP-4: a PT whose parent is killed is gone within 3 s, though another process holds its stdin open', async () => {
+    // The parent starts a PT, and a sleep that shares the PT's stdin; then it is killed.
+    const script = `sleep 30 3<&0 & echo $! ; ${process.execPath} ${executable} pt --load ${rotByN} 3<&0 0<&3 & echo $!; wait`
+    const dir = mkdtempSync(join(tmpdir(), 'postern-test-'))
+    onTestFinished(() => rmSync(dir, { recursive: true, force: true }))
+    const parent = spawn('/bin/bash', ['-c', script], {
+      env: clientEnv({ TOR_PT_EXIT_ON_STDIN_CLOSE: '1' }),
+      stdio: ['pipe', 'pipe', 'ignore'],
+    })
+    let text = ''
+    parent.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()))
+    await expect.poll(() => text, { timeout: 10_000 }).toContain('CMETHODS DONE')
+    const [holder, pt] = text
+      .split('\n')
+      .filter((line) => /^\d+$/.test(line))
+      .map(Number)
+    onTestFinished(() => {
+      for (const pid of [holder!, pt!]) if (isAlive(pid)) process.kill(pid, 'SIGKILL')
+    })
+    parent.kill('SIGKILL')
+    await once(parent, 'exit')
+    await expect.poll(() => isAlive(pt!), { timeout: 3_000 }).toBe(false)
+    expect(isAlive(holder!)).toBe(true)
+  })
+})
+
+test('a PT that is out of file descriptors goes on when there are some again', async () => {
+  const { address } = await echo()
+  const pt = runChild({
+    command: ['/bin/sh', '-c', `ulimit -n 60; exec ${process.execPath} ${executable} pt --load ${rotByN}`],
+    env: clientEnv(),
+  })
+  const port = portIn(await pt.line('CMETHOD '))
+  const waiting = await Promise.all(Array.from({ length: 100 }, () => open(port)))
+  for (const conn of waiting) conn.destroy()
+  await expect.poll(async () => (await socks(port, address).catch(() => undefined))?.reply, { timeout: 10_000 }).toBe(0)
+})
