@@ -2,6 +2,7 @@
  * Files below the state directory: readable by their owner only, and replaced as a whole or not at all.
  */
 import { randomBytes } from 'node:crypto'
+import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { open, readFile, rename, rm } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { PtError } from '../error.ts'
@@ -21,7 +22,7 @@ export async function readPrivateFile(path: string): Promise<string | undefined>
 
 /** Writes it with mode 0600, by way of a second file that then takes its place. Rejects with PT_STATE. */
 export async function writePrivateFile(path: string, text: string): Promise<void> {
-  const draft = `${path}.${randomBytes(6).toString('hex')}.tmp`
+  const draft = draftOf(path)
   try {
     const file = await open(draft, 'wx', 0o600)
     try {
@@ -35,6 +36,25 @@ export async function writePrivateFile(path: string, text: string): Promise<void
     await rm(draft, { force: true })
     throw stateError(path, 'cannot be written', error)
   }
+}
+
+/**
+ * The same at once, and without waiting for the disk: for what may be lost when the power goes, and is learned where nothing can
+ * wait. Throws PT_STATE.
+ */
+export function writePrivateFileSync(path: string, text: string): void {
+  const draft = draftOf(path)
+  try {
+    writeFileSync(draft, text, { flag: 'wx', mode: 0o600 })
+    renameSync(draft, path)
+  } catch (error) {
+    rmSync(draft, { force: true })
+    throw stateError(path, 'cannot be written', error)
+  }
+}
+
+function draftOf(path: string): string {
+  return `${path}.${randomBytes(6).toString('hex')}.tmp`
 }
 
 /** What is wrong with a state file. Only its name is said: the folder is the operator's, and known. */

@@ -33,10 +33,18 @@ async function dial(session: ClientSession, store: TicketStore, now: () => numbe
   if (secret === undefined) throw new PtError('PT_ARGS', "missing argument 'password'", { stage: 'argument' })
   const conn = await connect(target, signal)
   return await handshake(conn, { timeout, signal, late, closed }, async (signal) => {
-    const unsaved = (error: Error): void => session.log('warning', `${error.message}: a session ticket is not used`)
+    const unsaved = (error: unknown): void => {
+      session.log('warning', `${(error as Error).message}: a session ticket is not used`)
+    }
     const ticket = await store.take(target, seconds(now())).catch(unsaved)
     const keys = ticket ? byTicket(conn, ticket, now) : await byUniformDh(conn, secret, now, signal)
-    const keep = (next: SessionTicket): void => void store.put(target, next, seconds(now())).catch(unsaved)
+    const keep = (next: SessionTicket): void => {
+      try {
+        store.put(target, next, seconds(now()))
+      } catch (error) {
+        unsaved(error)
+      }
+    }
     return clientCodec(keys, keep)
   })
 }

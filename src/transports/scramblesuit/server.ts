@@ -117,9 +117,12 @@ async function authenticate(bridge: Bridge, conn: Duplex, signal: AbortSignal): 
 
 /** A ticket that could be played back after a restart is not served; a UniformDH hello played back has keys of its own. */
 async function remember({ replays, report }: Bridge, { by }: ClientHello): Promise<void> {
-  const saved = replays.saved()
-  if ('keys' in by) return await saved
-  saved.catch((error: Error) => report.log('warning', `${error.message}: a restart forgets which handshakes were seen`))
+  try {
+    await replays.saved()
+  } catch (error) {
+    if ('keys' in by) throw error
+    report.log('warning', `${(error as Error).message}: a restart forgets which handshakes were seen`)
+  }
 }
 
 const reasons = {

@@ -4,7 +4,7 @@
  *     scramblesuit_tickets.json   {"192.0.2.1:443": {"key-ticket": base32( master key 32 | ticket 112 ), "issuedAt": s}, …}
  */
 import { join } from 'node:path'
-import { readPrivateFile, stateError, writePrivateFile } from '../private-file.ts'
+import { readPrivateFile, stateError, writePrivateFile, writePrivateFileSync } from '../private-file.ts'
 import { decodeBase32, encodeBase32 } from './base32.ts'
 import { ticketLength } from './hello.ts'
 import { masterLength, ticketLifetime } from './ticket.ts'
@@ -20,8 +20,8 @@ export interface SessionTicket {
 export interface TicketStore {
   /** Takes the ticket of a bridge out, if there is one that is good. Rejects with PT_STATE where that cannot be saved. */
   take(bridge: string, now: number): Promise<SessionTicket | undefined>
-  /** Keeps a new one in place of any older. Rejects with PT_STATE where it cannot be saved. */
-  put(bridge: string, ticket: SessionTicket, now: number): Promise<void>
+  /** Keeps a new one in place of any older. Throws PT_STATE where it cannot be saved. */
+  put(bridge: string, ticket: SessionTicket, now: number): void
 }
 
 /** More bridges than these are not remembered; the oldest go first. */
@@ -44,27 +44,28 @@ export async function openTicketStore(stateDir: string): Promise<TicketStore> {
   const path = join(stateDir, 'scramblesuit_tickets.json')
   const text = await readPrivateFile(path)
   const entries = text === undefined ? new Map<string, Entry>() : parse(path, text)
-  let saving = Promise.resolve()
-  const save = (now: number): Promise<void> => {
+  let striking = Promise.resolve()
+  /** What is to be in the file, without what is too old or too much. */
+  const kept = (now: number): string => {
     for (const [bridge, { issuedAt }] of entries) {
       if (now - issuedAt > ticketLifetime || entries.size > maxBridges) entries.delete(bridge)
     }
-    saving = saving.catch(() => undefined).then(() => writePrivateFile(path, format(entries)))
-    return saving
+    return format(entries)
   }
   return {
     async take(bridge, now) {
       const entry = entries.get(bridge)
       if (entry === undefined) return undefined
-      // Out of the file before it is used: a second session under the same keys would give both away.
+      // Out of the file, and on the disk, before it is used: a second session under the same keys would give both away.
       entries.delete(bridge)
-      await save(now)
+      striking = striking.catch(() => undefined).then(() => writePrivateFile(path, kept(now)))
+      await striking
       return now - entry.issuedAt <= ticketLifetime ? parseTicketPayload(entry.keyTicket) : undefined
     },
-    async put(bridge, { master, ticket }, now) {
+    put(bridge, { master, ticket }, now) {
       entries.delete(bridge)
       entries.set(bridge, { issuedAt: now, keyTicket: Buffer.concat([master, ticket]) })
-      await save(now)
+      writePrivateFileSync(path, kept(now))
     },
   }
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { readPrivateFile, writePrivateFile } from '../../../src/transports/private-file.ts'
+import { readPrivateFile, writePrivateFile, writePrivateFileSync } from '../../../src/transports/private-file.ts'
 import { encodeBase32 } from '../../../src/transports/scramblesuit/base32.ts'
 import { bridgeStatePath, openBridgeState, saveBridgeState } from '../../../src/transports/scramblesuit/bridge-state.ts'
 import { openReplays } from '../../../src/transports/scramblesuit/replays.ts'
@@ -23,6 +23,9 @@ describe('private files', () => {
       await writePrivateFile(file, text)
       expect(await readPrivateFile(file)).toBe(text)
       expect(mode(file)).toBe(0o600)
+      writePrivateFileSync(file, `${text}, at once`)
+      expect(await readPrivateFile(file)).toBe(`${text}, at once`)
+      expect(mode(file)).toBe(0o600)
     }
     expect(readdirSync(dir)).toEqual(['state'])
   })
@@ -35,6 +38,7 @@ describe('private files', () => {
       message: 'state file state cannot be read (EISDIR)',
     })
     await expect(writePrivateFile(join(dir, 'state'), 'text')).rejects.toEqual(stateFailure)
+    expect(() => writePrivateFileSync(join(dir, 'state'), 'text')).toThrow(stateFailure)
     await expect(writePrivateFile(join(dir, 'no', 'state'), 'text')).rejects.toMatchObject({
       message: 'state file state cannot be written (ENOENT)',
     })
@@ -51,9 +55,9 @@ describe('ticket store', () => {
     const store = await openTicketStore(dir)
     expect(existsSync(file(dir))).toBe(false)
     const [first, second] = [ticket(), ticket()]
-    await store.put('192.0.2.1:443', first, now)
-    await store.put('[2001:db8::1]:443', second, now + 1)
-    await store.put('192.0.2.1:443', second, now + 2)
+    store.put('192.0.2.1:443', first, now)
+    store.put('[2001:db8::1]:443', second, now + 1)
+    store.put('192.0.2.1:443', second, now + 2)
     const text = encodeBase32(Buffer.concat([second.master, second.ticket]))
     expect(text).toHaveLength(232)
     expect(JSON.parse(readFileSync(file(dir), 'utf8'))).toEqual({
@@ -75,7 +79,7 @@ describe('ticket store', () => {
   test('gives each ticket out once, whoever asks at the same time, and has it out of the file by then', async () => {
     const dir = tempDir()
     const store = await openTicketStore(dir)
-    await store.put('a:1', ticket(), now)
+    store.put('a:1', ticket(), now)
     const taken = await Promise.all([store.take('a:1', now), store.take('a:1', now), store.take('b:1', now)])
     expect(taken.filter((one) => one !== undefined)).toHaveLength(1)
     expect(readFileSync(file(dir), 'utf8')).toBe('{}')
@@ -85,8 +89,8 @@ describe('ticket store', () => {
   test('forgets a ticket after seven days', async () => {
     const dir = tempDir()
     const store = await openTicketStore(dir)
-    await store.put('a:1', ticket(), now)
-    await store.put('b:1', ticket(), now + 1)
+    store.put('a:1', ticket(), now)
+    store.put('b:1', ticket(), now + 1)
     expect(await store.take('a:1', now + ticketLifetime + 1)).toBeUndefined()
     expect(await store.take('b:1', now + ticketLifetime + 1)).toBeDefined()
   })
@@ -99,7 +103,7 @@ describe('ticket store', () => {
       JSON.stringify(Object.fromEntries(Array.from({ length: 1500 }, (_, i) => [`a:${i}`, entry]))),
     )
     const store = await openTicketStore(dir)
-    await store.put('b:1', ticket(), now)
+    store.put('b:1', ticket(), now)
     expect(Object.keys(JSON.parse(readFileSync(file(dir), 'utf8')) as object)).toHaveLength(1000)
     expect(await store.take('b:1', now)).toBeDefined()
   })
@@ -107,7 +111,7 @@ describe('ticket store', () => {
   test('PT_STATE: a ticket that cannot be struck out is not given out', async () => {
     const dir = tempDir()
     const store = await openTicketStore(dir)
-    await store.put('a:1', ticket(), now)
+    store.put('a:1', ticket(), now)
     chmodSync(dir, 0o500)
     try {
       if (process.getuid?.() === 0) return // root writes where it may not
