@@ -50,8 +50,9 @@ export async function handshake(
 }
 
 function diagnose(error: unknown, broken: boolean, { signal, late, closed }: HandshakeOptions): unknown {
-  if (signal.aborted && error === signal.reason) return error
+  // Be it our time limit or the PT's, which covers the connecting too.
   if (isPtError(error, 'PT_TIMEOUT')) return new PtError('PT_HANDSHAKE', late, { stage: 'timeout', cause: error })
+  if (signal.aborted && error === signal.reason) return error
   if (broken || isPtError(error, 'PT_CLOSED')) {
     return new PtError('PT_HANDSHAKE', closed, { stage: 'closed', cause: error })
   }

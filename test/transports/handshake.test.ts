@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { describe, expect, test } from 'vitest'
+import { PtError } from '../../src/error.ts'
 import type { Codec } from '../../src/io/index.ts'
 import { readExactly } from '../../src/io/index.ts'
 import type { HandshakeOptions } from '../../src/transports/handshake.ts'
@@ -65,6 +66,17 @@ describe('handshake', () => {
     abort.abort(reason)
     await expect(running).rejects.toBe(reason)
     expect(near.destroyed).toBe(true)
+  })
+
+  test('PT_HANDSHAKE: the time limit of the PT is told as our own is', async () => {
+    const { near } = await tcpPair()
+    const abort = new AbortController()
+    const running = handshake(near, options(abort.signal), async (signal) => {
+      await readExactly(near, 1, signal)
+      return plain
+    })
+    abort.abort(new PtError('PT_TIMEOUT', 'the dial took longer than 60 s'))
+    await expect(running).rejects.toMatchObject({ code: 'PT_HANDSHAKE', stage: 'timeout', message: 'too late' })
   })
 
   test('the opposite of each role is the other', () => {
