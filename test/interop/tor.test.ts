@@ -53,15 +53,16 @@ async function fetchThrough(client: Tor, curl: string, body: Buffer): Promise<Bu
     const args = ['--silent', '--show-error', '--fail', '--max-time', '60', '--socks5-hostname', proxy, url]
     const { stdout } = await promisify(execFile)(curl, args, { encoding: 'buffer', maxBuffer: 64 << 20 })
     return stdout
+  } catch (error) {
+    throw new Error(`${(error as Error).message}\n${client.log.slice(-15).join('\n')}`, { cause: error })
   } finally {
     web.close()
   }
 }
 
-/** The extra-info document of the bridge, by the digest in the descriptor that its client fetched. */
-async function extraInfo({ bridge, client }: Pair): Promise<string[]> {
-  const fingerprint = /fingerprint is '\S+ (\w+)'/.exec(await bridge.logged(/identity key fingerprint is/))![1]
-  const descriptor = await client.control(`GETINFO desc/id/${fingerprint}`)
+/** The extra-info document of the bridge, by the digest in its own descriptor. */
+async function extraInfo({ bridge }: Pair): Promise<string[]> {
+  const descriptor = await bridge.control('GETINFO dir/server/authority')
   const digest = /^extra-info-digest (\w+)/.exec(descriptor.find((line) => line.startsWith('extra-info-digest'))!)![1]
   return await bridge.control(`GETINFO extra-info/digest/${digest}`)
 }
