@@ -36,6 +36,10 @@ export const errorCodes = {
   PT_LAUNCH: 'The PT is there, but a requested transport is not; the message holds the reason for each.',
   PT_STOPPED: 'The PT has been stopped, so nothing can be carried through it any more.',
   PT_CRASH_LOOP: 'The PT ended so often in a row that it is not started again.',
+  PT_BRIDGE_LINE: 'A bridge line cannot be read or written; the message names the field.',
+  PT_BRIDGES: 'None of several bridges gave a connection; the cause holds the error of each.',
+  PT_BUSY: 'A tunnel carries as many connections as it may, and took no more.',
+  PT_DENIED: 'A tunnel does not let this in or out: a wrong secret, or a destination that is not on the list.',
 } as const
 
 export type PtErrorCode = keyof typeof errorCodes
@@ -83,4 +87,31 @@ export class PtError extends Error {
 export function isPtError(error: unknown, ...codes: PtErrorCode[]): error is PtError {
   if (!(error instanceof Error) || error.name !== 'PtError') return false
   return codes.length === 0 || codes.includes((error as PtError).code)
+}
+
+const systemStages: Readonly<Record<string, DialStage>> = {
+  ENOTFOUND: 'dns',
+  EAI_AGAIN: 'dns',
+  EAI_FAIL: 'dns',
+  ECONNRESET: 'closed',
+  EPIPE: 'closed',
+  ETIMEDOUT: 'timeout',
+  ECONNREFUSED: 'connect',
+  EHOSTUNREACH: 'connect',
+  ENETUNREACH: 'connect',
+  EADDRNOTAVAIL: 'connect',
+}
+
+/** Where a dial failed, by the error's own stage, its code, or that of its cause; undefined where nothing says it. */
+export function stageOf(error: unknown): DialStage | undefined {
+  const { code, cause } = (error ?? {}) as { code?: unknown; cause?: unknown }
+  if (isPtError(error)) {
+    if (error.stage !== undefined) return error.stage
+    if (isPtError(error, 'PT_ARGS', 'PT_ADDRESS')) return 'argument'
+    if (isPtError(error, 'PT_TIMEOUT')) return 'timeout'
+    if (isPtError(error, 'PT_CLOSED')) return 'closed'
+    if (isPtError(error, 'PT_PROXY')) return 'proxy'
+    if (isPtError(error, 'PT_CONNECT')) return (cause === undefined ? undefined : stageOf(cause)) ?? 'connect'
+  }
+  return typeof code === 'string' ? systemStages[code] : undefined
 }

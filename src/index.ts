@@ -1,4 +1,9 @@
 /** What most applications need: run a PT and connect through it. Every room has its own entry besides: postern/pt, postern/io … */
+import type { Duplex } from 'node:stream'
+import type { Bridge, BridgeLines, OpenBridgeOptions } from './app/index.ts'
+import { connectBridge as connectWith, openBridge as openWith } from './app/index.ts'
+import { builtIns } from './transports/index.ts'
+
 export type { DialStage, PtErrorCode, PtErrorOptions } from './error.ts'
 export { errorCodes, isPtError, PtError } from './error.ts'
 export type { Address, ArgsInit, Destination, OutboundBind, ProxyUri } from './ipc/index.ts'
@@ -19,3 +24,36 @@ export type {
   ServerTransportInit,
 } from './parent/index.ts'
 export { launchClient, launchServer } from './parent/index.ts'
+export {
+  bridgeDispatcher,
+  bridgeLine,
+  bridgeLineToJson,
+  createBridgeServer,
+  formatBridgeLine,
+  httpAgent,
+  httpsAgent,
+  lintBridgeLine,
+  parseBridgeLine,
+} from './app/index.ts'
+export type {
+  Bridge,
+  BridgeEvents,
+  BridgeLine,
+  BridgeLineInit,
+  BridgeListener,
+  BridgeServer,
+  BridgeServerOptions,
+  BridgeUser,
+  Finding,
+  OpenBridgeOptions,
+} from './app/index.ts'
+
+/** Opens a bridge, with the built-in transports in this process, or those of the program `exec`; postern/app says more. */
+export async function openBridge(lines: BridgeLines, options: OpenBridgeOptions = {}): Promise<Bridge> {
+  return await openWith(lines, { transports: builtIns, ...options })
+}
+
+/** One connection through a bridge; what the bridge takes is closed with it. */
+export async function connectBridge(lines: BridgeLines, options: OpenBridgeOptions = {}): Promise<Duplex> {
+  return await connectWith(lines, { transports: builtIns, ...options })
+}

@@ -12,10 +12,15 @@ export interface RelayCount {
 }
 
 /**
+ * Asked before the end of a stream is passed on; a rejection ends both streams instead, as an error would.
+ */
+export type BeforeEnd = (ended: Duplex) => Promise<void>
+
+/**
  * Relays until both directions have ended. The end of one direction is passed on and leaves the other open; an error or an
  * early close (PT_CLOSED) of either stream destroys both, and is what the promise rejects with. Aborting does the same.
  */
-export function relay(a: Duplex, b: Duplex, signal?: AbortSignal): Promise<RelayCount> {
+export function relay(a: Duplex, b: Duplex, signal?: AbortSignal, beforeEnd?: BeforeEnd): Promise<RelayCount> {
   return new Promise((resolve, reject) => {
     const count = { fromA: 0, fromB: 0 }
     let open = 2
@@ -36,20 +41,26 @@ export function relay(a: Duplex, b: Duplex, signal?: AbortSignal): Promise<Relay
     finished(b, settle)
     if (signal?.aborted) return abort()
     signal?.addEventListener('abort', abort)
-    carry(a, b, (size) => (count.fromA += size))
-    carry(b, a, (size) => (count.fromB += size))
+    const passEnd = (from: Duplex, to: Duplex): void => {
+      if (beforeEnd === undefined) to.end()
+      else beforeEnd(from).then(() => to.end(), settle)
+    }
+    carry(a, b, passEnd, (size) => (count.fromA += size))
+    carry(b, a, passEnd, (size) => (count.fromB += size))
   })
 }
 
-function carry(from: Duplex, to: Duplex, counted: (size: number) => void): void {
+type PassEnd = (from: Duplex, to: Duplex) => void
+
+function carry(from: Duplex, to: Duplex, passEnd: PassEnd, counted: (size: number) => void): void {
   // Whoever read before may have read up to the end.
-  if (from.readableEnded) to.end()
+  if (from.readableEnded) passEnd(from, to)
   from
     .on('data', (chunk: Buffer) => {
       counted(chunk.length)
       if (!to.write(chunk)) from.pause()
     })
-    .once('end', () => to.end())
+    .once('end', () => passEnd(from, to))
   to.on('drain', () => from.resume())
   from.resume()
 }

@@ -2,7 +2,7 @@
  * A failed connection in the operator's words: where it failed, and what may help.
  */
 import type { DialStage } from '../error.ts'
-import { isPtError } from '../error.ts'
+import { stageOf } from '../error.ts'
 
 /** What each stage of a dial means to whoever runs the client. */
 const advice: Readonly<Record<DialStage, string>> = {
@@ -16,33 +16,6 @@ const advice: Readonly<Record<DialStage, string>> = {
   mac: 'the answer was changed on its way, or is not of the bridge in the bridge line',
   hour: 'the clock of this machine, or that of the bridge, is wrong',
   auth: 'what answered does not hold the key in the bridge line',
-}
-
-const systemStages: Readonly<Record<string, DialStage>> = {
-  ENOTFOUND: 'dns',
-  EAI_AGAIN: 'dns',
-  EAI_FAIL: 'dns',
-  ECONNRESET: 'closed',
-  EPIPE: 'closed',
-  ETIMEDOUT: 'timeout',
-  ECONNREFUSED: 'connect',
-  EHOSTUNREACH: 'connect',
-  ENETUNREACH: 'connect',
-  EADDRNOTAVAIL: 'connect',
-}
-
-/** Where a dial failed; undefined where the transport does not say. */
-export function stageOf(error: unknown): DialStage | undefined {
-  const { code, cause } = (error ?? {}) as { code?: unknown; cause?: unknown }
-  if (isPtError(error)) {
-    if (error.stage !== undefined) return error.stage
-    if (isPtError(error, 'PT_ARGS', 'PT_ADDRESS')) return 'argument'
-    if (isPtError(error, 'PT_TIMEOUT')) return 'timeout'
-    if (isPtError(error, 'PT_CLOSED')) return 'closed'
-    if (isPtError(error, 'PT_PROXY')) return 'proxy'
-    if (isPtError(error, 'PT_CONNECT')) return (cause === undefined ? undefined : stageOf(cause)) ?? 'connect'
-  }
-  return typeof code === 'string' ? systemStages[code] : undefined
 }
 
 /** One sentence on a failed dial: stage, the error's own words, advice. */

@@ -2,6 +2,7 @@
  * What a SOCKS client says, read from bytes that have arrived; no stream. Section "Per-Connection Arguments", RFC 1928
  * sections 3 to 5, RFC 1929 section 2. A message that cannot be served throws with the bytes that tell the client so.
  */
+import { createHash, timingSafeEqual } from 'node:crypto'
 import { isIP, SocketAddress } from 'node:net'
 import type { PtErrorCode } from '../error.ts'
 import { PtError } from '../error.ts'
@@ -59,6 +60,19 @@ export function chooseMethod(offered: Uint8Array, prefer: Preference): number {
 
 export function checkPasswordVersion(version: number): void {
   if (version !== PASSWORD_VERSION) throw badPassword(`its version is ${hex(version)}, not 0x01`)
+}
+
+/** The method where a password is wanted: there is no other. */
+export function requireLogin(offered: Uint8Array): number {
+  if (offered.includes(methods.password)) return methods.password
+  const why = 'the client does not offer to log in, and this port wants a password'
+  throw new SocksFailure('PT_SOCKS', why, Uint8Array.of(SOCKS5, methods.unacceptable))
+}
+
+/** Compares hashes, and these in constant time: neither the length nor the beginning of the password shows. */
+export function checkPassword(given: Uint8Array, wanted: string): void {
+  const [a, b] = [given, Buffer.from(wanted)].map((bytes) => createHash('sha256').update(bytes).digest())
+  if (!timingSafeEqual(a!, b!)) throw new SocksFailure('PT_DENIED', 'SOCKS: the password is wrong', passwordRefused)
 }
 
 /** The arguments of UNAME and PASSWD: the bytes of both, but for a PASSWD of a single NUL, which only fills its place. */

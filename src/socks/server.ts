@@ -17,6 +17,7 @@ import { Args, formatAddress } from '../ipc/index.ts'
 import { replyFor } from './reply.ts'
 import type { Preference } from './request.ts'
 import {
+  checkPassword,
   checkPasswordVersion,
   chooseMethod,
   notSocks,
@@ -27,6 +28,7 @@ import {
   readTarget5,
   readUseridArgs,
   refused4,
+  requireLogin,
   SocksFailure,
 } from './request.ts'
 import {
@@ -67,6 +69,11 @@ export interface AcceptSocksOptions {
   readonly handshakeTimeout?: number
   /** Which method is taken when a SOCKS 5 client offers both: password (by default), as it carries the arguments, or none. */
   readonly prefer?: Preference
+  /**
+   * The client has to log in with this password, under any user name, which are then no arguments. SOCKS 4 has no passwords
+   * and is refused.
+   */
+  readonly password?: string | undefined
 }
 
 interface Wanted {
@@ -87,12 +94,12 @@ const NUL = Uint8Array.of(0)
  * reason; by then the client has got the failure reply that its protocol has, if it has one, and the connection is closed.
  */
 export async function acceptSocks(conn: Duplex, options: AcceptSocksOptions = {}): Promise<SocksRequest> {
-  const { signal, handshakeTimeout = HANDSHAKE_TIMEOUT, prefer = 'auth' } = options
+  const { signal, handshakeTimeout = HANDSHAKE_TIMEOUT, prefer = 'auth', password } = options
   // Stays for good: a reset that arrives between two reads, or while the caller dials, must not end the process.
   conn.on('error', () => {})
   try {
     const wanted = await withDeadline(handshakeTimeout, 'the SOCKS handshake', signal, (limit) =>
-      readRequest(conn, prefer, limit),
+      readRequest(conn, { prefer, password }, limit),
     )
     return answerable(conn, wanted)
   } catch (error) {
@@ -102,17 +109,24 @@ export async function acceptSocks(conn: Duplex, options: AcceptSocksOptions = {}
   }
 }
 
-async function readRequest(conn: Duplex, prefer: Preference, signal: AbortSignal): Promise<Wanted> {
+interface Terms {
+  readonly prefer: Preference
+  readonly password: string | undefined
+}
+
+async function readRequest(conn: Duplex, terms: Terms, signal: AbortSignal): Promise<Wanted> {
   const [version = 0] = await readExactly(conn, 1, signal)
-  if (version === SOCKS5) return await readRequest5(conn, prefer, signal)
+  if (version === SOCKS5) return await readRequest5(conn, terms, signal)
+  if (version === SOCKS4 && terms.password !== undefined) throw refused4('it has no password, and this port wants one')
   if (version === SOCKS4) return await readRequest4(conn, signal)
   throw notSocks(version)
 }
 
-async function readRequest5(conn: Duplex, prefer: Preference, signal: AbortSignal): Promise<Wanted> {
-  const method = chooseMethod(await readField(conn, signal), prefer)
+async function readRequest5(conn: Duplex, { prefer, password }: Terms, signal: AbortSignal): Promise<Wanted> {
+  const offered = await readField(conn, signal)
+  const method = password === undefined ? chooseMethod(offered, prefer) : requireLogin(offered)
   conn.write(Uint8Array.of(SOCKS5, method))
-  const args = method === methods.password ? await readPassword(conn, signal) : Args.none
+  const args = method === methods.password ? await readPassword(conn, password, signal) : Args.none
   const type = readHeader5(await readExactly(conn, 4, signal))
   const address =
     type === addressTypes.domain
@@ -122,11 +136,13 @@ async function readRequest5(conn: Duplex, prefer: Preference, signal: AbortSigna
   return { version: SOCKS5, target, args }
 }
 
-async function readPassword(conn: Duplex, signal: AbortSignal): Promise<Args> {
+async function readPassword(conn: Duplex, password: string | undefined, signal: AbortSignal): Promise<Args> {
   const [version = 0] = await readExactly(conn, 1, signal)
   checkPasswordVersion(version)
   const uname = await readField(conn, signal)
-  const args = readPasswordArgs(uname, await readField(conn, signal))
+  const passwd = await readField(conn, signal)
+  if (password !== undefined) checkPassword(passwd, password)
+  const args = password === undefined ? readPasswordArgs(uname, passwd) : Args.none
   conn.write(Uint8Array.of(PASSWORD_VERSION, PASSWORD_GRANTED))
   return args
 }

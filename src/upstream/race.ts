@@ -9,16 +9,17 @@ import { delay } from '../io/index.ts'
 /** How long an attempt has before the next is started beside it, in ms: the RFC's "Connection Attempt Delay". */
 const ATTEMPT_DELAY = 250
 
-type Attempt<T> = (signal: AbortSignal) => Promise<T>
+export type Attempt<T> = (signal: AbortSignal) => Promise<T>
 
 /**
- * Starts each attempt when the one before has failed or ATTEMPT_DELAY has passed. Resolves with the first success and
+ * Starts each attempt when the one before has failed or `attemptDelay` (ms) has passed. Resolves with the first success and
  * aborts the others; what one of them opened all the same is destroyed. Rejects with the failure of a single attempt, with
  * an AggregateError whose `code` is the first one's, or with the signal's reason.
  */
 export async function firstOf<T extends { destroy(): unknown }>(
   attempts: readonly Attempt<T>[],
   signal: AbortSignal,
+  attemptDelay: number = ATTEMPT_DELAY,
 ): Promise<T> {
   const race = new AbortController()
   const follow = (): void => race.abort(signal.reason)
@@ -27,7 +28,7 @@ export async function firstOf<T extends { destroy(): unknown }>(
   let turn: Promise<unknown> = Promise.resolve()
   const running = attempts.map((attempt) => {
     const run = turn.then(() => compete(attempt, race))
-    turn = turn.then(() => Promise.race([run, delay(ATTEMPT_DELAY, race.signal)]).catch(() => undefined))
+    turn = turn.then(() => Promise.race([run, delay(attemptDelay, race.signal)]).catch(() => undefined))
     return run
   })
   try {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { PtError } from '../../src/error.ts'
-import { explain, messageOf, stageOf } from '../../src/pt/failure.ts'
+import { stageOf } from '../../src/error.ts'
+import { explain, messageOf } from '../../src/pt/failure.ts'
 
 const system = (code: string): Error => Object.assign(new Error(`connect ${code}`), { code })
 

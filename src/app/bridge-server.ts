@@ -1,0 +1,74 @@
+/**
+ * The far end of a bridge in an application, in the manner of node:net: a PT server, and its connections as they come.
+ *
+ *     await using server = await createBridgeServer(
+ *       { exec: 'obfs4proxy', transports: ['obfs4'], stateDir: '/var/lib/app/pt' },
+ *       (conn, { transport, userAddr }) => conn.end(`hello, user of ${transport}\n`),
+ *     )
+ *     server.bridgeLines('203.0.113.7')       what to hand out
+ */
+import type { Duplex } from 'node:stream'
+import type { Address } from '../ipc/index.ts'
+import { formatAddress } from '../ipc/index.ts'
+import type { LaunchServerOptions, ServerPt, ServerTransportInit } from '../parent/index.ts'
+import { launchServer } from '../parent/index.ts'
+import { formatBridgeLine } from './bridge-line.ts'
+
+export interface BridgeServerOptions extends Omit<LaunchServerOptions, 'transports' | 'destination' | 'onConnection'> {
+  /** Names, or names with where they listen and their options. */
+  readonly transports: readonly (string | ServerTransportInit)[]
+}
+
+/** Who a connection is, as far as the PT said. */
+export interface BridgeUser {
+  readonly transport: string | undefined
+  readonly userAddr: Address | undefined
+}
+
+/** The connection is the listener's from here on; it is ended with the server. */
+export type BridgeListener = (conn: Duplex, user: BridgeUser) => void
+
+export interface BridgeServer extends ServerPt {
+  /**
+   * A line for each transport, as clients take it. `host` is the address under which they reach this machine; without it
+   * the address listened on, or a placeholder where that is none to connect to.
+   */
+  bridgeLines(host?: string): string[]
+}
+
+/** Stands for the address in a line that still lacks it. No program takes it for one. */
+export const PLACEHOLDER = '<IP ADDRESS>'
+
+/** Launches the PT server and resolves when it is ready. Rejects as launchServer does. */
+export async function createBridgeServer(
+  options: BridgeServerOptions,
+  listener: BridgeListener,
+): Promise<BridgeServer> {
+  const transports = options.transports.map((one) => (typeof one === 'string' ? { name: one } : one))
+  const pt = await launchServer({
+    ...options,
+    transports,
+    onConnection: ({ conn, transport, userAddr }) => listener(conn, { transport, userAddr }),
+  })
+  return {
+    get methods() {
+      return pt.methods
+    },
+    get failures() {
+      return pt.failures
+    },
+    bridgeLines: (host) => [...pt.methods].map(([name, method]) => lineOf(name, method, host)),
+    stop: () => pt.stop(),
+    [Symbol.asyncDispose]: async () => void (await pt.stop()),
+  }
+}
+
+type Method = ServerPt['methods'] extends ReadonlyMap<string, infer M> ? M : never
+
+function lineOf(transport: string, { address, args }: Method, host = address.host): string {
+  if (/^(?:0\.0\.0\.0|::)$/.test(host)) {
+    const pairs = [...args].map(([key, value]) => `${key}=${value}`)
+    return [transport, `${PLACEHOLDER}:${address.port}`, ...pairs].join(' ')
+  }
+  return formatBridgeLine({ transport, address: formatAddress({ host, port: address.port }), args })
+}

@@ -1,0 +1,228 @@
+/**
+ * A bridge, or several for one purpose, as an application uses it: opened once, dialled as often as need be.
+ *
+ *     await using bridge = await openBridge('obfs4 198.51.100.1:443 cert=… iat-mode=0')
+ *     const conn = await bridge.connect()        a Duplex, at whose far end is what stands behind the bridge
+ */
+import { EventEmitter, setMaxListeners } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
+import { PtError } from '../error.ts'
+import { deadline } from '../io/index.ts'
+import type { PtEvent } from '../parent/index.ts'
+import type { BridgeLine } from './bridge-line.ts'
+import { parseBridgeLine } from './bridge-line.ts'
+import type { Strategy } from './candidates.ts'
+import { Candidates } from './candidates.ts'
+import type { Dialer, DialerOptions } from './dialer.ts'
+import { inProcessDialer } from './in-process.ts'
+import { ptProcessDialer } from './pt-process.ts'
+
+/** A bridge line, several, or what parseBridgeLine makes of them. */
+export type BridgeLines = string | BridgeLine | readonly (string | BridgeLine)[]
+
+export interface OpenBridgeOptions extends DialerOptions {
+  /** Of several bridges: `failover` (default) prefers the first ones, `race` takes whichever answers first. */
+  readonly strategy?: Strategy | undefined
+  /** Closes the bridge when it aborts. */
+  readonly signal?: AbortSignal | undefined
+  /** What the PT's process says and does; unchecked, and with addresses. */
+  readonly onPtEvent?: ((event: PtEvent) => void) | undefined
+}
+
+export interface BridgeConnectOptions {
+  /** Gives the connection up. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface BridgeEvents {
+  /** Connections can be made; again after each restart. */
+  ready: []
+  /** A connection was made. */
+  connection: [conn: Duplex]
+  /** A bridge could not be reached; `error.stage` says where. Another bridge may have stood in. */
+  failure: [error: PtError, line: BridgeLine]
+  /** The PT has ended and is started again. */
+  restart: [error: PtError]
+  /** Nothing more can be carried. The error is that of a PT that cannot be kept running. */
+  closed: [error?: PtError]
+}
+
+/** Made by openBridge. */
+export class Bridge extends EventEmitter<BridgeEvents> implements AsyncDisposable {
+  readonly lines: readonly BridgeLine[]
+  readonly #dialer: Dialer
+  readonly #candidates: Candidates
+  readonly #connectTimeout: number
+  readonly #closing = new AbortController()
+  readonly #open = new Set<Duplex>()
+  readonly #cleanUp: () => Promise<void>
+  #closed: Promise<void> | undefined
+
+  constructor(dialer: Dialer, lines: readonly BridgeLine[], options: OpenBridgeOptions, cleanUp: () => Promise<void>) {
+    super()
+    this.lines = lines
+    // Each connection that is being made listens, so there may be many.
+    setMaxListeners(0, this.#closing.signal)
+    this.#dialer = dialer
+    this.#cleanUp = cleanUp
+    this.#connectTimeout = options.connectTimeout ?? 60_000
+    this.#candidates = new Candidates({
+      lines,
+      strategy: options.strategy ?? 'failover',
+      onFailure: (error, line) => this.emit('failure', error, line),
+    })
+    const unwatch = dialer.watch({
+      ready: () => this.emit('ready'),
+      restart: (error) => this.emit('restart', error),
+      gaveUp: (error) => void this.#close(error),
+    })
+    const abort = (): void => void this.close()
+    options.signal?.addEventListener('abort', abort, { once: true })
+    this.#closing.signal.addEventListener('abort', () => {
+      unwatch()
+      options.signal?.removeEventListener('abort', abort)
+    })
+    // Whoever opened it has to be able to listen first.
+    setImmediate(() => {
+      if (!this.#closing.signal.aborted) this.emit('ready')
+    })
+  }
+
+  /**
+   * A connection to what stands behind the bridge. Rejects with the bridge's PtError, whose `stage` says where it failed;
+   * PT_BRIDGES where there are several; PT_TIMEOUT; PT_STOPPED after close(); or the signal's reason.
+   */
+  async connect({ signal }: BridgeConnectOptions = {}): Promise<Duplex> {
+    this.#closing.signal.throwIfAborted()
+    signal?.throwIfAborted()
+    using limit = deadline(this.#connectTimeout, 'the connection to the bridge', signal)
+    using stop = following(this.#closing.signal, limit.signal)
+    const conn = await this.#candidates.connect((line, signal) => this.#dialer.dial(line, signal), stop.signal)
+    this.#open.add(conn)
+    conn.once('close', () => this.#open.delete(conn))
+    // One that is closed with the bridge has nobody to hear of it, and that must not end the process.
+    conn.on('error', () => {})
+    this.emit('connection', conn)
+    return conn
+  }
+
+  /** Rejects with PT_EXITED where `conn`, which came from connect(), ended because its PT did. */
+  async requireAlive(conn: Duplex): Promise<void> {
+    await this.#dialer.requireAlive(conn)
+  }
+
+  /** Ends every connection and the PT. Every call gives the same result. */
+  async close(): Promise<void> {
+    await this.#close()
+  }
+
+  #close(error?: PtError): Promise<void> {
+    this.#closed ??= this.#shut(error)
+    return this.#closed
+  }
+
+  async #shut(error?: PtError): Promise<void> {
+    this.#closing.abort(error ?? new PtError('PT_STOPPED', 'the bridge has been closed'))
+    for (const conn of this.#open) conn.destroy()
+    await this.#cleanUp()
+    if (error === undefined) this.emit('closed')
+    else this.emit('closed', error)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}
+
+/**
+ * Opens a bridge, or several of which any will do, and resolves when connections can be made; none is made yet. With `exec`
+ * as a PT program, otherwise in this process. Rejects with PT_BRIDGE_LINE, PT_PROXY_URI, PT_LAUNCH for a transport that is
+ * not there, or as launchClient does; nothing is left then.
+ */
+export async function openBridge(lines: BridgeLines, options: OpenBridgeOptions = {}): Promise<Bridge> {
+  const parsed = toBridgeLines(lines)
+  options.signal?.throwIfAborted()
+  const { dialer, cleanUp } = await openDialer(
+    parsed.map((line) => line.transport),
+    options,
+  )
+  const bridge = new Bridge(dialer, parsed, options, cleanUp)
+  if (options.signal?.aborted === true) {
+    await bridge.close()
+    options.signal.throwIfAborted()
+  }
+  return bridge
+}
+
+/** One connection and nothing else: openBridge and connect(), closed together. Rejects as both do. */
+export async function connectBridge(lines: BridgeLines, options: OpenBridgeOptions = {}): Promise<Duplex> {
+  const { signal, ...rest } = options
+  const bridge = await openBridge(lines, rest)
+  try {
+    const conn = await bridge.connect({ signal })
+    conn.once('close', () => void bridge.close())
+    return conn
+  } catch (error) {
+    await bridge.close()
+    throw error
+  }
+}
+
+/** Throws PT_BRIDGE_LINE, also where there is none. */
+export function toBridgeLines(lines: BridgeLines): BridgeLine[] {
+  const list = typeof lines === 'string' || !isList(lines) ? [lines] : lines
+  if (list.length === 0) throw new PtError('PT_BRIDGE_LINE', 'there is no bridge line', { stage: 'argument' })
+  return list.map((line) => (typeof line === 'string' ? parseBridgeLine(line) : line))
+}
+
+function isList(lines: BridgeLines): lines is readonly (string | BridgeLine)[] {
+  return Array.isArray(lines)
+}
+
+export interface OpenDialer {
+  readonly dialer: Dialer
+  readonly cleanUp: () => Promise<void>
+}
+
+/** A dialer for the transports `names`, and what ends it and removes its folder. */
+export async function openDialer(names: readonly string[], options: OpenBridgeOptions): Promise<OpenDialer> {
+  const own = options.stateDir === undefined ? await mkdtemp(join(tmpdir(), 'postern-')) : undefined
+  const stateDir = options.stateDir ?? own!
+  const removeFolder = async (): Promise<void> => {
+    if (own !== undefined) await rm(own, { recursive: true, force: true })
+  }
+  try {
+    const { exec, transports = [], onPtEvent: onEvent } = options
+    const dialer =
+      exec === undefined
+        ? await inProcessDialer({ ...options, transports, stateDir }, names)
+        : await ptProcessDialer({ ...options, exec, stateDir, onEvent }, names)
+    const cleanUp = async (): Promise<void> => {
+      await dialer.close()
+      await removeFolder()
+    }
+    return { dialer, cleanUp }
+  } catch (error) {
+    await removeFolder()
+    throw error
+  }
+}
+
+/** A signal that aborts with either of two; AbortSignal.any leaves entries behind on Node 20. */
+function following(a: AbortSignal, b: AbortSignal): { readonly signal: AbortSignal } & Disposable {
+  const controller = new AbortController()
+  const follow = (event: Event): void => controller.abort((event.target as AbortSignal).reason)
+  for (const signal of [a, b]) {
+    if (signal.aborted) controller.abort(signal.reason)
+    signal.addEventListener('abort', follow)
+  }
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]: () => {
+      for (const signal of [a, b]) signal.removeEventListener('abort', follow)
+    },
+  }
+}

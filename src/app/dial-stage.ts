@@ -1,0 +1,92 @@
+/**
+ * Where a connection failed, for PTs that say it in a STATUS line and for those that only give a SOCKS reply.
+ *
+ *     STATUS TRANSPORT=obfs4 ADDRESS=203.0.113.7:443 CONNECT=Failed STAGE=timeout        ours; ADDRESS where asked for
+ *     05 05                                                                              obfs4proxy: refused
+ *     05 01                                                                              obfs4proxy: anything else
+ */
+import type { DialStage, PtErrorCode } from '../error.ts'
+import { isPtError, PtError, stageOf } from '../error.ts'
+import type { PtEvent } from '../parent/index.ts'
+import type { BridgeLine } from './bridge-line.ts'
+import { lintBridgeLine } from './bridge-lint.ts'
+import { formatBridgeLine } from './bridge-line.ts'
+
+const stages: Readonly<Record<DialStage, true>> = {
+  argument: true,
+  dns: true,
+  connect: true,
+  proxy: true,
+  timeout: true,
+  closed: true,
+  mark: true,
+  mac: true,
+  hour: true,
+  auth: true,
+}
+
+/** SOCKS 5 replies that say where it failed; 1, a general failure, does not. */
+const byReply: Readonly<Record<number, DialStage>> = {
+  2: 'argument',
+  3: 'connect',
+  4: 'connect',
+  5: 'connect',
+  6: 'timeout',
+}
+
+/** No handshake fails for another reason than silence after so long, in ms: servers that cannot verify a client wait. */
+const SILENCE = 25_000
+
+/** How many STATUS lines are remembered; the PT chooses their names. */
+const KEPT = 200
+
+/** The last STATUS of failed connections, by bridge or, where the PT does not say which, by transport. */
+export class StageLog {
+  readonly #last = new Map<string, { readonly at: number; readonly stage: DialStage }>()
+
+  note(event: PtEvent): void {
+    if (event.type !== 'status' || event.transport === undefined) return
+    const stage = event.args.get('STAGE') ?? ''
+    if (event.args.get('CONNECT') !== 'Failed' || !Object.hasOwn(stages, stage)) return
+    if (this.#last.size >= KEPT) this.#last.clear()
+    const key = keyOf(event.transport, event.args.get('ADDRESS'))
+    this.#last.set(key, { at: Date.now(), stage: stage as DialStage })
+  }
+
+  /** What was said of this bridge since `start` (of Date.now). `alone`: no other connection was being made meanwhile. */
+  since(start: number, { transport, address }: BridgeLine, alone: boolean): DialStage | undefined {
+    const found = this.#last.get(keyOf(transport, address)) ?? (alone ? this.#last.get(keyOf(transport)) : undefined)
+    return found !== undefined && found.at >= start ? found.stage : undefined
+  }
+}
+
+function keyOf(transport: string, address = ''): string {
+  return `${transport} ${address}`
+}
+
+/** The stage of a failed connection through a process that has said nothing about it. */
+export function inferStage(error: unknown, line: BridgeLine, waited: number, proxy: boolean): DialStage | undefined {
+  if (!isPtError(error, 'PT_SOCKS_REFUSED')) return stageOf(error)
+  const told = byReply[error.reply ?? 0]
+  if (told !== undefined) return told
+  if (lintBridgeLine(formatBridgeLine(line)).some(({ severity, field }) => severity === 'error' && isArgument(field))) {
+    return 'argument'
+  }
+  if (waited >= SILENCE) return 'timeout'
+  // Through a proxy a general failure may be the proxy's, and nothing tells the two apart.
+  return proxy ? undefined : 'closed'
+}
+
+function isArgument(field: string): boolean {
+  return field !== 'address' && field !== 'transport' && field !== 'fingerprint'
+}
+
+/** `error` as a PtError with a stage. The message says the transport and repeats nothing of the bridge. */
+export function staged(error: unknown, transport: string, stage: DialStage | undefined): PtError {
+  const known = isPtError(error)
+  if (known && error.stage === stage) return error
+  const code: PtErrorCode = known ? error.code : 'PT_CONNECT'
+  const message = known ? error.message : `${transport}: the connection failed`
+  const reply = known && error.reply !== undefined ? { reply: error.reply } : {}
+  return new PtError(code, message, { cause: error, ...(stage === undefined ? {} : { stage }), ...reply })
+}

@@ -1,0 +1,90 @@
+/**
+ * A built-in transport without a sub-process: its client is given what a PT would give it.
+ */
+import type { Duplex } from 'node:stream'
+import { PtError, stageOf } from '../error.ts'
+import { withDeadline } from '../io/index.ts'
+import { parseProxyUri } from '../ipc/index.ts'
+import type { Client, Connect } from '../transport.ts'
+import { makeConnect } from '../upstream/index.ts'
+import type { BridgeLine } from './bridge-line.ts'
+import { staged } from './dial-stage.ts'
+import type { Dialer, DialerOptions, TransportSource } from './dialer.ts'
+
+export interface InProcessOptions extends Pick<DialerOptions, 'proxy' | 'connectTimeout'> {
+  readonly transports: readonly TransportSource[]
+  readonly stateDir: string
+}
+
+/** Throws PT_PROXY_URI. `names` are the transports that will be asked for: PT_LAUNCH where one is not there. */
+export async function inProcessDialer(options: InProcessOptions, names: readonly string[]): Promise<Dialer> {
+  const proxy = options.proxy === undefined ? undefined : parseProxyUri(options.proxy)
+  const connect = makeConnect({ proxy })
+  const clients = new Map<string, Client>()
+  for (const name of new Set(names)) clients.set(name, await launch(name, options))
+  return {
+    dial: (line, signal) => dial({ client: clients.get(line.transport)!, line, connect, options, signal }),
+    requireAlive: () => Promise.resolve(),
+    watch: () => () => {},
+    close: () => Promise.resolve(),
+  }
+}
+
+async function launch(name: string, { transports, stateDir }: InProcessOptions): Promise<Client> {
+  const source = transports.find((candidate) => candidate.name === name)
+  if (source === undefined) {
+    const names = transports.map((transport) => transport.name).join(', ') || 'none'
+    const hint = `built-in are: ${names}; for others, exec names a program that has them`
+    throw new PtError('PT_LAUNCH', `there is no built-in transport ${name}; ${hint}`, { stage: 'argument' })
+  }
+  const transport = 'load' in source ? await source.load() : source
+  return await transport.client({ stateDir, ...silent })
+}
+
+/** A library prints nothing; what fails is in the errors. */
+const silent = { log: () => {}, status: () => {} }
+
+interface Dial {
+  readonly client: Client
+  readonly line: BridgeLine
+  readonly connect: Connect
+  readonly options: InProcessOptions
+  readonly signal: AbortSignal | undefined
+}
+
+async function dial({ client, line, connect, options, signal: parent }: Dial): Promise<Duplex> {
+  const { transport, address, args } = line
+  const opened: Duplex[] = []
+  const tracked: Connect = async (target, signal) => {
+    const conn = await connect(target, signal)
+    opened.push(conn)
+    return conn
+  }
+  try {
+    return await withDeadline(options.connectTimeout ?? 60_000, 'the connection to the bridge', parent, (signal) =>
+      orAborted(client.dial({ target: address, args, connect: tracked, signal, ...silent }), signal),
+    )
+  } catch (error) {
+    for (const conn of opened) conn.destroy()
+    parent?.throwIfAborted()
+    const stage = stageOf(error)
+    // Our own deadline says that time was up, and not before what.
+    throw staged(error, transport, stage === 'timeout' && opened.length === 0 ? 'connect' : stage)
+  }
+}
+
+/** A transport that does not heed the signal keeps nobody waiting, and what it brings too late is closed. */
+function orAborted(dialling: Promise<Duplex>, signal: AbortSignal): Promise<Duplex> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      reject(signal.reason as Error)
+      dialling.then(
+        (late) => late.destroy(),
+        () => undefined,
+      )
+    }
+    if (signal.aborted) return abort()
+    signal.addEventListener('abort', abort, { once: true })
+    dialling.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
+}

@@ -1,0 +1,125 @@
+/**
+ * A PT in a process of its own, shared by all connections that go through it and started again when it ends.
+ */
+import type { Duplex } from 'node:stream'
+import { Socket, connect as connectTcp } from 'node:net'
+import { PtError } from '../error.ts'
+import type { ClientPt, PtEvent, RestartOptions } from '../parent/index.ts'
+import { launchClient } from '../parent/index.ts'
+import type { BridgeLine } from './bridge-line.ts'
+import { inferStage, staged, StageLog } from './dial-stage.ts'
+import type { Dialer, DialerEvents, DialerOptions } from './dialer.ts'
+
+export interface PtProcessOptions extends Omit<DialerOptions, 'transports'> {
+  readonly exec: string | readonly string[]
+  readonly stateDir: string
+  /** What the PT says and does, unchecked and with addresses. */
+  readonly onEvent?: ((event: PtEvent) => void) | undefined
+}
+
+/** A tunnel is to come back whenever it can, so there is no last restart; half a second of health starts the count anew. */
+export const tunnelRestart: Required<RestartOptions> = {
+  initialDelay: 100,
+  maxDelay: 10_000,
+  healthyAfter: 500,
+  maxRestarts: Number.POSITIVE_INFINITY,
+}
+
+/** Rejects as launchClient does; PT_LAUNCH where one of the transports `names` is not there. */
+export async function ptProcessDialer(options: PtProcessOptions, names: readonly string[]): Promise<Dialer> {
+  const { exec, stateDir, proxy, connectTimeout, restart = tunnelRestart, onEvent } = options
+  const watchers = new Set<DialerEvents>()
+  const log = new StageLog()
+  let started = false
+  const pt = await launchClient({
+    exec,
+    stateDir,
+    transports: [...new Set(names)],
+    require: 'all',
+    restart,
+    ...(proxy === undefined ? {} : { proxy }),
+    ...(connectTimeout === undefined ? {} : { connectTimeout }),
+    onEvent: (event) => {
+      log.note(event)
+      if (started) tell(watchers, event)
+      onEvent?.(event)
+    },
+  })
+  started = true
+  const dialling = new Map<string, number>()
+  return {
+    dial: (line, signal) => dial({ pt, log, dialling, line, proxy: proxy !== undefined }, signal),
+    requireAlive,
+    watch: (events) => {
+      watchers.add(events)
+      return () => void watchers.delete(events)
+    },
+    close: async () => void (await pt.stop()),
+  }
+}
+
+function tell(watchers: ReadonlySet<DialerEvents>, event: PtEvent): void {
+  for (const watcher of watchers) {
+    if (event.type === 'restarting') watcher.restart(event.error)
+    else if (event.type === 'ready') watcher.ready()
+    else if (event.type === 'gaveUp') watcher.gaveUp(event.error)
+  }
+}
+
+interface Dial {
+  readonly pt: ClientPt
+  readonly log: StageLog
+  /** How many connections are being made, by transport. */
+  readonly dialling: Map<string, number>
+  readonly line: BridgeLine
+  readonly proxy: boolean
+}
+
+/** How often a connection is asked for anew when the PT ended while it was made. */
+const ATTEMPTS = 3
+
+async function dial(dial: Dial, signal: AbortSignal | undefined): Promise<Duplex> {
+  const { pt, line, dialling } = dial
+  const { transport, address, args } = line
+  const count = (by: number): void => void dialling.set(transport, (dialling.get(transport) ?? 0) + by)
+  count(1)
+  try {
+    for (let attempt = 1; ; attempt++) {
+      const start = Date.now()
+      try {
+        return await pt.connect(transport, address, { args, ...(signal === undefined ? {} : { signal }) })
+      } catch (error) {
+        signal?.throwIfAborted()
+        // Cut off without an answer, while the bridge has not got a byte of the application's: nothing is lost by another.
+        if ((error as PtError).code === 'PT_CLOSED' && attempt < ATTEMPTS) continue
+        throw explained(error, dial, start)
+      }
+    }
+  } finally {
+    count(-1)
+  }
+}
+
+function explained(error: unknown, { log, dialling, line, proxy }: Dial, start: number): PtError {
+  const said = log.since(start, line, dialling.get(line.transport) === 1)
+  return staged(error, line.transport, said ?? inferStage(error, line, Date.now() - start, proxy))
+}
+
+/**
+ * The system closes the sockets of a process that is killed as if it had finished, and half a download then looks whole.
+ * Its SOCKS port tells: nobody listens there any more.
+ */
+function requireAlive(conn: Duplex): Promise<void> {
+  if (!(conn instanceof Socket) || conn.remotePort === undefined) return Promise.resolve()
+  const { remoteAddress: host, remotePort: port } = conn
+  return new Promise((resolve, reject) => {
+    const probe = connectTcp({ host: host ?? '127.0.0.1', port })
+    probe.once('connect', () => {
+      probe.destroy()
+      resolve()
+    })
+    probe.once('error', (cause) => {
+      reject(new PtError('PT_EXITED', 'the PT ended while it carried a connection', { cause, stage: 'closed' }))
+    })
+  })
+}

@@ -1,0 +1,114 @@
+/**
+ * A bridge in front of a service: a PT server, and each of its connections taken to where it belongs.
+ *
+ *     clients ══ transport ══ PT server ── this process ── 127.0.0.1:22, or wherever a SOCKS client asks for
+ */
+import { setMaxListeners } from 'node:events'
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { isPtError, PtError, stageOf } from '../error.ts'
+import { relay } from '../io/index.ts'
+import type { ArgsInit } from '../ipc/index.ts'
+import type { PtEvent } from '../parent/index.ts'
+import type { BridgeServer } from './bridge-server.ts'
+import { createBridgeServer } from './bridge-server.ts'
+import { Connections } from './connections.ts'
+import type { Forward } from './forward.ts'
+import { openForward } from './forward.ts'
+import { tunnelRestart } from './pt-process.ts'
+import { Tunnel } from './tunnel.ts'
+
+export interface TunnelServerOptions {
+  readonly exec: string | readonly string[]
+  readonly transport: string
+  /** `<ip>:<port>` where clients connect to; port 0 is one of the system's choice, kept through restarts. */
+  readonly listen: string
+  /** Options of the transport, such as `{ 'iat-mode': '1' }`. */
+  readonly options?: ArgsInit | undefined
+  /** An absolute path; the bridge's identity is kept there. */
+  readonly stateDir: string
+  readonly forward: Forward
+  /** Connections at once; those beyond are closed. Default 1024. */
+  readonly maxConnections?: number | undefined
+  /** Milliseconds that connections have to end in when the tunnel is closed. Default 5,000. */
+  readonly drainTimeout?: number | undefined
+  /** What the PT says and does, unchecked and with addresses. */
+  readonly onPtEvent?: ((event: PtEvent) => void) | undefined
+}
+
+/** Launches the PT server. Rejects as launchServer does; nothing is left then. */
+export async function startTunnelServer(options: TunnelServerOptions): Promise<TunnelServer> {
+  const tunnel = new TunnelServer(options)
+  await tunnel.start()
+  return tunnel
+}
+
+export class TunnelServer extends Tunnel {
+  readonly #options: TunnelServerOptions
+  readonly #stopping = new AbortController()
+  #server: BridgeServer | undefined
+
+  constructor(options: TunnelServerOptions) {
+    super(new Connections(options.maxConnections ?? 1024))
+    this.#options = options
+    // Each connection that is being made listens, so there may be many.
+    setMaxListeners(0, this.#stopping.signal)
+  }
+
+  /** Called once, by startTunnelServer. */
+  async start(): Promise<void> {
+    const { exec, stateDir, transport, listen, options, onPtEvent } = this.#options
+    this.#server = await createBridgeServer(
+      {
+        exec,
+        stateDir,
+        restart: tunnelRestart,
+        transports: [{ name: transport, bindAddress: listen, ...(options === undefined ? {} : { options }) }],
+        onEvent: (event) => {
+          this.#watch(event)
+          onPtEvent?.(event)
+        },
+      },
+      (conn) => void this.#serve(conn),
+    )
+  }
+
+  /** The line to hand out; see BridgeServer. */
+  bridgeLine(host?: string): string {
+    return this.#server!.bridgeLines(host)[0]!
+  }
+
+  protected override async end(): Promise<void> {
+    await this.connections.drain(this.#options.drainTimeout ?? 5_000)
+    this.#stopping.abort(new PtError('PT_STOPPED', 'the tunnel has been closed'))
+    await this.#server?.stop()
+  }
+
+  #watch(event: PtEvent): void {
+    if (event.type === 'ready') this.isReady()
+    else if (event.type === 'restarting') this.restarting(event.error)
+    else if (event.type === 'gaveUp') void this.shut(event.error)
+  }
+
+  /** Serves one connection; never rejects. */
+  async #serve(conn: Duplex): Promise<void> {
+    if (!this.connections.admit(conn)) return
+    try {
+      const far = await openForward(conn, this.#options.forward, this.#stopping.signal)
+      if (conn.destroyed) return void far.destroy()
+      if (far instanceof Socket) this.connections.carries(conn, { socket: far, readsUp: false })
+      this.emit('connection')
+      // A connection that breaks off is its client's or its service's to explain.
+      await relay(conn, far).catch(() => undefined)
+    } catch (error) {
+      if (!this.#stopping.signal.aborted && !conn.destroyed) this.failed(unreached(error))
+      if (this.#options.forward.type === 'address') conn.destroy()
+    }
+  }
+}
+
+function unreached(error: unknown): PtError {
+  if (isPtError(error, 'PT_DENIED', 'PT_SOCKS', 'PT_TIMEOUT', 'PT_CLOSED')) return error
+  const stage = stageOf(error) ?? 'connect'
+  return new PtError('PT_CONNECT', 'the destination of a connection cannot be reached', { cause: error, stage })
+}

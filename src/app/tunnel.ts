@@ -1,0 +1,68 @@
+/** What both ends of a tunnel have in common, for those who watch them. */
+import { EventEmitter } from 'node:events'
+import type { PtError } from '../error.ts'
+import type { Connections, TunnelStats } from './connections.ts'
+
+export interface TunnelEvents {
+  /** Connections can be made; again after each restart of the PT. */
+  ready: []
+  /** One was made and carries bytes. */
+  connection: []
+  /** One of a client could not be made, or was lost; `error.stage` says where. */
+  failure: [error: PtError]
+  /** The PT has ended and is started again; new connections wait. */
+  restart: [error: PtError]
+  /** Everything has ended. The error is that of a PT that cannot be kept running. */
+  closed: [error?: PtError]
+}
+
+export abstract class Tunnel extends EventEmitter<TunnelEvents> implements AsyncDisposable {
+  protected readonly connections: Connections
+  #closed: Promise<void> | undefined
+
+  constructor(connections: Connections) {
+    super()
+    this.connections = connections
+  }
+
+  get stats(): TunnelStats {
+    return this.connections.stats
+  }
+
+  /** Takes no more connections, waits for those there are, cuts what is left, and ends the PT. Bounded; any call gives the same. */
+  close(): Promise<void> {
+    return this.shut()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  protected shut(reason?: PtError): Promise<void> {
+    this.#closed ??= this.#end(reason)
+    return this.#closed
+  }
+
+  async #end(reason: PtError | undefined): Promise<void> {
+    await this.end()
+    if (reason === undefined) this.emit('closed')
+    else this.emit('closed', reason)
+  }
+
+  protected abstract end(): Promise<void>
+
+  protected failed(error: PtError): void {
+    this.connections.failed(error)
+    this.emit('failure', error)
+  }
+
+  protected restarting(error: PtError): void {
+    this.connections.restarting()
+    this.emit('restart', error)
+  }
+
+  protected isReady(): void {
+    this.connections.ready()
+    this.emit('ready')
+  }
+}
