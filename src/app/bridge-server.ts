@@ -7,9 +7,10 @@
  *     )
  *     server.bridgeLines('203.0.113.7')       what to hand out
  */
+import { isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Address } from '../ipc/index.ts'
-import { formatAddress } from '../ipc/index.ts'
+import type { Address, Args } from '../ipc/index.ts'
+import { formatAddress, isHostName, parseTarget } from '../ipc/index.ts'
 import type { LaunchServerOptions, ServerPt, ServerTransportInit } from '../parent/index.ts'
 import { launchServer } from '../parent/index.ts'
 import { formatBridgeLine } from './bridge-line.ts'
@@ -30,10 +31,10 @@ export type BridgeListener = (conn: Duplex, user: BridgeUser) => void
 
 export interface BridgeServer extends ServerPt {
   /**
-   * A line for each transport, as clients take it. `host` is the address under which they reach this machine; without it
-   * the address listened on, or a placeholder where that is none to connect to.
+   * A line for each transport, as clients take it. `publicAddress`, `<host>` or `<host>:<port>`, is where they reach this
+   * machine; without it the address listened on, or a placeholder where that is none to connect to. Throws PT_ADDRESS.
    */
-  bridgeLines(host?: string): string[]
+  bridgeLines(publicAddress?: string): string[]
 }
 
 /** Stands for the address in a line that still lacks it. No program takes it for one. */
@@ -57,18 +58,23 @@ export async function createBridgeServer(
     get failures() {
       return pt.failures
     },
-    bridgeLines: (host) => [...pt.methods].map(([name, method]) => lineOf(name, method, host)),
+    bridgeLines: (publicAddress) =>
+      [...pt.methods].map(([name, { address, args }]) => lineOf(name, publicOf(address, publicAddress), args)),
     stop: () => pt.stop(),
     [Symbol.asyncDispose]: async () => void (await pt.stop()),
   }
 }
 
-type Method = ServerPt['methods'] extends ReadonlyMap<string, infer M> ? M : never
+function publicOf(bound: Address, given: string | undefined): Address {
+  if (given === undefined) return bound
+  const host = given.replace(/^\[(.*)\]$/, '$1')
+  return isIP(host) !== 0 || isHostName(host) ? { host, port: bound.port } : parseTarget(given)
+}
 
-function lineOf(transport: string, { address, args }: Method, host = address.host): string {
-  if (/^(?:0\.0\.0\.0|::)$/.test(host)) {
-    const pairs = [...args].map(([key, value]) => `${key}=${value}`)
-    return [transport, `${PLACEHOLDER}:${address.port}`, ...pairs].join(' ')
+function lineOf(transport: string, { host, port }: Address, args: Args): string {
+  if (!/^(?:0\.0\.0\.0|::)$/.test(host)) {
+    return formatBridgeLine({ transport, address: formatAddress({ host, port }), args })
   }
-  return formatBridgeLine({ transport, address: formatAddress({ host, port: address.port }), args })
+  const pairs = [...args].map(([key, value]) => `${key}=${value}`)
+  return [transport, `${PLACEHOLDER}:${port}`, ...pairs].join(' ')
 }

@@ -28,6 +28,8 @@ export interface OpenBridgeOptions extends DialerOptions {
   readonly strategy?: Strategy | undefined
   /** Closes the bridge when it aborts. */
   readonly signal?: AbortSignal | undefined
+  /** Opens the dialer; by default each bridge has one of its own. */
+  readonly open?: ((names: readonly string[], options: OpenBridgeOptions) => Promise<OpenDialer>) | undefined
   /** What the PT's process says and does; unchecked, and with addresses. */
   readonly onPtEvent?: ((event: PtEvent) => void) | undefined
 }
@@ -145,7 +147,8 @@ export class Bridge extends EventEmitter<BridgeEvents> implements AsyncDisposabl
 export async function openBridge(lines: BridgeLines, options: OpenBridgeOptions = {}): Promise<Bridge> {
   const parsed = toBridgeLines(lines)
   options.signal?.throwIfAborted()
-  const { dialer, cleanUp } = await openDialer(
+  const open = options.open ?? openDialer
+  const { dialer, cleanUp } = await open(
     parsed.map((line) => line.transport),
     options,
   )

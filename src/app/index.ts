@@ -3,16 +3,24 @@ export type { FetchDispatcher } from './agents.ts'
 export { bridgeDispatcher, httpAgent, httpsAgent } from './agents.ts'
 export type { AllowList } from './allow-list.ts'
 export { parseAllowList } from './allow-list.ts'
-export type { Bridge, BridgeConnectOptions, BridgeEvents, BridgeLines, OpenBridgeOptions } from './bridge.ts'
-export { connectBridge, openBridge } from './bridge.ts'
+export type {
+  Bridge,
+  BridgeConnectOptions,
+  BridgeEvents,
+  BridgeLines,
+  OpenBridgeOptions,
+  OpenDialer,
+} from './bridge.ts'
+export { connectBridge, openBridge, openDialer, toBridgeLines } from './bridge.ts'
 export type { BridgeLine, BridgeLineInit } from './bridge-line.ts'
 export { bridgeLine, bridgeLineToJson, formatBridgeLine, parseBridgeLine } from './bridge-line.ts'
 export type { Finding } from './bridge-lint.ts'
 export { lintBridgeLine, lintBridgeLines } from './bridge-lint.ts'
 export type { BridgeListener, BridgeServer, BridgeServerOptions, BridgeUser } from './bridge-server.ts'
-export { createBridgeServer } from './bridge-server.ts'
+export { createBridgeServer, PLACEHOLDER } from './bridge-server.ts'
 export type { Strategy } from './candidates.ts'
-export type { DialerOptions, TransportSource } from './dialer.ts'
+export type { Dialer, DialerOptions, TransportSource } from './dialer.ts'
+export { SharedDialers } from './shared-dialers.ts'
 export type { TunnelState, TunnelStats } from './connections.ts'
 export type { Forward } from './forward.ts'
 export type { TunnelEvents } from './tunnel.ts'
@@ -21,3 +29,5 @@ export type { TunnelClientOptions } from './tunnel-client.ts'
 export { startTunnelClient, TunnelClient } from './tunnel-client.ts'
 export type { TunnelServerOptions } from './tunnel-server.ts'
 export { startTunnelServer, TunnelServer } from './tunnel-server.ts'
+export type { BridgeTest, BridgeTestOptions } from './bridge-test.ts'
+export { testBridge } from './bridge-test.ts'

@@ -4,6 +4,7 @@
  *
  *     postern            with TOR_PT_MANAGED_TRANSPORT_VER set: the same as `postern pt`
  *     postern pt …       the PT executable
+ *     postern client …   tunnels for applications; server, run, bridge
  *
  * Exit status: the command's own; 1 for a failure, 2 for a command line that cannot be run.
  */
@@ -16,6 +17,11 @@ interface Command {
 
 const commands: Readonly<Record<string, Command>> = {
   pt: { summary: 'runs pluggable transports for tor or another parent process', load: () => import('./pt.ts') },
+  client: { summary: 'opens a local port that leads through a bridge', load: () => import('./client.ts') },
+  server: { summary: 'runs a bridge in front of a service', load: () => import('./server.ts') },
+  run: { summary: 'runs several tunnels of one file', load: () => import('./run.ts') },
+  bridge: { summary: 'checks and tests bridge lines', load: () => import('./bridge.ts') },
+  completion: { summary: 'prints completions for bash, zsh or fish', load: () => import('./completion.ts') },
   demo: {
     summary: 'fetches a file through a transport on this machine alone, and shows how',
     load: () => import('./demo/demo.ts'),
@@ -43,7 +49,7 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 function help(): string {
-  const list = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(8)} ${summary}\n`)
+  const list = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(11)} ${summary}\n`)
   return `Usage: postern <command> [options]\n\nCommands:\n${list.join('')}\nOptions of every command: --help, --version\n`
 }
 

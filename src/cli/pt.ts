@@ -27,7 +27,7 @@ obfs4proxy's -enableLogging, -logLevel and -unsafeLogging are understood as well
 Exit status: 0 after a graceful stop, 1 after an error that the parent was told, 2 for a wrong command line.
 `
 
-const options = {
+export const options = {
   load: { type: 'string', multiple: true },
   transport: { type: 'string', multiple: true },
   socks4: { type: 'boolean' },

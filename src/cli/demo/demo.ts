@@ -30,7 +30,7 @@ Options:
   --help
 `
 
-const options = {
+export const options = {
   size: { type: 'string', default: '64' },
   transport: { type: 'string', default: 'obfs4' },
   help: { type: 'boolean', short: 'h' },

@@ -1,0 +1,35 @@
+/**
+ * One PT process for all tunnels that want the same: a machine with many tunnels needs no more processes than kinds of them.
+ */
+import type { OpenBridgeOptions, OpenDialer } from './bridge.ts'
+import { openDialer } from './bridge.ts'
+
+interface Entry {
+  readonly opening: Promise<OpenDialer>
+  users: number
+}
+
+export class SharedDialers {
+  readonly #entries = new Map<string, Entry>()
+
+  /** As openDialer; its `cleanUp` ends the PT once the last of its users has called theirs. */
+  async open(names: readonly string[], options: OpenBridgeOptions): Promise<OpenDialer> {
+    const { exec, proxy, stateDir, connectTimeout } = options
+    const key = JSON.stringify([exec, proxy, stateDir, connectTimeout, [...new Set(names)].sort()])
+    const entry = this.#entries.get(key) ?? { opening: openDialer(names, options), users: 0 }
+    this.#entries.set(key, entry)
+    entry.users++
+    const release = async (): Promise<void> => {
+      if (--entry.users > 0) return
+      this.#entries.delete(key)
+      await (await entry.opening).cleanUp()
+    }
+    try {
+      const { dialer } = await entry.opening
+      return { dialer, cleanUp: release }
+    } catch (error) {
+      this.#entries.delete(key)
+      throw error
+    }
+  }
+}

@@ -1,0 +1,95 @@
+/** `postern client`: a port of this machine that leads through a bridge. */
+import { resolve } from 'node:path'
+import type { ClientSpec } from './tunnels/spec.ts'
+import { checks } from './tunnels/spec.ts'
+import { bridgeLinesOf, checked, checkedMaybe, checkSpec, execOf, numberOf, secretOf } from './tunnels/flags.ts'
+import { hostTunnels } from './tunnels/host.ts'
+import { createTunnelOutput } from './tunnels/output.ts'
+import { parseArguments, UsageError } from './usage.ts'
+
+const help = `Usage: postern client [options] LINE…
+
+Opens a port on this machine that leads through a bridge to what stands behind it:
+
+  postern client --listen 127.0.0.1:9000 'obfs4 198.51.100.7:443 cert=… iat-mode=0'
+
+Of several bridges the first that can be reached is used; those that failed are tried again later.
+
+Options:
+  --listen IP:PORT      where to listen (default 127.0.0.1:0, a free port that is printed)
+  --socks               the port speaks SOCKS; what stands behind the bridge is a SOCKS server
+  --secret-file FILE    the port speaks SOCKS 5 and wants the password that the first line of FILE holds
+  --race                tries all bridges at once and takes the fastest
+  --exec COMMAND        another PT, such as /usr/bin/obfs4proxy
+  --proxy URI           an upstream proxy: socks5://[user:password@]host:port, socks4a://… or http://…
+  --state-dir DIR       where transports keep what they keep; by default it is gone at the end
+  --connect-timeout S   seconds for a connection, the wait for a restart of the PT included (default 60)
+  --drain-timeout S     seconds that connections have to end in at the end (default 5)
+  --max-connections N   connections at once (default 1024)
+  --expose              allows --listen on other than loopback
+  --metrics IP:PORT     counts for Prometheus, on loopback
+  --show-addresses      shows addresses in what is printed
+  --json                prints events as JSON, a line each
+  --help
+
+Exit status: 0 after SIGINT or SIGTERM, 1 where the tunnel failed, 2 for a wrong command line.
+`
+
+export const options = {
+  listen: { type: 'string', default: '127.0.0.1:0' },
+  socks: { type: 'boolean' },
+  'secret-file': { type: 'string' },
+  race: { type: 'boolean' },
+  exec: { type: 'string' },
+  proxy: { type: 'string' },
+  'state-dir': { type: 'string' },
+  'connect-timeout': { type: 'string' },
+  'drain-timeout': { type: 'string' },
+  'max-connections': { type: 'string' },
+  expose: { type: 'boolean' },
+  metrics: { type: 'string' },
+  'show-addresses': { type: 'boolean' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const
+
+const flags = { listen: '--listen (--expose would allow it)', bridges: 'LINE' }
+
+/** Runs until a signal. Throws UsageError. */
+export async function run(argv: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArguments({ args: [...argv], options, allowPositionals: true })
+  if (values.help === true) {
+    process.stdout.write(help)
+    return 0
+  }
+  const bridges = bridgeLinesOf(positionals)
+  if (bridges.length === 0) throw new UsageError('client: there is no bridge line')
+  bridges.forEach((line, at) => checked(`LINE ${at + 1}`, line, checks.bridge))
+  const spec: ClientSpec = {
+    kind: 'client',
+    name: 'client',
+    listen: checked('--listen', values.listen, checks.listen),
+    bridges,
+    strategy: values.race === true ? 'race' : 'failover',
+    socks: values.socks ?? false,
+    secret: secretOf('--secret-file', values['secret-file']),
+    exposed: values.expose ?? false,
+    exec: execOf(values.exec),
+    proxy: checkedMaybe('--proxy', values.proxy, checks.proxy),
+    stateDir: stateDirOf(values['state-dir']),
+    maxConnections: numberOf('--max-connections', values['max-connections'], 1024, [1, 65_536]),
+    connectTimeout: numberOf('--connect-timeout', values['connect-timeout'], 60, [1, 600]) * 1000,
+    drainTimeout: numberOf('--drain-timeout', values['drain-timeout'], 5, [0, 3600]) * 1000,
+  }
+  const metrics = checkedMaybe('--metrics', values.metrics, checks.loopback)
+  const output = createTunnelOutput(process.stdout, {
+    json: values.json ?? false,
+    showAddresses: values['show-addresses'] ?? false,
+  })
+  return await hostTunnels({ tunnels: [checkSpec(spec, flags)], metrics }, { output })
+}
+
+/** The IPC wants an absolute path. */
+export function stateDirOf(given: string | undefined): string | undefined {
+  return given === undefined ? undefined : resolve(given)
+}

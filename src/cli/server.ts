@@ -1,0 +1,100 @@
+/** `postern server`: a bridge in front of a service. */
+import { resolve } from 'node:path'
+import { isTransportName, parseAddress } from '../ipc/index.ts'
+import { checked, checkedMaybe, checkSpec, execOf, numberOf } from './tunnels/flags.ts'
+import { hostTunnels } from './tunnels/host.ts'
+import { createTunnelOutput } from './tunnels/output.ts'
+import type { ServerSpec } from './tunnels/spec.ts'
+import { checks } from './tunnels/spec.ts'
+import { defaultStateDir } from './tunnels/state-home.ts'
+import { parseArguments, UsageError } from './usage.ts'
+
+const help = `Usage: postern server TRANSPORT --listen IP:PORT --forward IP:PORT [options]
+
+Runs a bridge and prints the line to hand out to its users:
+
+  postern server obfs4 --listen 0.0.0.0:443 --forward 127.0.0.1:22 --public-address 198.51.100.7
+
+Options:
+  --listen IP:PORT          where clients connect to
+  --forward HOST:PORT       the service behind the bridge
+  --forward socks           a built-in SOCKS 5 server instead; it goes where --allow says and nowhere else
+  --allow HOST:PORT         where the SOCKS server may connect to; may be given several times. HOST is a name, *.name,
+                            an address, a subnet (10.0.0.0/8), or * for all of the Internet; PORT is 443, 8000-8099 or *
+  --public-address HOST     the address in the bridge line, with a :PORT where that differs
+  --state-dir DIR           where the bridge's identity is kept (default: a folder for it, which is printed)
+  --option KEY=VALUE        an option of the transport, such as iat-mode=1; may be given several times
+  --exec COMMAND            another PT, such as /usr/bin/obfs4proxy
+  --drain-timeout S         seconds that connections have to end in at the end (default 5)
+  --max-connections N       connections at once (default 1024)
+  --metrics IP:PORT         counts for Prometheus, on loopback
+  --show-addresses          shows addresses in what is printed besides the bridge line
+  --json                    prints events as JSON, a line each
+  --help
+
+Exit status: 0 after SIGINT or SIGTERM, 1 where the tunnel failed, 2 for a wrong command line.
+`
+
+export const options = {
+  listen: { type: 'string' },
+  forward: { type: 'string' },
+  allow: { type: 'string', multiple: true },
+  'public-address': { type: 'string' },
+  'state-dir': { type: 'string' },
+  option: { type: 'string', multiple: true },
+  exec: { type: 'string' },
+  'drain-timeout': { type: 'string' },
+  'max-connections': { type: 'string' },
+  metrics: { type: 'string' },
+  'show-addresses': { type: 'boolean' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const
+
+const flags = { transport: 'TRANSPORT' }
+
+/** Runs until a signal. Throws UsageError. */
+export async function run(argv: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArguments({ args: [...argv], options, allowPositionals: true })
+  if (values.help === true) {
+    process.stdout.write(help)
+    return 0
+  }
+  const [transport, surplus] = positionals
+  if (transport === undefined) throw new UsageError('server: there is no transport, such as obfs4')
+  if (surplus !== undefined) throw new UsageError(`Unexpected argument ${JSON.stringify(surplus)}`)
+  if (!isTransportName(transport)) throw new UsageError('TRANSPORT: it is not the name of a transport')
+  const listen = checked('--listen', required('--listen', values.listen), checks.listen)
+  const spec: ServerSpec = {
+    kind: 'server',
+    name: 'server',
+    transport,
+    listen,
+    forward: checked('--forward', required('--forward', values.forward), checks.forward),
+    allow: checked('--allow', values.allow ?? [], checks.allow),
+    options: pairsOf(values.option ?? []),
+    publicAddress: checkedMaybe('--public-address', values['public-address'], checks.publicAddress),
+    exec: execOf(values.exec),
+    stateDir: resolve(values['state-dir'] ?? defaultStateDir(`${transport}-${parseAddress(listen).port}`)),
+    maxConnections: numberOf('--max-connections', values['max-connections'], 1024, [1, 65_536]),
+    drainTimeout: numberOf('--drain-timeout', values['drain-timeout'], 5, [0, 3600]) * 1000,
+  }
+  const metrics = checkedMaybe('--metrics', values.metrics, checks.loopback)
+  const output = createTunnelOutput(process.stdout, {
+    json: values.json ?? false,
+    showAddresses: values['show-addresses'] ?? false,
+  })
+  return await hostTunnels({ tunnels: [checkSpec(spec, flags)], metrics }, { output })
+}
+
+function required(name: string, value: string | undefined): string {
+  if (value === undefined) throw new UsageError(`server: ${name} is missing`)
+  return value
+}
+
+function pairsOf(texts: readonly string[]): Record<string, string> {
+  const pairs = texts.map((text) => /^([^=]+)=(.*)$/s.exec(text))
+  const wrong = pairs.indexOf(null)
+  if (wrong !== -1) throw new UsageError(`--option ${wrong + 1}: expected KEY=VALUE`)
+  return Object.fromEntries(pairs.map((pair) => [pair![1]!, pair![2]!]))
+}

@@ -1,0 +1,221 @@
+/**
+ * The file of `postern run`: several tunnels in TOML, checked as a whole before any of it is started.
+ *
+ *     metrics = "127.0.0.1:9100"
+ *     [client.web]                           [server.ssh]
+ *     listen = "127.0.0.1:9000"              transport = "obfs4"
+ *     bridges = ["obfs4 …"]                  listen = "0.0.0.0:443"
+ *                                            forward = "127.0.0.1:22"
+ *
+ * An error is one sentence: `tunnels.toml:5: client.web.listen: malformed address: …`.
+ */
+import { readFileSync } from 'node:fs'
+import { basename, dirname, resolve } from 'node:path'
+import { parse as parseToml, TomlError } from 'smol-toml'
+import type { BaseIssue, GenericSchema } from 'valibot'
+import * as v from 'valibot'
+import { isTransportName } from '../../ipc/index.ts'
+import { UsageError } from '../usage.ts'
+import { splitCommand } from './exec.ts'
+import { secretOf } from './flags.ts'
+import type { Plan } from './host.ts'
+import { locateKey } from './locate-key.ts'
+import type { ClientSpec, ServerSpec, TunnelSpec } from './spec.ts'
+import { checks, checkTogether, ConflictError } from './spec.ts'
+import { defaultStateDir } from './state-home.ts'
+
+/** Names are labels of metrics and parts of paths. */
+const NAME = /^[A-Za-z0-9_-]{1,64}$/
+
+/** A value for which `check` throws is an issue with its message. */
+function checkedBy<T>(check: (value: T) => unknown): v.RawCheckAction<T> {
+  return v.rawCheck<T>(({ dataset, addIssue }) => {
+    if (!dataset.typed) return
+    try {
+      check(dataset.value)
+    } catch (error) {
+      addIssue({ message: (error as Error).message })
+    }
+  })
+}
+
+const text = (check: (value: string) => unknown): GenericSchema<string> => v.pipe(v.string(), checkedBy(check))
+
+const wholeNumber = (min: number, max: number): GenericSchema<number> =>
+  v.pipe(
+    v.number(),
+    v.check(
+      (value) => Number.isInteger(value) && value >= min && value <= max,
+      `expected a whole number from ${min} to ${max}`,
+    ),
+  )
+
+const command = v.pipe(
+  v.union([v.string(), v.array(v.string())], 'expected a string, or a list of strings'),
+  v.transform((value): readonly string[] => (typeof value === 'string' ? splitCommand(value) : value)),
+  checkedBy(checks.exec),
+)
+
+const common = {
+  exec: v.optional(command),
+  'state-dir': v.optional(v.pipe(v.string(), v.nonEmpty('it is empty'))),
+  'max-connections': v.optional(wholeNumber(1, 65_536), 1024),
+  'drain-timeout': v.optional(wholeNumber(0, 3600), 5),
+}
+
+const client = v.strictObject({
+  ...common,
+  listen: text(checks.listen),
+  bridges: v.pipe(v.array(text(checks.bridge)), v.minLength(1, 'there is no bridge line in it')),
+  strategy: v.optional(v.picklist(['failover', 'race'], 'expected "failover" or "race"'), 'failover'),
+  socks: v.optional(v.boolean(), false),
+  'secret-file': v.optional(v.string()),
+  expose: v.optional(v.boolean(), false),
+  proxy: v.optional(text(checks.proxy)),
+  'connect-timeout': v.optional(wholeNumber(1, 600), 60),
+})
+
+const server = v.strictObject({
+  ...common,
+  transport: v.pipe(v.string(), v.check(isTransportName, 'it is not the name of a transport')),
+  listen: text(checks.listen),
+  forward: text(checks.forward),
+  allow: v.optional(v.pipe(v.array(v.string()), checkedBy<string[]>(checks.allow)), []),
+  'public-address': v.optional(text(checks.publicAddress)),
+  options: v.optional(v.record(v.string(), v.string()), {}),
+})
+
+const named = v.pipe(v.string(), v.regex(NAME, 'the name of a tunnel is 1 to 64 letters, digits, - and _'))
+
+const file = v.strictObject({
+  metrics: v.optional(text(checks.loopback)),
+  client: v.optional(v.record(named, client), {}),
+  server: v.optional(v.record(named, server), {}),
+})
+
+/** Reads and checks a file. Throws UsageError, whose message names file, line and key. */
+export function readConfigFile(path: string): Plan {
+  let source: string
+  try {
+    source = readFileSync(path, 'utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new UsageError(`${path}: ${code === 'ENOENT' ? 'there is no such file' : `it cannot be read: ${code}`}`)
+  }
+  return parseConfig(source, path)
+}
+
+/** `readConfigFile` of a text; paths in it are relative to the folder of `path`. */
+export function parseConfig(source: string, path: string): Plan {
+  const fail = (keys: readonly string[], why: string): UsageError => {
+    const line = keys.length === 0 ? undefined : locateKey(source, keys)
+    const place = `${basename(path)}${line === undefined ? '' : `:${line}`}`
+    return new UsageError(`${place}: ${keys.length === 0 ? '' : `${keys.join('.')}: `}${why}`)
+  }
+  const result = v.safeParse(file, parsed(source, path))
+  if (!result.success) {
+    const [issue] = result.issues
+    throw fail(keysOf(issue), explain(issue))
+  }
+  const { metrics } = result.output
+  const folder = dirname(resolve(path))
+  const secretFor = (name: string, given: string | undefined): string | undefined => {
+    if (given === undefined) return undefined
+    try {
+      return secretOf('', resolve(folder, given))
+    } catch (error) {
+      throw fail(['client', name, 'secret-file'], (error as Error).message.replace(/^: /, ''))
+    }
+  }
+  const tunnels: TunnelSpec[] = [
+    ...Object.entries(result.output.client).map(([name, one]) => clientSpec(name, one, folder, secretFor)),
+    ...Object.entries(result.output.server).map(([name, one]) => serverSpec(name, one, folder)),
+  ]
+  const seen = new Set<string>()
+  for (const spec of tunnels) {
+    if (seen.has(spec.name)) throw fail(['server', spec.name], 'a client has this name already')
+    seen.add(spec.name)
+    try {
+      checkTogether(spec, () => '')
+    } catch (error) {
+      if (!(error instanceof ConflictError)) throw error
+      throw fail([spec.kind, spec.name, error.key], error.message.replace(/^: /, ''))
+    }
+  }
+  if (tunnels.length === 0) throw fail([], 'there is no tunnel in it: [client.NAME] and [server.NAME] start one each')
+  return { tunnels, metrics }
+}
+
+function parsed(source: string, path: string): unknown {
+  try {
+    return parseToml(source)
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error
+    const [first = ''] = error.message.split('\n')
+    throw new UsageError(
+      `${basename(path)}:${error.line}: ${first.replace(/^Invalid TOML document: /, 'this is not TOML: ')}`,
+    )
+  }
+}
+
+type Issue = BaseIssue<unknown>
+
+function keysOf(issue: Issue): string[] {
+  const keys = (issue.path ?? []).map(({ key }) => key)
+  return keys.map((key) => (typeof key === 'number' ? `${key + 1}` : String(key)))
+}
+
+/** valibot's own messages in the words of whoever wrote the file. */
+function explain({ type, expected, received, message }: Issue): string {
+  if (type === 'strict_object' && expected === 'never') return 'there is no such key'
+  if (received === 'undefined') return 'it is missing'
+  if (/^Invalid (?:type|key|length|format)/.test(message)) {
+    const kinds: Readonly<Record<string, string>> = { Object: 'a table', Array: 'a list' }
+    return `expected ${kinds[expected ?? ''] ?? `a ${expected}`}`
+  }
+  return message
+}
+
+type Client = v.InferOutput<typeof client>
+type Server = v.InferOutput<typeof server>
+
+function clientSpec(
+  name: string,
+  given: Client,
+  folder: string,
+  secretFor: (name: string, file: string | undefined) => string | undefined,
+): ClientSpec {
+  return {
+    kind: 'client',
+    name,
+    listen: given.listen,
+    bridges: given.bridges,
+    strategy: given.strategy,
+    socks: given.socks,
+    secret: secretFor(name, given['secret-file']),
+    exposed: given.expose,
+    exec: given.exec,
+    proxy: given.proxy,
+    stateDir: given['state-dir'] === undefined ? undefined : resolve(folder, given['state-dir']),
+    maxConnections: given['max-connections'],
+    connectTimeout: given['connect-timeout'] * 1000,
+    drainTimeout: given['drain-timeout'] * 1000,
+  }
+}
+
+function serverSpec(name: string, given: Server, folder: string): ServerSpec {
+  return {
+    kind: 'server',
+    name,
+    transport: given.transport,
+    listen: given.listen,
+    forward: given.forward,
+    allow: given.allow,
+    options: given.options,
+    publicAddress: given['public-address'],
+    exec: given.exec,
+    stateDir: given['state-dir'] === undefined ? defaultStateDir(name) : resolve(folder, given['state-dir']),
+    maxConnections: given['max-connections'],
+    drainTimeout: given['drain-timeout'] * 1000,
+  }
+}

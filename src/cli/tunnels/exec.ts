@@ -1,0 +1,41 @@
+/** The PT that a command runs: our own, or the one of --exec. */
+import { accessSync, constants, statSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { builtIns } from '../../transports/index.ts'
+
+const main = fileURLToPath(new URL('../main.js', import.meta.url))
+
+/** With addresses in STATUS, so that of several bridges the one that failed is known; what we print is scrubbed here. */
+export const ownPt: readonly string[] = [process.execPath, main, 'pt', '--unsafe-logging']
+
+/** `/usr/bin/lyrebird -enableLogging` as a program and its arguments; quotation marks keep spaces together. */
+export function splitCommand(text: string): string[] {
+  if (isProgram(text)) return [text]
+  return [...text.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(([, a, b, c]) => a ?? b ?? c ?? '')
+}
+
+/** Why this cannot be started, before it is tried; undefined where nothing speaks against it. */
+export function whyNotExec([program = '']: readonly string[]): string | undefined {
+  if (program === '') return 'it names no program'
+  if (program.includes('/'))
+    return isProgram(program) ? undefined : 'there is no such program, or it may not be executed'
+  const folders = (process.env['PATH'] ?? '').split(delimiter)
+  return folders.some((folder) => isProgram(join(folder, program))) ? undefined : 'there is no such program in PATH'
+}
+
+/** Why our own PT cannot do with this transport. */
+export function whyNotBuiltIn(transport: string): string | undefined {
+  if (builtIns.some(({ name }) => name === transport)) return undefined
+  const names = builtIns.map(({ name }) => name).join(', ')
+  return `there is no built-in transport ${transport} (there are ${names}); name a program that has it with exec`
+}
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return statSync(path).isFile()
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,68 @@
+/** What the commands that run tunnels read alike from their command lines. */
+import { readFileSync } from 'node:fs'
+import { UsageError } from '../usage.ts'
+import { splitCommand } from './exec.ts'
+import { checks, checkTogether, ConflictError } from './spec.ts'
+import type { TunnelSpec } from './spec.ts'
+
+/** `check(value)`, whose error becomes one of the option `name`. */
+export function checked<T>(name: string, value: T, check: (value: T) => unknown): T {
+  try {
+    check(value)
+    return value
+  } catch (error) {
+    throw new UsageError(`${name}: ${(error as Error).message}`)
+  }
+}
+
+export function checkedMaybe<T>(name: string, value: T | undefined, check: (value: T) => unknown): T | undefined {
+  return value === undefined ? undefined : checked(name, value, check)
+}
+
+/** `--exec '/usr/bin/obfs4proxy -enableLogging'` as a list; undefined without it. */
+export function execOf(value: string | undefined): readonly string[] | undefined {
+  return value === undefined ? undefined : checked('--exec', splitCommand(value), checks.exec)
+}
+
+/** A whole number within limits, or `otherwise`. */
+export function numberOf(
+  name: string,
+  value: string | undefined,
+  otherwise: number,
+  [min, max]: readonly [number, number],
+): number {
+  if (value === undefined) return otherwise
+  if (/^\d{1,9}$/.test(value) && Number(value) >= min && Number(value) <= max) return Number(value)
+  throw new UsageError(`${name}: expected a whole number from ${min} to ${max}`)
+}
+
+/** The first line of a file; a secret does not belong on a command line, which every user of the machine can read. */
+export function secretOf(name: string, file: string | undefined): string | undefined {
+  if (file === undefined) return undefined
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new UsageError(`${name}: the file cannot be read: ${(error as NodeJS.ErrnoException).code}`)
+  }
+  return checked(name, text.split(/\r?\n/)[0]!, checks.secret)
+}
+
+/** The bridge lines among the arguments, each of them checked. */
+export function bridgeLinesOf(positionals: readonly string[]): string[] {
+  const lines = positionals.map((line) => line.trim())
+  if (lines.length > 1 && lines.every((line) => !/\s/.test(line))) {
+    throw new UsageError('a bridge line has spaces: put quotation marks around each')
+  }
+  return lines
+}
+
+export function checkSpec<T extends TunnelSpec>(spec: T, flags: Readonly<Record<string, string>>): T {
+  try {
+    checkTogether(spec, (key) => flags[key] ?? `--${key}`)
+    return spec
+  } catch (error) {
+    if (error instanceof ConflictError) throw new UsageError(error.message)
+    throw error
+  }
+}

@@ -1,0 +1,57 @@
+/** A checked tunnel, started. */
+import type { OpenBridgeOptions, SharedDialers, Tunnel, TunnelServer } from '../../app/index.ts'
+import { openBridge, parseAllowList, startTunnelClient, startTunnelServer } from '../../app/index.ts'
+import { formatAddress } from '../../ipc/index.ts'
+import type { PtEvent } from '../../parent/index.ts'
+import { ownPt } from './exec.ts'
+import type { ClientSpec, ServerSpec, TunnelSpec } from './spec.ts'
+
+export interface Started {
+  readonly spec: TunnelSpec
+  readonly tunnel: Tunnel
+  /** What whoever started it has to know: where it listens, or the bridge line to hand out. */
+  readonly facts: Readonly<Record<string, string>>
+}
+
+export interface StartContext {
+  readonly dialers: SharedDialers
+  readonly onPtEvent: (name: string, event: PtEvent) => void
+}
+
+/** Rejects as openBridge, startTunnelClient and startTunnelServer do; nothing is left then. */
+export async function startTunnel(spec: TunnelSpec, context: StartContext): Promise<Started> {
+  return spec.kind === 'client' ? await startClient(spec, context) : await startServer(spec, context)
+}
+
+async function startClient(spec: ClientSpec, { dialers, onPtEvent }: StartContext): Promise<Started> {
+  const options: OpenBridgeOptions = {
+    exec: spec.exec ?? ownPt,
+    proxy: spec.proxy,
+    stateDir: spec.stateDir,
+    strategy: spec.strategy,
+    connectTimeout: spec.connectTimeout,
+    open: (names, options) => dialers.open(names, options),
+    onPtEvent: (event) => onPtEvent(spec.name, event),
+  }
+  const bridge = await openBridge(spec.bridges, options)
+  const { listen, socks, secret, exposed, maxConnections, drainTimeout } = spec
+  const tunnel = await startTunnelClient({ bridge, listen, socks, secret, exposed, maxConnections, drainTimeout })
+  return { spec, tunnel, facts: { listen: formatAddress(tunnel.address) } }
+}
+
+async function startServer(spec: ServerSpec, { onPtEvent }: StartContext): Promise<Started> {
+  const { forward, allow, transport, listen, options, stateDir, maxConnections, drainTimeout } = spec
+  const tunnel: TunnelServer = await startTunnelServer({
+    exec: spec.exec ?? ownPt,
+    transport,
+    listen,
+    options,
+    stateDir,
+    maxConnections,
+    drainTimeout,
+    forward:
+      forward === 'socks' ? { type: 'socks', allow: parseAllowList(allow) } : { type: 'address', target: forward },
+    onPtEvent: (event) => onPtEvent(spec.name, event),
+  })
+  return { spec, tunnel, facts: { stateDir, bridgeLine: tunnel.bridgeLine(spec.publicAddress) } }
+}
