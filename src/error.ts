@@ -38,7 +38,6 @@ export const errorCodes = {
   PT_CRASH_LOOP: 'The PT ended so often in a row that it is not started again.',
   PT_BRIDGE_LINE: 'A bridge line cannot be read or written; the message names the field.',
   PT_BRIDGES: 'None of several bridges gave a connection; the cause holds the error of each.',
-  PT_BUSY: 'A tunnel carries as many connections as it may, and took no more.',
   PT_DENIED: 'A tunnel does not let this in or out: a wrong secret, or a destination that is not on the list.',
 } as const
 

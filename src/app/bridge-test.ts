@@ -91,8 +91,16 @@ async function tryOut(line: BridgeLine, options: BridgeTestOptions, signal: Abor
     const conn = await connectTo(line, timeout, signal)
     conn.destroy()
   }
-  const conn = await dialer.dial(line, signal)
+  const conn = await dialer.dial(line, signal).catch((error: unknown) => {
+    throw connectFirst && stageOf(error) === 'connect' ? hungUp(error) : error
+  })
   conn.on('error', () => undefined).destroy()
+}
+
+/** A PT that gives no reason is taken to have found nobody; but somebody is there. */
+function hungUp(cause: unknown): PtError {
+  const message = cause instanceof Error ? cause.message : 'the connection failed'
+  return new PtError('PT_CLOSED', message, { cause, stage: 'closed' })
 }
 
 async function connectTo(line: BridgeLine, timeout: number, signal: AbortSignal): Promise<{ destroy(): unknown }> {

@@ -73,8 +73,9 @@ export function inferStage(error: unknown, line: BridgeLine, waited: number, pro
     return 'argument'
   }
   if (waited >= SILENCE) return 'timeout'
-  // Through a proxy a general failure may be the proxy's, and nothing tells the two apart.
-  return proxy ? undefined : 'closed'
+  // Through a proxy a general failure may be the proxy's, and nothing tells the two apart. Otherwise a bridge that is down
+  // is likelier than one that accepts and hangs up; obfs4proxy replies alike.
+  return proxy ? undefined : 'connect'
 }
 
 function isArgument(field: string): boolean {

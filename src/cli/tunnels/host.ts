@@ -149,7 +149,7 @@ class TunnelHost {
     } catch (error) {
       throw failedToStart('metrics', error)
     }
-    this.#output.say('metrics', `http://${this.#metrics.address}/metrics`)
+    this.#output.metrics(`http://${this.#metrics.address}/metrics`)
   }
 }
 

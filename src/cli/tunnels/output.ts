@@ -22,6 +22,8 @@ export interface TunnelOutput {
   show(started: Started): void
   /** What happened to all, or to none in particular. */
   say(event: string, message: string): void
+  /** Where the counts are, which is an address of this machine alone. */
+  metrics(url: string): void
   ptEvent(name: string, event: PtEvent): void
   close(): void
 }
@@ -71,8 +73,10 @@ export function createTunnelOutput(out: NodeJS.WriteStream, { json, showAddresse
       if (json) tunnel.on('connection', () => write('connection', name, counts(tunnel.stats)))
       live?.add(name, tunnel)
     },
+    metrics: (url) => write('metrics', undefined, { url }),
     say: (event, message) => write(event, undefined, { message: clean(message) }),
     ptEvent(name, event) {
+      if (event.type === 'launching') write('pt-start', name, { pid: event.pid })
       if (event.type === 'ready') write('pt-ready', name, { transports: event.transports.join(' ') })
       if (event.type === 'log' && (event.severity === 'error' || event.severity === 'warning')) {
         write('log', name, { severity: event.severity, message: clean(event.message) })

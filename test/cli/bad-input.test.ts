@@ -1,0 +1,134 @@
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { tempDir } from '../support.ts'
+import { postern } from './postern.ts'
+
+const cert = 'A'.repeat(70)
+const good = `obfs4 127.0.0.1:9 cert=${cert} iat-mode=0`
+
+/** One error in two lines on stderr, status 2, and nothing else: not a line on stdout, not a file. */
+function expectMistake(args: readonly string[], message: string, cwd = tempDir()): void {
+  const before = readdirSync(cwd)
+  const { status, stdout, stderr } = postern(args, { XDG_STATE_HOME: cwd })
+  expect({ status, stdout, stderr }).toEqual({
+    status: 2,
+    stdout: '',
+    stderr: expect.stringMatching(/^postern: [^\n]+\nTry: postern --help\n$/) as unknown,
+  })
+  expect(stderr).toContain(message)
+  expect(readdirSync(cwd)).toEqual(before)
+}
+
+describe('one error that names what is wrong and where, status 2, nothing started and nothing left', () => {
+  test.each<[string[], string]>([
+    [['client'], 'client: there is no bridge line'],
+    [['client', 'obfs4'], 'LINE 1: bridge line: there is no address behind obfs4'],
+    [['client', 'obfs4', '127.0.0.1:9', `cert=${cert}`], 'a bridge line has spaces: put quotation marks around each'],
+    [['client', good, 'obfs4 127.0.0.1:9 iat-mode=0'], 'LINE 2: bridge line: cert: it is missing'],
+    [['client', '127.0.0.1:9 x'], 'LINE 1: bridge line: there is no transport before the address'],
+    [['client', 'unheard 127.0.0.1:9'], 'LINE: there is no built-in transport unheard'],
+    [['client', '--listen', 'localhost:1', good], '--listen: malformed address'],
+    [['client', '--listen', '0.0.0.0:9000', good], '--listen (--expose would allow it): the port would be open'],
+    [['client', '--exec', '/nonexistent/pt', good], '--exec: there is no such program'],
+    [['client', '--exec', 'nonexistent-pt', good], '--exec: there is no such program in PATH'],
+    [['client', '--proxy', 'ftp://127.0.0.1:1', good], '--proxy: '],
+    [['client', '--secret-file', '/nonexistent', good], '--secret-file: the file cannot be read: ENOENT'],
+    [['client', '--connect-timeout', '0', good], '--connect-timeout: expected a whole number from 1 to 600'],
+    [['client', '--drain-timeout', 'x', good], '--drain-timeout: expected a whole number'],
+    [['client', '--max-connections', '-1', good], '--max-connections'],
+    [['client', '--metrics', '0.0.0.0:9', good], '--metrics: it is not an address of this machine alone'],
+    [['client', '--frobnicate', good], "Unknown option '--frobnicate'"],
+    [['server'], 'server: there is no transport'],
+    [['server', 'obfs4'], 'server: --listen is missing'],
+    [['server', 'obfs4', '--listen', '127.0.0.1:0'], 'server: --forward is missing'],
+    [['server', '4x', '--listen', '127.0.0.1:0', '--forward', '127.0.0.1:1'], 'TRANSPORT: it is not the name'],
+    [['server', 'unheard', '--listen', '127.0.0.1:0', '--forward', '127.0.0.1:1'], 'TRANSPORT: there is no built-in'],
+    [['server', 'obfs4', '--listen', 'x', '--forward', '127.0.0.1:1'], '--listen: malformed address'],
+    [['server', 'obfs4', '--listen', '127.0.0.1:0', '--forward', '127.0.0.1'], '--forward: malformed address'],
+    [['server', 'obfs4', '--listen', '127.0.0.1:0', '--forward', 'socks'], '--allow: a SOCKS server needs'],
+    [['server', 'obfs4', '--listen', '127.0.0.1:0', '--forward', 'socks', '--allow', 'x'], '--allow: rule 1'],
+    [['server', 'obfs4', '--listen', '127.0.0.1:0', '--forward', 'a:1', '--allow', '*:1'], '--allow: it is for'],
+    [
+      ['server', 'obfs4', '--listen', '127.0.0.1:0', '--forward', 'a:1', '--option', 'x'],
+      '--option 1: expected KEY=VALUE',
+    ],
+    [['server', 'obfs4', '--listen', '127.0.0.1:0', '--forward', 'a:1', '--public-address', '?'], '--public-address: '],
+    [['server', 'obfs4', 'surplus', '--listen', '127.0.0.1:0', '--forward', 'a:1'], 'Unexpected argument "surplus"'],
+    [['bridge'], 'bridge: expected check or test'],
+    [['bridge', 'frobnicate', good], 'bridge: there is no frobnicate'],
+    [['bridge', 'check'], 'bridge check: there is no bridge line'],
+    [['bridge', 'check', '--file', '/nonexistent'], '--file: it cannot be read: ENOENT'],
+    [['bridge', 'check', '--jobs', '3', good], '--jobs is for bridge test only'],
+    [['bridge', 'test', '--jobs', '0', good], '--jobs: expected a whole number'],
+    [['bridge', 'test', '--timeout', 'x', good], '--timeout: expected a whole number'],
+    [['bridge', 'test', '--proxy', 'x', good], '--proxy: '],
+    [['bridge', 'test', 'unheard 127.0.0.1:9'], 'there is no built-in transport unheard'],
+    [['run'], 'run: there is no file'],
+    [['run', '/nonexistent.toml'], '/nonexistent.toml: there is no such file'],
+    [['completion', 'tcsh'], 'completion: expected one of bash, zsh, fish'],
+  ])('postern %j', (args, message) => {
+    expectMistake(args, message)
+  })
+})
+
+describe('each key of the file: the error names line and key', () => {
+  const client = `[client.web]\nlisten = "127.0.0.1:0"\nbridges = ["${good}"]\n`
+  const server = '[server.ssh]\ntransport = "obfs4"\nlisten = "127.0.0.1:0"\nforward = "127.0.0.1:22"\n'
+
+  test.each<[string, string]>([
+    ['', 't.toml: there is no tunnel in it'],
+    ['x = [', 't.toml:1: this is not TOML'],
+    ['\n\nmetrics = 5\n', 't.toml:3: metrics: expected a string'],
+    ['metrics = "10.0.0.1:1"', 't.toml:1: metrics: it is not an address of this machine alone'],
+    ['frobnicate = 1', 't.toml:1: frobnicate: there is no such key'],
+    ['[client]\nweb = 1', 't.toml:2: client.web: expected a table'],
+    [`[client."a b"]\n${client.slice(13)}`, 't.toml:1: client.a b: the name of a tunnel is'],
+    ['[client.web]\nbridges = []', 't.toml:1: client.web.listen: it is missing'],
+    ['[client.web]\nlisten = "127.0.0.1:0"', 't.toml:1: client.web.bridges: it is missing'],
+    ['[client.web]\nlisten = "127.0.0.1:0"\nbridges = []', 't.toml:3: client.web.bridges: there is no bridge line'],
+    ['[client.web]\nlisten = "127.0.0.1:0"\nbridges = ["x"]', 't.toml:3: client.web.bridges.1: bridge line: '],
+    [client.replace('127.0.0.1:0', 'here'), 't.toml:2: client.web.listen: malformed address'],
+    [client.replace('127.0.0.1:0', '0.0.0.0:0'), 't.toml:2: client.web.listen: the port would be open'],
+    [client.replace('obfs4', 'unheard'), 't.toml:3: client.web.bridges: there is no built-in transport'],
+    [`${client}frobnicate = 1`, 't.toml:4: client.web.frobnicate: there is no such key'],
+    [`${client}strategy = "luck"`, 't.toml:4: client.web.strategy: expected "failover" or "race"'],
+    [`${client}socks = "yes"`, 't.toml:4: client.web.socks: expected a boolean'],
+    [`${client}expose = 1`, 't.toml:4: client.web.expose: expected a boolean'],
+    [`${client}secret-file = "nonexistent"`, 't.toml:4: client.web.secret-file: the file cannot be read'],
+    [`${client}exec = "/nonexistent"`, 't.toml:4: client.web.exec: there is no such program'],
+    [`${client}exec = 5`, 't.toml:4: client.web.exec: expected a string, or a list of strings'],
+    [`${client}proxy = "x"`, 't.toml:4: client.web.proxy: '],
+    [`${client}state-dir = ""`, 't.toml:4: client.web.state-dir: it is empty'],
+    [`${client}max-connections = 0`, 't.toml:4: client.web.max-connections: expected a whole number from 1'],
+    [`${client}connect-timeout = 0.5`, 't.toml:4: client.web.connect-timeout: expected a whole number'],
+    [`${client}drain-timeout = -1`, 't.toml:4: client.web.drain-timeout: expected a whole number'],
+    ['[server.ssh]\ntransport = "obfs4"', 't.toml:1: server.ssh.listen: it is missing'],
+    [server.replace('obfs4', '4x'), 't.toml:2: server.ssh.transport: it is not the name of a transport'],
+    [server.replace('obfs4', 'unheard'), 't.toml:2: server.ssh.transport: there is no built-in transport'],
+    [server.replace('127.0.0.1:0', 'x'), 't.toml:3: server.ssh.listen: malformed address'],
+    [server.replace('127.0.0.1:22', 'x'), 't.toml:4: server.ssh.forward: malformed address'],
+    [server.replace('127.0.0.1:22', 'socks'), 't.toml:1: server.ssh.allow: a SOCKS server needs'],
+    [`${server}allow = ["x"]`, 't.toml:5: server.ssh.allow: rule 1 of the allow-list'],
+    [`${server}allow = ["*:1"]`, 't.toml:5: server.ssh.allow: it is for a forward of socks only'],
+    [`${server}public-address = "?"`, 't.toml:5: server.ssh.public-address: malformed address'],
+    [`${server}options = { a = 1 }`, 't.toml:5: server.ssh.options.a: expected a string'],
+    [`${client}\n${server.replace('ssh', 'web')}`, 't.toml:5: server.web: a client has this name already'],
+  ])('%j', (source, message) => {
+    const dir = tempDir()
+    writeFileSync(join(dir, 't.toml'), source)
+    expectMistake(['run', join(dir, 't.toml')], message, dir)
+  })
+
+  test('--check says that nothing is wrong, and starts nothing', () => {
+    const dir = tempDir()
+    const file = join(dir, 't.toml')
+    writeFileSync(file, `${client}\n${server}`)
+    expect(postern(['run', file, '--check'])).toMatchObject({
+      status: 0,
+      stdout: `${file}: 2 tunnels, nothing wrong\n`,
+      stderr: '',
+    })
+    expect(readdirSync(dir)).toEqual(['t.toml'])
+  })
+})

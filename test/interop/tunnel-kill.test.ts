@@ -1,0 +1,20 @@
+import { expect, test } from 'vitest'
+import { peer } from '../support.ts'
+import { killLoop } from './kill-loop.ts'
+
+/** `npm run test:long` has the minute. */
+const SECONDS = process.env['POSTERN_LONG'] === '1' ? 60 : 6
+
+test.for(['postern', 'obfs4proxy'])(
+  'the PT of %s is killed every second: each download completes or fails with a stage, none hangs, the port never refuses',
+  async (who, context) => {
+    const flags = who === 'obfs4proxy' ? ['--exec', peer('obfs4proxy', context)] : []
+    const { complete, failed, codes, kills, stages } = await killLoop(SECONDS, flags)
+    expect(complete).toBeGreaterThan(0)
+    expect(kills).toBeGreaterThan(SECONDS / 3)
+    expect(codes.filter((code) => code !== 'ECONNRESET' && code !== 'EPIPE')).toEqual([])
+    if (failed > 0) expect(stages.length).toBeGreaterThan(0)
+    expect(stages).not.toContain('unknown')
+  },
+  SECONDS * 1000 + 60_000,
+)
