@@ -34,6 +34,9 @@ export interface OpenBridgeOptions extends DialerOptions {
   readonly onPtEvent?: ((event: PtEvent) => void) | undefined
 }
 
+/** The dialer's own time-out knows more of where time ran out than the one around all bridges, in ms. */
+const GRACE = 500
+
 export interface BridgeConnectOptions {
   /** Gives the connection up. */
   readonly signal?: AbortSignal | undefined
@@ -100,7 +103,7 @@ export class Bridge extends EventEmitter<BridgeEvents> implements AsyncDisposabl
   async connect({ signal }: BridgeConnectOptions = {}): Promise<Duplex> {
     this.#closing.signal.throwIfAborted()
     signal?.throwIfAborted()
-    using limit = deadline(this.#connectTimeout, 'the connection to the bridge', signal)
+    using limit = deadline(this.#connectTimeout + GRACE, 'the connection to the bridge', signal)
     using stop = following(this.#closing.signal, limit.signal)
     const conn = await this.#candidates.connect((line, signal) => this.#dialer.dial(line, signal), stop.signal)
     this.#open.add(conn)

@@ -98,7 +98,7 @@ export function pauseAfter(failures: number): number {
 }
 
 function outrun(transport: string, waited: number): PtError {
-  const message = `${transport}: no answer within ${Math.round(waited / 1000)} s, when another bridge had one`
+  const message = `${transport}: no answer within ${Math.round(waited / 1000)} s`
   return new PtError('PT_TIMEOUT', message, { stage: 'timeout' })
 }
 

@@ -102,9 +102,15 @@ export class TunnelServer extends Tunnel {
       await relay(conn, far).catch(() => undefined)
     } catch (error) {
       if (!this.#stopping.signal.aborted && !conn.destroyed) this.failed(unreached(error))
-      if (this.#options.forward.type === 'address') conn.destroy()
+      if (this.#options.forward.type === 'address') cutOff(conn)
     }
   }
+}
+
+/** With a reset: an end would look as if the service had nothing to say. */
+function cutOff(conn: Duplex): void {
+  if (conn instanceof Socket) conn.resetAndDestroy()
+  else conn.destroy()
 }
 
 function unreached(error: unknown): PtError {

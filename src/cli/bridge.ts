@@ -93,7 +93,7 @@ function check(lines: readonly string[], values: Values): number {
     return wrong ? 1 : 0
   }
   for (const [at, findings] of results.entries()) {
-    process.stdout.write(`${labelOf(lines[at]!, at, values)}: ${findings.length === 0 ? 'nothing wrong' : ''}`)
+    process.stdout.write(`${labelOf(lines[at]!, at, values)}:${findings.length === 0 ? ' nothing wrong' : ''}`)
     process.stdout.write(findings.length === 0 ? '\n' : `\n${findings.map(formatFinding).join('')}`)
   }
   return wrong ? 1 : 0

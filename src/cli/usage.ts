@@ -15,7 +15,7 @@ export function parseArguments<Config extends ParseArgsConfig>(config: Config): 
   try {
     return parseArgs(config)
   } catch (error) {
-    const [sentence] = (error as Error).message.split(/\. (?=To specify|Did you)/)
+    const [sentence] = (error as Error).message.split(/\. (?=To specify|Did you)|\n/)
     throw new UsageError(sentence)
   }
 }

@@ -2,22 +2,28 @@ import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { tempDir } from '../support.ts'
+import { run as bridge } from '../../src/cli/bridge.ts'
+import { run as client } from '../../src/cli/client.ts'
+import { run as completion } from '../../src/cli/completion.ts'
+import { run } from '../../src/cli/run.ts'
+import { run as server } from '../../src/cli/server.ts'
+import { parseConfig } from '../../src/cli/tunnels/config-file.ts'
+import { UsageError } from '../../src/cli/usage.ts'
 import { postern } from './postern.ts'
 
 const cert = 'A'.repeat(70)
 const good = `obfs4 127.0.0.1:9 cert=${cert} iat-mode=0`
 
-/** One error in two lines on stderr, status 2, and nothing else: not a line on stdout, not a file. */
-function expectMistake(args: readonly string[], message: string, cwd = tempDir()): void {
-  const before = readdirSync(cwd)
-  const { status, stdout, stderr } = postern(args, { XDG_STATE_HOME: cwd })
-  expect({ status, stdout, stderr }).toEqual({
-    status: 2,
-    stdout: '',
-    stderr: expect.stringMatching(/^postern: [^\n]+\nTry: postern --help\n$/) as unknown,
-  })
-  expect(stderr).toContain(message)
-  expect(readdirSync(cwd)).toEqual(before)
+const commands = { client, server, run, bridge, completion } as const
+
+/** What a command that cannot be run is rejected with, before anything is started. */
+async function mistakeOf([command = '', ...argv]: readonly string[]): Promise<string> {
+  const error: unknown = await commands[command as keyof typeof commands](argv).then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  expect(error).toBeInstanceOf(UsageError)
+  return (error as Error).message
 }
 
 describe('one error that names what is wrong and where, status 2, nothing started and nothing left', () => {
@@ -36,7 +42,7 @@ describe('one error that names what is wrong and where, status 2, nothing starte
     [['client', '--secret-file', '/nonexistent', good], '--secret-file: the file cannot be read: ENOENT'],
     [['client', '--connect-timeout', '0', good], '--connect-timeout: expected a whole number from 1 to 600'],
     [['client', '--drain-timeout', 'x', good], '--drain-timeout: expected a whole number'],
-    [['client', '--max-connections', '-1', good], '--max-connections'],
+    [['client', '--max-connections', '0', good], '--max-connections: expected a whole number'],
     [['client', '--metrics', '0.0.0.0:9', good], '--metrics: it is not an address of this machine alone'],
     [['client', '--frobnicate', good], "Unknown option '--frobnicate'"],
     [['server'], 'server: there is no transport'],
@@ -67,8 +73,24 @@ describe('one error that names what is wrong and where, status 2, nothing starte
     [['run'], 'run: there is no file'],
     [['run', '/nonexistent.toml'], '/nonexistent.toml: there is no such file'],
     [['completion', 'tcsh'], 'completion: expected one of bash, zsh, fish'],
-  ])('postern %j', (args, message) => {
-    expectMistake(args, message)
+  ])('postern %j', async (args, message) => {
+    expect(await mistakeOf(args)).toContain(message)
+  })
+
+  test.each<[string[], string]>([
+    [['client', 'obfs4'], 'LINE 1: bridge line: there is no address behind obfs4'],
+    [['server', 'obfs4', '--listen', 'x', '--forward', '127.0.0.1:1'], '--listen: malformed address'],
+    [['run', '/nonexistent.toml'], '/nonexistent.toml: there is no such file'],
+    [['bridge', 'frobnicate'], 'bridge: there is no frobnicate'],
+    [['completion', 'tcsh'], 'completion: expected one of bash, zsh, fish'],
+    [['client', '--max-connections', '-1', good], "Option '--max-connections' argument is ambiguous"],
+  ])('postern %j as a process: two lines on stderr, and not a file', (args, message) => {
+    const home = tempDir()
+    const { status, stdout, stderr } = postern(args, { XDG_STATE_HOME: home, HOME: home })
+    expect([status, stdout]).toEqual([2, ''])
+    expect(stderr).toMatch(/^postern: [^\n]+\nTry: postern --help\n$/)
+    expect(stderr).toContain(message)
+    expect(readdirSync(home)).toEqual([])
   })
 })
 
@@ -116,8 +138,9 @@ describe('each key of the file: the error names line and key', () => {
     [`${client}\n${server.replace('ssh', 'web')}`, 't.toml:5: server.web: a client has this name already'],
   ])('%j', (source, message) => {
     const dir = tempDir()
-    writeFileSync(join(dir, 't.toml'), source)
-    expectMistake(['run', join(dir, 't.toml')], message, dir)
+    expect(() => parseConfig(source, join(dir, 't.toml'))).toThrow(UsageError)
+    expect(() => parseConfig(source, join(dir, 't.toml'))).toThrow(message)
+    expect(readdirSync(dir)).toEqual([])
   })
 
   test('--check says that nothing is wrong, and starts nothing', () => {

@@ -88,7 +88,10 @@ test('a server keeps its identity in its state directory, and prints a placehold
     const port = await freePort('0.0.0.0')
     const server = start(
       'server',
-      ...['obfs4', '--listen', `0.0.0.0:${port}`, '--forward', '127.0.0.1:22', '--state-dir', stateDir],
+      'obfs4',
+      `--listen=0.0.0.0:${port}`,
+      '--forward=127.0.0.1:22',
+      `--state-dir=${stateDir}`,
     )
     const { bridgeLine } = await ready(server, 'server')
     expect(bridgeLine).toMatch(new RegExp(`^obfs4 <IP ADDRESS>:${port} cert=\\S{70} iat-mode=0$`))

@@ -7,6 +7,7 @@ const SECONDS = process.env['POSTERN_LONG'] === '1' ? 60 : 6
 
 test.for(['postern', 'obfs4proxy'])(
   'the PT of %s is killed every second: each download completes or fails with a stage, none hangs, the port never refuses',
+  { timeout: SECONDS * 1000 + 60_000 },
   async (who, context) => {
     const flags = who === 'obfs4proxy' ? ['--exec', peer('obfs4proxy', context)] : []
     const { complete, failed, codes, kills, stages } = await killLoop(SECONDS, flags)
@@ -16,5 +17,4 @@ test.for(['postern', 'obfs4proxy'])(
     if (failed > 0) expect(stages.length).toBeGreaterThan(0)
     expect(stages).not.toContain('unknown')
   },
-  SECONDS * 1000 + 60_000,
 )

@@ -22,7 +22,10 @@ async function startPair(port: number, flags: string[]): Promise<{ host: string;
   const server = start(
     'server',
     'obfs4',
-    ...['--listen', '127.0.0.1:0', '--forward', `127.0.0.1:${port}`, '--state-dir', tempDir(), ...flags],
+    '--listen=127.0.0.1:0',
+    `--forward=127.0.0.1:${port}`,
+    `--state-dir=${tempDir()}`,
+    ...flags,
   )
   const { bridgeLine } = await ready(server, 'server')
   const client = start('client', bridgeLine, ...flags)
@@ -61,6 +64,7 @@ describe.each(['postern', 'obfs4proxy'])('postern client and postern server with
 
 test.for(['postern', 'obfs4proxy'])(
   'one dead, one wrong-cert and one good bridge of %s: bridge test names each stage, and the good one is used',
+  { timeout: 40_000 },
   async (who, context) => {
     const exec = who === 'obfs4proxy' ? peer('obfs4proxy', context) : undefined
     const good = await startBridge(await serveEcho(), exec === undefined ? {} : { exec })
@@ -88,7 +92,6 @@ test.for(['postern', 'obfs4proxy'])(
     expect(await client.next(({ event, stage }) => event === 'failure' && stage === 'connect')).toBeDefined()
     expect(await client.next(({ event, stage }) => event === 'failure' && stage === 'timeout')).toBeDefined()
   },
-  40_000,
 )
 
 test('a SOCKS port in front, a SOCKS server behind: curl by name, its allow-list, and the secret', async (context) => {
@@ -97,7 +100,10 @@ test('a SOCKS port in front, a SOCKS server behind: curl by name, its allow-list
   const server = start(
     'server',
     'obfs4',
-    ...['--listen', '127.0.0.1:0', '--forward', 'socks', ...allowed, '--state-dir', tempDir()],
+    '--listen=127.0.0.1:0',
+    '--forward=socks',
+    `--state-dir=${tempDir()}`,
+    ...allowed,
   )
   const { bridgeLine } = await ready(server, 'server')
   const secretFile = `${tempDir()}/secret`
@@ -106,7 +112,9 @@ test('a SOCKS port in front, a SOCKS server behind: curl by name, its allow-list
   const { listen } = await ready(client, 'client')
   const run = async (user: string, url: string): Promise<string | number | null> => {
     const { status, bytes } = await output(peer('curl', context), [
-      ...['-s', '--max-time', '20', '-x', `socks5h://${listen}`],
+      '-s',
+      '-m20',
+      `-xsocks5h://${listen}`,
       ...(user === '' ? [] : ['-U', user]),
       url,
     ])

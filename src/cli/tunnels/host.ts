@@ -87,7 +87,7 @@ class TunnelHost {
       try {
         plan = read()
       } catch (error) {
-        return this.#output.say('reload-failed', (error as Error).message)
+        return this.#output.sayAsItIs('reload-failed', (error as Error).message)
       }
       await this.#exchange(plan)
     })

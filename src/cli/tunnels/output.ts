@@ -22,6 +22,8 @@ export interface TunnelOutput {
   show(started: Started): void
   /** What happened to all, or to none in particular. */
   say(event: string, message: string): void
+  /** The same, of a text of ours that holds no address and may look as if (`tunnels.toml:5`). */
+  sayAsItIs(event: string, message: string): void
   /** Where the counts are, which is an address of this machine alone. */
   metrics(url: string): void
   ptEvent(name: string, event: PtEvent): void
@@ -74,6 +76,7 @@ export function createTunnelOutput(out: NodeJS.WriteStream, { json, showAddresse
       live?.add(name, tunnel)
     },
     metrics: (url) => write('metrics', undefined, { url }),
+    sayAsItIs: (event, message) => write(event, undefined, { message }),
     say: (event, message) => write(event, undefined, { message: clean(message) }),
     ptEvent(name, event) {
       if (event.type === 'launching') write('pt-start', name, { pid: event.pid })

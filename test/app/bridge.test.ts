@@ -1,0 +1,236 @@
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { createServer as createHttpServer, get } from 'node:http'
+import { createServer } from 'node:net'
+import type { Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { connect } from 'node:net'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import {
+  bridgeDispatcher,
+  connectBridge,
+  createBridgeServer,
+  httpAgent,
+  openBridge,
+  parseBridgeLine,
+} from '../../src/index.ts'
+import { startTunnelClient, startTunnelServer, parseAllowList } from '../../src/app/index.ts'
+import { connectSocks } from '../../src/socks/index.ts'
+import { freePort, tempDir } from '../support.ts'
+import { ownPt, serve, serveEcho, startBridge, withWrongCert } from './bridges.ts'
+
+describe.each([
+  ['in this process', {}],
+  ['in a process of its own', { exec: ownPt }],
+])('a bridge, with the transport %s', (_, options) => {
+  test('carries several connections, and ends them with itself', async () => {
+    const bridge = await openBridge(await startBridge(await serveEcho()), options)
+    await once(bridge, 'ready')
+    const [a, b] = await Promise.all([bridge.connect(), bridge.connect()])
+    a.end('first')
+    expect(await text(a)).toBe('first')
+    b.write('second')
+    expect(String(((await once(b, 'data')) as [Buffer])[0])).toBe('second')
+    const closed = once(b, 'close')
+    await bridge.close()
+    await closed
+    await expect(bridge.connect()).rejects.toMatchObject({ code: 'PT_STOPPED' })
+  })
+
+  test('connectBridge: one connection, and nothing is left behind it', async () => {
+    const conn = await connectBridge(await startBridge(await serveEcho()), options)
+    conn.end('hello')
+    expect(await text(conn)).toBe('hello')
+  })
+
+  test('a failure has its stage: nobody there, and nobody who answers', async () => {
+    const good = await startBridge(await serveEcho())
+    const dead = good.replace(/ 127\.0\.0\.1:\d+/, ` 127.0.0.1:${await freePort()}`)
+    await using bridge = await openBridge(dead, options)
+    const failure = once(bridge, 'failure')
+    await expect(bridge.connect()).rejects.toMatchObject({ stage: 'connect' })
+    expect((await failure)[1]).toMatchObject({ transport: 'obfs4' })
+    const wrong = openBridge(withWrongCert(good), { ...options, connectTimeout: 1_500 })
+    await using silent = await wrong
+    await expect(silent.connect()).rejects.toMatchObject({ stage: 'timeout' })
+  })
+
+  test('a signal ends a connection that is being made, and another the bridge itself', async () => {
+    const wrong = withWrongCert(await startBridge(await serveEcho()))
+    const [giveUp, close] = [new AbortController(), new AbortController()]
+    const bridge = await openBridge(wrong, { ...options, signal: close.signal })
+    const pending = bridge.connect({ signal: giveUp.signal })
+    giveUp.abort(new Error('enough'))
+    await expect(pending).rejects.toThrow('enough')
+    const closed = once(bridge, 'closed')
+    close.abort()
+    await closed
+  })
+
+  test('PT_LAUNCH: a transport that is not there; PT_PROXY_URI; PT_BRIDGE_LINE; nothing is left', async () => {
+    await expect(openBridge('unheard 127.0.0.1:1', options)).rejects.toMatchObject({ code: 'PT_LAUNCH' })
+    await expect(openBridge('obfs3 127.0.0.1:1', { ...options, proxy: 'x' })).rejects.toMatchObject({
+      code: 'PT_PROXY_URI',
+    })
+    await expect(openBridge('obfs3', options)).rejects.toMatchObject({ code: 'PT_BRIDGE_LINE' })
+    await expect(openBridge([], options)).rejects.toMatchObject({ code: 'PT_BRIDGE_LINE' })
+  })
+
+  test('http.Agent with keep-alive and fetch, one connection after another', async () => {
+    const web = await serve(createHttpServer((request, response) => response.end(`${request.method} ${request.url}`)))
+    await using bridge = await openBridge(await startBridge(web), options)
+    let connections = 0
+    bridge.on('connection', () => connections++)
+    const agent = httpAgent(bridge, { keepAlive: true, maxSockets: 1 })
+    for (const path of ['/a', '/b']) {
+      const [response] = (await once(get(`http://far.example${path}`, { agent, timeout: 10_000 }), 'response')) as [
+        NodeJS.ReadableStream,
+      ]
+      expect(await text(response)).toBe(`GET ${path}`)
+    }
+    expect(connections).toBe(1)
+    agent.destroy()
+    const dispatcher = await bridgeDispatcher(bridge)
+    const response = await fetch('http://far.example/c', { method: 'POST', body: 'x', dispatcher })
+    expect(await response.text()).toBe('POST /c')
+    await dispatcher.close()
+  })
+
+  test('an agent hands on why there is no connection', async () => {
+    await using bridge = await openBridge(`obfs3 127.0.0.1:${await freePort()}`, options)
+    await expect(once(get('http://x.example/', { agent: httpAgent(bridge) }), 'response')).rejects.toMatchObject({
+      stage: 'connect',
+    })
+    const fetched = fetch('http://x.example/', { dispatcher: await bridgeDispatcher(bridge) })
+    await expect(fetched).rejects.toMatchObject({ cause: { stage: 'connect' } })
+  })
+})
+
+test('createBridgeServer hands over each connection with its transport and client address', async () => {
+  await using server = await createBridgeServer(
+    { exec: ownPt, stateDir: tempDir(), transports: [{ name: 'obfs4', bindAddress: '127.0.0.1:0' }, 'obfs3'] },
+    (conn, { transport, userAddr }) => conn.end(`${transport} ${userAddr?.host}`),
+  )
+  for (const line of server.bridgeLines('127.0.0.1')) {
+    const { transport } = parseBridgeLine(line)
+    expect(await text(await connectBridge(line))).toBe(`${transport} 127.0.0.1`)
+  }
+  const [bound, anywhere] = server.bridgeLines()
+  expect(bound).toMatch(/^obfs4 127\.0\.0\.1:\d+ cert=/)
+  expect(anywhere).toMatch(/^obfs3 <IP ADDRESS>:\d+$/)
+  expect(server.bridgeLines('198.51.100.7:443')[0]).toMatch(/^obfs4 198\.51\.100\.7:443 cert=/)
+  expect(server.bridgeLines('2600::1')[1]).toMatch(/^obfs3 \[2600::1\]:\d+$/)
+})
+
+describe('tunnels', () => {
+  async function dial(port: number): Promise<Socket> {
+    const conn = connect(port, '127.0.0.1')
+    onTestFinished(() => void conn.destroy())
+    await once(conn, 'connect')
+    return conn
+  }
+
+  test('half-close and the bytes of both directions, counted', async () => {
+    const bridge = await openBridge(await startBridge(await serveEcho()))
+    await using tunnel = await startTunnelClient({ bridge, listen: '127.0.0.1:0' })
+    const conn = await dial(tunnel.address.port)
+    conn.end('there and back')
+    expect(await text(conn)).toBe('there and back')
+    expect(tunnel.stats).toMatchObject({ state: 'ready', total: 1, bytesUp: 14, bytesDown: 14, failures: {} })
+  })
+
+  test('closing drains: what is open may end, what is left is cut, and the port is shut at once', async () => {
+    const bridge = await openBridge(await startBridge(await serveEcho()))
+    const tunnel = await startTunnelClient({ bridge, listen: '127.0.0.1:0', drainTimeout: 300 })
+    const [polite, stubborn] = [await dial(tunnel.address.port), await dial(tunnel.address.port)]
+    for (const conn of [polite, stubborn]) {
+      conn.write('x')
+      await once(conn, 'data')
+    }
+    const closing = tunnel.close()
+    expect(tunnel.stats.state).toBe('draining')
+    polite.end('last words')
+    expect(await text(polite)).toBe('last words')
+    const cut = once(
+      stubborn.on('error', () => {}),
+      'close',
+    )
+    await closing
+    await cut
+    expect(tunnel.stats).toMatchObject({ state: 'closed', open: 0 })
+    await expect(once(connect(tunnel.address.port, '127.0.0.1'), 'connect')).rejects.toMatchObject({
+      code: 'ECONNREFUSED',
+    })
+  })
+
+  test('no more connections than allowed', async () => {
+    const bridge = await openBridge(await startBridge(await serveEcho()))
+    await using tunnel = await startTunnelClient({ bridge, listen: '127.0.0.1:0', maxConnections: 1, drainTimeout: 0 })
+    const first = await dial(tunnel.address.port)
+    first.write('x')
+    await once(first, 'data')
+    const second = await dial(tunnel.address.port)
+    await once(second.resume(), 'close')
+    expect(tunnel.stats).toMatchObject({ total: 1, refused: 1 })
+  })
+
+  test('PT_ADDRESS: it does not listen for other machines unless told to', async () => {
+    const bridge = await openBridge('obfs3 127.0.0.1:1')
+    await expect(startTunnelClient({ bridge, listen: '0.0.0.0:0' })).rejects.toMatchObject({ code: 'PT_ADDRESS' })
+    await expect(bridge.connect()).rejects.toMatchObject({ code: 'PT_STOPPED' })
+  })
+
+  test('PT_DENIED: a wrong secret, and a destination that is not on the list', async () => {
+    const echo = await serveEcho()
+    const stateDir = tempDir()
+    await using server = await startTunnelServer({
+      exec: ownPt,
+      transport: 'obfs3',
+      listen: '127.0.0.1:0',
+      stateDir,
+      forward: { type: 'socks', allow: parseAllowList([`127.0.0.1:${echo}`]) },
+    })
+    const denied = once(server, 'failure')
+    const bridge = await openBridge(server.bridgeLine())
+    await using tunnel = await startTunnelClient({ bridge, listen: '127.0.0.1:0', socks: true, secret: 'open sesame' })
+    const ask = async (password: string, target: string): Promise<Socket> => {
+      const conn = await dial(tunnel.address.port)
+      await connectSocks(conn, { version: 5, target, credentials: { user: 'any', password } })
+      return conn
+    }
+    const conn = await ask('open sesame', `127.0.0.1:${echo}`)
+    conn.end('hello')
+    expect(await text(conn)).toBe('hello')
+    const refused = once(tunnel, 'failure')
+    await expect(ask('open says me', `127.0.0.1:${echo}`)).rejects.toMatchObject({ code: 'PT_SOCKS_REFUSED' })
+    expect((await refused)[0]).toMatchObject({ code: 'PT_DENIED' })
+    await expect(ask('open sesame', '127.0.0.1:9')).rejects.toMatchObject({ code: 'PT_SOCKS_REFUSED' })
+    expect((await denied)[0]).toMatchObject({ code: 'PT_DENIED' })
+    const version4 = await dial(tunnel.address.port)
+    await expect(connectSocks(version4, { version: 4, target: '127.0.0.1:9' })).rejects.toMatchObject({
+      code: 'PT_SOCKS_REFUSED',
+    })
+    expect(existsSync(stateDir)).toBe(true)
+  })
+
+  test('a destination that is down is a failure of the server, with its stage', async () => {
+    await using server = await startTunnelServer({
+      exec: ownPt,
+      transport: 'obfs3',
+      listen: '127.0.0.1:0',
+      stateDir: tempDir(),
+      forward: { type: 'address', target: `127.0.0.1:${await freePort()}` },
+    })
+    const failure = once(server, 'failure')
+    const conn = await connectBridge(server.bridgeLine())
+    await once(conn.resume(), 'end')
+    conn.destroy()
+    expect((await failure)[0]).toMatchObject({ code: 'PT_CONNECT', stage: 'connect' })
+  })
+
+  test('a server of another kind is no bridge: the stage says so', async () => {
+    const port = await serve(createServer((conn) => conn.end('220 mail.example ready\r\n')))
+    const line = (await startBridge(await serveEcho())).replace(/ 127\.0\.0\.1:\d+/, ` 127.0.0.1:${port}`)
+    await expect(connectBridge(line)).rejects.toMatchObject({ stage: 'closed' })
+  })
+})
