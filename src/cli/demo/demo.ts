@@ -62,6 +62,9 @@ export async function run(argv: readonly string[]): Promise<number> {
   const dir = await mkdtemp(join(tmpdir(), 'postern-demo-'))
   try {
     return await show({ screen: createScreen(process.stdout), dir, transport, size, signal: stop.signal })
+  } catch (error) {
+    // Whatever the interruption broke first.
+    throw stop.signal.aborted ? stop.signal.reason : error
   } finally {
     await rm(dir, { recursive: true, force: true })
     process.off('SIGINT', abort).off('SIGTERM', abort)
