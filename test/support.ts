@@ -48,6 +48,9 @@ export function tempDir(): string {
   return path
 }
 
+/** Nobody listens there; unlike a port that was free a moment ago, no test that runs beside this one ever will. */
+export const CLOSED_PORT = 1
+
 /** A port that was free a moment ago, for programs that cannot pick one themselves. */
 export async function freePort(host = '127.0.0.1'): Promise<number> {
   const server: Server = createServer()
