@@ -11,9 +11,10 @@ import {
 } from 'postern/extor'
 import { describe, expect, test } from 'vitest'
 import { acceptExtOrPort } from '../../src/extor/session.ts'
+import { drain } from '../io/streams.ts'
 import type { Vector } from '../vectors.ts'
 import { bytesOf, vectors } from '../vectors.ts'
-import { cookie, cookieFile, drain, pair, playPt, playServer } from './peer.ts'
+import { cookie, cookieFile, pair, playPt, playServer } from './peer.ts'
 
 const never = new AbortController().signal
 

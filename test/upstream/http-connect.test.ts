@@ -3,9 +3,11 @@ import fc from 'fast-check'
 import { readExactly, readUntil } from 'postern/io'
 import { describe, expect, test } from 'vitest'
 import { connectHttp, formatConnect, HEAD_LIMIT, parseStatus } from '../../src/upstream/http-connect.ts'
-import { ends, settled } from '../socks/far-side.ts'
+import { settle } from '../io/streams.ts'
+import { ends } from '../socks/far-side.ts'
+import { failureOf } from '../support.ts'
 import { vectorsOf } from '../vectors.ts'
-import { failureOf, forever } from './peers.ts'
+import { forever } from './peers.ts'
 
 const TARGET = 'bridge.example:443'
 const REQUEST = `CONNECT ${TARGET} HTTP/1.1\r\nHost: ${TARGET}\r\n\r\n`
@@ -13,7 +15,7 @@ const REQUEST = `CONNECT ${TARGET} HTTP/1.1\r\nHost: ${TARGET}\r\n\r\n`
 /** The proxy's side: reads the request, sees that nothing follows it, and answers. */
 async function answer(far: Duplex, text: string | Uint8Array): Promise<void> {
   expect(String(await readUntil(far, Buffer.from('\r\n\r\n'), 4096))).toBe(REQUEST)
-  await settled()
+  await settle()
   expect(far.readableLength).toBe(0)
   far.write(text)
 }
@@ -57,7 +59,7 @@ describe('a proxy that grants', () => {
     await answer(far, '')
     for (const byte of Buffer.from(head, 'latin1')) {
       far.write(Uint8Array.of(byte))
-      await settled()
+      await settle()
     }
     await done
     expect(near.readableLength).toBe(0)
