@@ -18,7 +18,7 @@ const rooms = {
   transports: ['transport', 'ipc', 'io', 'crypto'],
   pt: ['ipc', 'io', 'socks', 'extor', 'upstream', 'transport'],
   parent: ['ipc', 'io', 'socks', 'extor'],
-  app: ['parent', 'ipc', 'io', 'socks', 'extor'],
+  app: ['parent', 'ipc', 'io', 'socks', 'extor', 'upstream', 'transport'],
   check: ['parent', 'ipc', 'io', 'socks', 'extor'],
   testing: ['parent', 'ipc', 'io', 'socks', 'extor', 'transport'],
   index: ['ipc', 'io', 'socks', 'extor', 'transport', 'upstream', 'transports', 'pt', 'parent', 'app', 'testing'],

@@ -1,7 +1,7 @@
 // What a fresh clone needs before anything runs: dependencies as package-lock.json pins them, and the build.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 export const root = fileURLToPath(new URL('../', import.meta.url))
@@ -35,4 +35,6 @@ export function build() {
   const tsc = `${root}node_modules/typescript/bin/tsc`
   run(process.execPath, [tsc, '-p', 'tsconfig.json'])
   run(process.execPath, [tsc, '-p', 'tsconfig.examples.json'])
+  // torrc may name it without a `node` before it.
+  chmodSync(`${root}dist/cli/main.js`, 0o755)
 }

@@ -16,17 +16,23 @@ export interface Codec {
   end?(): void
 }
 
+/** A codec that chooses when it sends: what one write makes goes out in pieces, and the next write waits for the last one. */
+export interface PacedCodec extends Omit<Codec, 'encode'> {
+  /** `write` resolves once `conn` has passed the bytes on. Rejecting is fatal to the stream. */
+  send(payload: Uint8Array, write: (bytes: Uint8Array) => Promise<void>): Promise<void>
+}
+
 /**
  * `conn` as the application sees it. Payloads decoded before an error are delivered before the error, whether the codec
  * or `conn` failed. Where `conn` is closed before its end, so is this, without an error. Destroying it destroys `conn`.
  */
-export function framed(conn: Duplex, codec: Codec): Duplex {
+export function framed(conn: Duplex, codec: Codec | PacedCodec): Duplex {
   return new FramedStream(conn, codec)
 }
 
 class FramedStream extends Duplex {
   readonly #conn: Duplex
-  readonly #codec: Codec
+  readonly #codec: Codec | PacedCodec
   #decoding = false
   /** Nothing more is decoded; the stream ends with #failure, if any, once the reader has caught up. */
   #failed = false
@@ -34,14 +40,14 @@ class FramedStream extends Duplex {
   /** The callback of the write or end that `conn` has not taken yet; _destroy() calls it where `conn` never will. */
   #waiting: ((error?: Error) => void) | undefined
 
-  constructor(conn: Duplex, codec: Codec) {
+  constructor(conn: Duplex, codec: Codec | PacedCodec) {
     super({ allowHalfOpen: true })
     this.#conn = conn
     this.#codec = codec
     conn
       .pause()
       .on('end', () => this.#end())
-      .on('drain', () => this.#release())
+      .on('drain', () => this.#drained())
       .on('error', (error) => this.#fail(error))
       .on('close', () => this.#closed())
     // A handshake may have read up to the very end; these events have then been emitted already.
@@ -71,6 +77,11 @@ class FramedStream extends Duplex {
 
   #closed(): void {
     if (!this.#conn.readableEnded || !this.#conn.writableFinished) this.#fail()
+  }
+
+  /** A paced codec waits for each of its pieces itself. */
+  #drained(): void {
+    if ('encode' in this.#codec) this.#release()
   }
 
   #release(error?: Error): void {
@@ -110,11 +121,26 @@ class FramedStream extends Duplex {
 
   override _write(payload: Uint8Array, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
     this.#waiting = done
+    if ('send' in this.#codec) return void this.#send(this.#codec, payload)
     try {
       const bytes = this.#codec.encode(payload)
       if (bytes.length === 0 || this.#conn.write(bytes)) this.#release()
     } catch (error) {
       this.#fail(error as Error)
+    }
+  }
+
+  async #send(codec: PacedCodec, payload: Uint8Array): Promise<void> {
+    const write = (bytes: Uint8Array): Promise<void> =>
+      new Promise((resolve, reject) => {
+        this.#conn.write(bytes, (error) => (error ? reject(error) : resolve()))
+      })
+    try {
+      await codec.send(payload, write)
+      this.#release()
+    } catch (error) {
+      // Where `conn` broke, its own events say how.
+      if (!this.#conn.destroyed) this.#fail(error as Error)
     }
   }
 

@@ -9,7 +9,6 @@ import type { Cases, TransportCase } from './case.ts'
 import type { Lab } from './lab.ts'
 import { openLab } from './lab.ts'
 import type { Settings } from './settings.ts'
-import type { Outcome } from './wait.ts'
 import { exchange, gone, outcome, soon, until, within } from './wait.ts'
 
 /** How long a peer is given to do what it may do or leave. */
@@ -28,16 +27,15 @@ async function measureHandshake(transport: Transport, settings: Settings): Promi
 /** dial() has rejected and closed its connection, or given a stream, which then ends. */
 async function expectNoClient(lab: Lab, dialed: Promise<Duplex>): Promise<void> {
   const { patience } = lab.settings
-  const { value: near } = (await within(patience, 'dial() has settled', outcome(dialed))) as Outcome<Duplex> & {
-    value?: Duplex
+  const settled = await within(patience, 'dial() has settled', outcome(dialed))
+  const rejected = 'error' in settled
+  if (!rejected) {
+    settled.value.write('who hears this?')
+    await gone(patience, "the client's stream ends when the server has gone", settled.value)
+    settled.value.destroy()
   }
-  if (near !== undefined) {
-    near.write('who hears this?')
-    await gone(patience, "the client's stream ends when the server has gone", near)
-    near.destroy()
-  }
-  const open = (): boolean => lab.clientWires.every((wire) => wire.destroyed)
-  await until(patience, `the client's connection is closed${near ? '' : ', as dial() has rejected'}`, open)
+  const closed = (): boolean => lab.clientWires.every((wire) => wire.destroyed)
+  await until(patience, `the client's connection is closed${rejected ? ', as dial() has rejected' : ''}`, closed)
 }
 
 /** The same for accept(), which may hold a failed handshake open until its PT shuts down. */

@@ -178,7 +178,8 @@ export class Lab implements AsyncDisposable {
     for (const wire of [...this.clientWires, ...this.serverWires]) wire.destroy()
     for (const socket of this.#sockets) socket.destroy()
     await Promise.all(this.#closers.map((close) => close()))
-    await rm(this.folder, { recursive: true, force: true })
+    // A transport may still be writing a ticket that came with the last bytes.
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 })
     const [crash] = this.#crashes
     assert.ok(crash === undefined, `an exception in a listener would end the PT: ${String(crash)}`)
   }

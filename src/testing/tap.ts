@@ -25,9 +25,8 @@ export interface TapOptions {
 const GATHER_MS = 20
 
 export class Tap extends Duplex {
-  /** Bytes that the transport was given, and that it has written. */
+  /** Bytes that the transport was given. */
   received = 0
-  sent = 0
   readonly #socket: Socket
   readonly #options: TapOptions
   #stalled: (() => void)[] | undefined
@@ -124,7 +123,6 @@ export class Tap extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.sent += chunk.length
     const proceed = (): void => void this.#socket.write(chunk, done)
     if (this.#stalled === undefined) proceed()
     else this.#stalled.push(proceed)

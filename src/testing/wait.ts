@@ -19,7 +19,7 @@ export async function within<T>(ms: number, what: string, promise: Promise<T>): 
 }
 
 /** What became of a promise. */
-export type Outcome<T> = { readonly value: T; readonly error?: undefined } | { readonly error: unknown }
+type Outcome<T> = { readonly value: T; readonly error?: undefined } | { readonly error: unknown }
 
 export function outcome<T>(promise: Promise<T>): Promise<Outcome<T>> {
   return promise.then(

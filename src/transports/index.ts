@@ -6,5 +6,10 @@ interface BuiltIn {
   load(): Promise<Transport>
 }
 
-/** `{ name: 'obfs4', load: async () => (await import('./obfs4/index.ts')).obfs4 }`, sorted by name. */
-export const builtIns: readonly BuiltIn[] = []
+/** Sorted by name. */
+export const builtIns: readonly BuiltIn[] = [
+  { name: 'obfs2', load: async () => (await import('./obfs2.ts')).obfs2 },
+  { name: 'obfs3', load: async () => (await import('./obfs3.ts')).obfs3 },
+  { name: 'obfs4', load: async () => (await import('./obfs4/index.ts')).obfs4 },
+  { name: 'scramblesuit', load: async () => (await import('./scramblesuit/index.ts')).scramblesuit },
+]

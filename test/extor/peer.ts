@@ -18,7 +18,7 @@ export function cookieFile(bytes: Uint8Array = formatCookie(cookie)): string {
   return path
 }
 
-export interface Manner {
+interface Manner {
   /** Ends the connection behind so many bytes. */
   readonly cut?: number
   /** One byte at a time. */
@@ -26,12 +26,9 @@ export interface Manner {
 }
 
 /** Thrown when a script has come to its cut. */
-export class Cut extends Error {}
+class Cut extends Error {}
 
-export function speaker(
-  conn: Duplex,
-  { cut = Infinity, dribble = false }: Manner,
-): (bytes: Uint8Array) => Promise<void> {
+function speaker(conn: Duplex, { cut = Infinity, dribble = false }: Manner): (bytes: Uint8Array) => Promise<void> {
   let left = cut
   return async (bytes) => {
     const said = bytes.subarray(0, Math.min(bytes.length, left))

@@ -36,12 +36,13 @@ async function startBridge(context: TestContext) {
     child.kill('SIGKILL')
     await once(child, 'exit')
   })
+  let port: number | undefined
   for await (const line of createInterface(child.stdout)) {
-    const port = /Opened Extended OR listener connection \(ready\) on 127\.0\.0\.1:(\d+)/.exec(line)?.[1]
-    if (port !== undefined) {
-      child.stdout.resume()
-      return { port: Number(port), cookieFile: join(dataDirectory, 'extended_orport_auth_cookie') }
-    }
+    const opened = /Opened Extended OR listener connection \(ready\) on 127\.0\.0\.1:(\d+)/.exec(line)
+    if (opened !== null) port = Number(opened[1])
+    // The cookie is written behind the opening of the port, and before this.
+    if (port === undefined || !line.includes('Bootstrapped 0%')) continue
+    return { port, cookieFile: join(dataDirectory, 'extended_orport_auth_cookie') }
   }
   throw new Error('tor opened no Extended ORPort')
 }

@@ -4,7 +4,7 @@ import { duplexPair } from 'node:stream'
 import { finished, pipeline } from 'node:stream/promises'
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
-import type { Codec } from '../../src/io/index.ts'
+import type { Codec, PacedCodec } from '../../src/io/index.ts'
 import { framed, readExactly } from '../../src/io/index.ts'
 import { drain, pairs, settle, socketPair } from './streams.ts'
 
@@ -40,6 +40,75 @@ function lengthPrefixed(): Codec {
 function memoryPair(): [Duplex, Duplex] {
   return duplexPair({ allowHalfOpen: true })
 }
+
+/** Sends each byte in a piece of its own, once `step` has been called for it. */
+function stepwise(): { codec: PacedCodec; step(): void; readonly sent: number } {
+  const steps: (() => void)[] = []
+  let sent = 0
+  const codec: PacedCodec = {
+    async send(payload, write) {
+      for (const byte of payload) {
+        await new Promise<void>((resolve) => steps.push(resolve))
+        await write(Uint8Array.of(byte))
+        sent++
+      }
+    },
+    decode: (bytes) => [bytes],
+  }
+  return {
+    codec,
+    step: () => steps.shift()?.(),
+    get sent() {
+      return sent
+    },
+  }
+}
+
+describe.each(pairs)('a codec that chooses when it sends, on %s', (_name, make) => {
+  it('sends one write after the other, and the end behind the last', async () => {
+    const [near, far] = await make()
+    const paced = stepwise()
+    const app = framed(near, paced.codec)
+    const written: string[] = []
+    app.write('abc', () => written.push('abc'))
+    app.end('de')
+    const received = drain(far)
+    for (const expected of [0, 1, 2]) {
+      expect([paced.sent, written]).toEqual([expected, []])
+      paced.step()
+      await vi.waitUntil(() => paced.sent === expected + 1)
+      await settle()
+    }
+    expect(written).toEqual(['abc'])
+    paced.step()
+    await vi.waitUntil(() => paced.sent === 4)
+    await settle()
+    paced.step()
+    expect(String(await received)).toBe('abcde')
+  })
+
+  it('a write that is being sent is answered when the connection closes', async () => {
+    const [near] = await make()
+    const paced = stepwise()
+    const app = framed(near, paced.codec)
+    const written = new Promise<Error | null | undefined>((resolve) => {
+      app.write('abc', resolve)
+    })
+    near.destroy()
+    expect(await written).toMatchObject({ code: 'PT_CLOSED' })
+    paced.step()
+    await settle()
+    expect(paced.sent).toBe(0)
+  })
+
+  it('what it rejects with ends the stream', async () => {
+    const [near] = await make()
+    const app = framed(near, { ...stepwise().codec, send: () => Promise.reject(new Error('no way to send')) })
+    app.write('abc')
+    expect(await once(app, 'error')).toMatchObject([{ message: 'no way to send' }])
+    expect(near.destroyed).toBe(true)
+  })
+})
 
 describe.each(pairs)('on %s', (_name, make) => {
   it('carries bytes both ways, through any chunking of the wire', async () => {

@@ -86,29 +86,32 @@ describe('the environment', () => {
     expect(statSync(path).mode & 0o777).toBe(0o700)
   })
 
-  test.each<readonly [id: string, variable: string, env: () => Environment]>([
-    ['ARCH-1', 'TOR_PT_CLIENT_TRANSPORTS', () => client({ TOR_PT_SERVER_TRANSPORTS: 'rot_by_N' })],
-    ['ARCH-1', 'TOR_PT_CLIENT_TRANSPORTS', () => client({ TOR_PT_SERVER_TRANSPORTS: '' })],
-    ['ARCH-1', 'TOR_PT_CLIENT_TRANSPORTS', () => client({ TOR_PT_CLIENT_TRANSPORTS: undefined })],
-    ['FLOW-3', 'TOR_PT_CLIENT_TRANSPORTS', () => client({ TOR_PT_CLIENT_TRANSPORTS: '' })],
-    ['FLOW-3', 'TOR_PT_STATE_LOCATION', () => client({ TOR_PT_STATE_LOCATION: undefined })],
-    ['FLOW-3', 'TOR_PT_STATE_LOCATION', () => client({ TOR_PT_STATE_LOCATION: 'pt_state' })],
-    ['SENV-8', 'TOR_PT_SERVER_BINDADDR', () => server({ TOR_PT_SERVER_BINDADDR: 'rot_by_N-localhost:80' })],
-    ['SENV-6', 'TOR_PT_SERVER_BINDADDR', () => server({ TOR_PT_SERVER_BINDADDR: '127.0.0.1:80' })],
-    ['SENV-9', 'TOR_PT_SERVER_BINDADDR', () => server({ TOR_PT_SERVER_BINDADDR: 'a-127.0.0.1:1,a-127.0.0.1:2' })],
-    ['FLOW-3', 'TOR_PT_SERVER_TRANSPORT_OPTIONS', () => server({ TOR_PT_SERVER_TRANSPORT_OPTIONS: 'rot_by_N:N' })],
-    ['SENV-10', 'TOR_PT_ORPORT', () => server({ TOR_PT_ORPORT: undefined })],
-    ['SENV-10', 'TOR_PT_ORPORT', () => server({ TOR_PT_ORPORT: 'localhost:9001' })],
-    ['SENV-13', 'TOR_PT_AUTH_COOKIE_FILE', () => server({ TOR_PT_EXTENDED_SERVER_PORT: '127.0.0.1:1' })],
-  ])('%s, ERR-1: a fault is told by LOG and by an ENV-ERROR that names %s', (_id, variable, env) => {
-    const { lines, code } = negotiate(env())
-    expect(code).toBe('PT_ENV')
-    expect(lines.slice(0, 2)).toEqual(greeting)
-    // C tor shows an ENV-ERROR that comes before VERSION, and only the LOG line of one that comes after it.
-    expect(lines[2]).toMatch(new RegExp(`^LOG SEVERITY=error MESSAGE="${variable} `))
-    expect(lines[3]).toMatch(new RegExp(`^ENV-ERROR ${variable} `))
-    expect(lines.length).toBe(4)
-  })
+  test.each<readonly [variable: string, env: () => Environment]>([
+    ['TOR_PT_CLIENT_TRANSPORTS', () => client({ TOR_PT_SERVER_TRANSPORTS: 'rot_by_N' })],
+    ['TOR_PT_CLIENT_TRANSPORTS', () => client({ TOR_PT_SERVER_TRANSPORTS: '' })],
+    ['TOR_PT_CLIENT_TRANSPORTS', () => client({ TOR_PT_CLIENT_TRANSPORTS: undefined })],
+    ['TOR_PT_CLIENT_TRANSPORTS', () => client({ TOR_PT_CLIENT_TRANSPORTS: '' })],
+    ['TOR_PT_STATE_LOCATION', () => client({ TOR_PT_STATE_LOCATION: undefined })],
+    ['TOR_PT_STATE_LOCATION', () => client({ TOR_PT_STATE_LOCATION: 'pt_state' })],
+    ['TOR_PT_SERVER_BINDADDR', () => server({ TOR_PT_SERVER_BINDADDR: 'rot_by_N-localhost:80' })],
+    ['TOR_PT_SERVER_BINDADDR', () => server({ TOR_PT_SERVER_BINDADDR: '127.0.0.1:80' })],
+    ['TOR_PT_SERVER_BINDADDR', () => server({ TOR_PT_SERVER_BINDADDR: 'a-127.0.0.1:1,a-127.0.0.1:2' })],
+    ['TOR_PT_SERVER_TRANSPORT_OPTIONS', () => server({ TOR_PT_SERVER_TRANSPORT_OPTIONS: 'rot_by_N:N' })],
+    ['TOR_PT_ORPORT', () => server({ TOR_PT_ORPORT: undefined })],
+    ['TOR_PT_ORPORT', () => server({ TOR_PT_ORPORT: 'localhost:9001' })],
+    ['TOR_PT_AUTH_COOKIE_FILE', () => server({ TOR_PT_EXTENDED_SERVER_PORT: '127.0.0.1:1' })],
+  ])(
+    'ARCH-1, FLOW-3, SENV-6, SENV-8, SENV-9, SENV-10, SENV-13, ERR-1: a fault is a LOG and an ENV-ERROR that names %s',
+    (variable, env) => {
+      const { lines, code } = negotiate(env())
+      expect(code).toBe('PT_ENV')
+      expect(lines.slice(0, 2)).toEqual(greeting)
+      // C tor shows an ENV-ERROR that comes before VERSION, and only the LOG line of one that comes after it.
+      expect(lines[2]).toMatch(new RegExp(`^LOG SEVERITY=error MESSAGE="${variable} `))
+      expect(lines[3]).toMatch(new RegExp(`^ENV-ERROR ${variable} `))
+      expect(lines.length).toBe(4)
+    },
+  )
 
   test('ERR-1: a state directory that a file stands in the way of is an ENV-ERROR', () => {
     const file = join(tempDir(), 'file')

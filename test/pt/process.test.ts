@@ -12,34 +12,33 @@ import { echo, open, readAll, socks, socksRequest } from './support.ts'
 const greeting = /^VERSION 1\nSTATUS TYPE=version IMPLEMENTATION="postern" VERSION="[^"]+"\n/
 
 describe('a PT that cannot start', () => {
-  test.each<readonly [title: string, env: () => Record<string, string | undefined>, last: RegExp]>([
-    ['VER-2, VER-3', () => clientEnv({ TOR_PT_MANAGED_TRANSPORT_VER: '2' }), /^VERSION-ERROR no-version\n$/],
-    ['FLOW-2', () => ({ TOR_PT_MANAGED_TRANSPORT_VER: '2' }), /^VERSION-ERROR no-version\n$/],
+  test.each<readonly [what: string, env: () => Record<string, string | undefined>, last: RegExp]>([
+    ['another version', () => clientEnv({ TOR_PT_MANAGED_TRANSPORT_VER: '2' }), /^VERSION-ERROR no-version\n$/],
+    ['another version and nothing else', () => ({ TOR_PT_MANAGED_TRANSPORT_VER: '2' }), /^VERSION-ERROR no-version\n$/],
     [
-      'ERR-1, ERR-2',
+      'no version',
       () => clientEnv({ TOR_PT_MANAGED_TRANSPORT_VER: '' }),
       /^ENV-ERROR TOR_PT_MANAGED_TRANSPORT_VER .*\n$/,
     ],
-    ['ARCH-1, ERR-2', () => clientEnv({ TOR_PT_SERVER_TRANSPORTS: 'x' }), /\nENV-ERROR TOR_PT_CLIENT_TRANSPORTS .*\n$/],
+    ['both roles', () => clientEnv({ TOR_PT_SERVER_TRANSPORTS: 'x' }), /\nENV-ERROR TOR_PT_CLIENT_TRANSPORTS .*\n$/],
+    ['no role', () => clientEnv({ TOR_PT_CLIENT_TRANSPORTS: undefined }), /\nENV-ERROR TOR_PT_CLIENT_TRANSPORTS .*\n$/],
     [
-      'ARCH-1, ERR-2',
-      () => clientEnv({ TOR_PT_CLIENT_TRANSPORTS: undefined }),
-      /\nENV-ERROR TOR_PT_CLIENT_TRANSPORTS .*\n$/,
-    ],
-    [
-      'FLOW-3, ERR-2',
+      'a host name',
       () => serverEnv({ TOR_PT_SERVER_BINDADDR: 'rot_by_N-host:1' }),
       /\nENV-ERROR TOR_PT_SERVER_BINDADDR .*\n$/,
     ],
-    ['PROXY-1, PROXY-3', () => clientEnv({ TOR_PT_PROXY: 'gopher://1' }), /"\nPROXY-ERROR TOR_PT_PROXY: .*\n$/],
-  ])('%s: its last line says why, whole, and its exit status is 1', async (_title, env, last) => {
-    const pt = runChild({ env: env() })
-    expect(await pt.exit).toBe(1)
-    expect(pt.stdout()).toMatch(last)
-    expect(pt.stdout()).not.toMatch(/METHOD/)
-    // A human reads stderr: one or two lines, and no stack trace.
-    expect(pt.stderr()).toMatch(/^postern: .*\n(?:A pluggable transport is started by .*\n)?$/)
-  })
+    ['a strange proxy', () => clientEnv({ TOR_PT_PROXY: 'gopher://1' }), /"\nPROXY-ERROR TOR_PT_PROXY: .*\n$/],
+  ])(
+    'ARCH-1, FLOW-2, FLOW-3, VER-3, ERR-2, PROXY-3: for %s its last line says why, whole, and its status is 1',
+    async (_what, env, last) => {
+      const pt = runChild({ env: env() })
+      expect(await pt.exit).toBe(1)
+      expect(pt.stdout()).toMatch(last)
+      expect(pt.stdout()).not.toMatch(/METHOD/)
+      // A human reads stderr: one or two lines, and no stack trace.
+      expect(pt.stderr()).toMatch(/^postern: .*\n(?:A pluggable transport is started by .*\n)?$/)
+    },
+  )
 
   test.each([
     [['pt', '--frobnicate'], "Unknown option '--frobnicate'"],
@@ -81,7 +80,7 @@ describe('a PT that cannot start', () => {
 })
 
 describe('a client', () => {
-  test('FLOW-4, FLOW-5, PROXY-2, CM-1, CM-3, CM-4, CENV-2, NAME-2: unknown names are silent, a repeated one is launched once, in order', async () => {
+  test('ARCH-3, FLOW-4, FLOW-5, PROXY-2, CM-1, CM-3, CM-4, CENV-2, NAME-2: unknown names are silent, a repeated one is launched once, in order', async () => {
     const env = clientEnv({
       TOR_PT_CLIENT_TRANSPORTS: 'obfs9,rot_by_N,*,rot_by_N',
       TOR_PT_PROXY: 'socks5://127.0.0.1:1',

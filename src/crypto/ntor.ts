@@ -1,0 +1,90 @@
+/**
+ * The ntor handshake as obfs4 has it: HMAC with the label as its key, and B twice in the transcript.
+ *
+ *     suffix        B | B | X | Y | PROTOID | NODEID
+ *     secret_input  X25519(x, Y) | X25519(x, B) | suffix          of the client; the server's are X25519(y, X) | X25519(b, X)
+ *     KEY_SEED      HMAC(t_key, secret_input)
+ *     AUTH          HMAC(t_mac, HMAC(t_verify, secret_input) | suffix | "Server")
+ */
+import type { KeyObject } from 'node:crypto'
+import { hkdfSync } from 'node:crypto'
+import { hmac } from './hmac.ts'
+import { x25519, x25519PublicKey } from './x25519.ts'
+
+export const nodeIdLength = 20
+export const ntorAuthLength = 32
+
+const protoId = 'ntor-curve25519-sha256-1'
+const labels = {
+  key: `${protoId}:key_extract`,
+  verify: `${protoId}:key_verify`,
+  mac: `${protoId}:mac`,
+  expand: `${protoId}:key_expand`,
+}
+const labelKeys = { key: Buffer.from(labels.key), verify: Buffer.from(labels.verify), mac: Buffer.from(labels.mac) }
+
+/** A key pair, with the public key in the bytes that go into the transcript. */
+export interface NtorKeyPair {
+  readonly privateKey: KeyObject
+  readonly publicKey: Uint8Array
+}
+
+export interface NtorResult {
+  readonly keySeed: Buffer
+  /** What proves that the server holds its identity key. Compare it in constant time. */
+  readonly auth: Buffer
+}
+
+export interface NtorClientOptions {
+  readonly nodeId: Uint8Array
+  /** B, the server's identity. */
+  readonly identity: Uint8Array
+  /** x and X. */
+  readonly ephemeral: NtorKeyPair
+  /** Y, the server's ephemeral key. */
+  readonly peer: Uint8Array
+}
+
+/** The client's side. Undefined where a shared secret is all zero: nobody may be trusted on it. */
+export function ntorClient({ nodeId, identity, ephemeral, peer }: NtorClientOptions): NtorResult | undefined {
+  const secrets = [
+    x25519(ephemeral.privateKey, x25519PublicKey(peer)),
+    x25519(ephemeral.privateKey, x25519PublicKey(identity)),
+  ]
+  return finish(secrets, [identity, identity, ephemeral.publicKey, peer, protoId, nodeId])
+}
+
+export interface NtorServerOptions {
+  readonly nodeId: Uint8Array
+  /** b and B. */
+  readonly identity: NtorKeyPair
+  /** y and Y. */
+  readonly ephemeral: NtorKeyPair
+  /** X, the client's ephemeral key. */
+  readonly peer: Uint8Array
+}
+
+/** The server's side. Undefined where a shared secret is all zero. */
+export function ntorServer({ nodeId, identity, ephemeral, peer }: NtorServerOptions): NtorResult | undefined {
+  const key = x25519PublicKey(peer)
+  const secrets = [x25519(ephemeral.privateKey, key), x25519(identity.privateKey, key)]
+  return finish(secrets, [identity.publicKey, identity.publicKey, peer, ephemeral.publicKey, protoId, nodeId])
+}
+
+function finish(
+  secrets: readonly (Buffer | undefined)[],
+  suffix: readonly (Uint8Array | string)[],
+): NtorResult | undefined {
+  const [first, second] = secrets
+  if (first === undefined || second === undefined) return undefined
+  const verify = hmac(labelKeys.verify, first, second, ...suffix)
+  return {
+    keySeed: hmac(labelKeys.key, first, second, ...suffix),
+    auth: hmac(labelKeys.mac, verify, ...suffix, 'Server'),
+  }
+}
+
+/** Key material of a KEY_SEED: `length` bytes. */
+export function ntorExpand(keySeed: Uint8Array, length: number): Buffer {
+  return Buffer.from(hkdfSync('sha256', keySeed, labels.key, labels.expand, length))
+}

@@ -1,0 +1,48 @@
+/**
+ * What was seen before, for a limited time and in limited memory: a handshake that an observer has recorded must not work
+ * a second time.
+ */
+
+const defaultCapacity = 102_400
+
+export interface ReplayFilterOptions {
+  /** Milliseconds for which a value is remembered. */
+  readonly ttl: number
+  /** Milliseconds of a clock that is not set back; where it is all the same, everything is forgotten. */
+  readonly now: () => number
+  /** How many values are remembered; 102,400 unless told. Beyond it the oldest is forgotten. */
+  readonly capacity?: number
+}
+
+export interface ReplayFilter {
+  readonly size: number
+  /** Remembers `value`; true where it was remembered already. */
+  testAndSet(value: Uint8Array): boolean
+}
+
+export function replayFilter({ ttl, now, capacity = defaultCapacity }: ReplayFilterOptions): ReplayFilter {
+  // A Map keeps the order of insertion: its first entry is the oldest. An exact set, so there are no false alarms.
+  const seen = new Map<string, number>()
+  const compact = (time: number): void => {
+    for (const [key, since] of seen) {
+      if (seen.size < capacity) {
+        if (time < since) return seen.clear()
+        if (time - since < ttl) return
+      }
+      seen.delete(key)
+    }
+  }
+  return {
+    get size() {
+      return seen.size
+    },
+    testAndSet(value) {
+      const time = now()
+      compact(time)
+      const key = Buffer.from(value).toString('latin1')
+      if (seen.has(key)) return true
+      seen.set(key, time)
+      return false
+    },
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * The frame around a handshake: a time limit, and errors that say to the operator which stage failed and what it most
+ * likely means. Whatever ends a handshake early also ends its connection.
+ */
+import type { Duplex } from 'node:stream'
+import { isPtError, PtError } from '../error.ts'
+import type { Codec } from '../io/index.ts'
+import { framed, withDeadline } from '../io/index.ts'
+
+/** Who opened the connection and who took it, in the words of obfs2's and obfs3's key derivation. */
+export type Role = 'Initiator' | 'Responder'
+
+export function opposite(role: Role): Role {
+  return role === 'Initiator' ? 'Responder' : 'Initiator'
+}
+
+export interface HandshakeOptions {
+  /** In milliseconds, for the whole of the handshake. */
+  readonly timeout: number
+  readonly signal: AbortSignal
+  /** What a peer that does not answer in time most likely is; a whole sentence. */
+  readonly late: string
+  /** What a peer that hangs up before its answer most likely is; a whole sentence. */
+  readonly closed: string
+}
+
+/**
+ * Runs `act` on `conn`, and resolves with `conn` behind the codec that it comes to. Rejects with PT_HANDSHAKE: stage `timeout` and `closed` by the sentences of `options`, others as `act`
+ * throws them; or with the reason of the signal.
+ */
+export async function handshake(
+  conn: Duplex,
+  options: HandshakeOptions,
+  act: (signal: AbortSignal) => Promise<Codec>,
+): Promise<Duplex> {
+  // Between two reads nobody listens, and an error event that nobody listens to ends the process.
+  const heard = (): void => undefined
+  conn.on('error', heard)
+  try {
+    const codec = await withDeadline(options.timeout, 'the handshake', options.signal, act)
+    // A stream that has closed by now reports it to nobody, or before anybody could listen.
+    if (conn.destroyed) throw conn.errored ?? new PtError('PT_CLOSED', 'the connection was closed')
+    conn.off('error', heard)
+    return framed(conn, codec)
+  } catch (error) {
+    const broken = error === conn.errored
+    conn.destroy()
+    throw diagnose(error, broken, options)
+  }
+}
+
+function diagnose(error: unknown, broken: boolean, { signal, late, closed }: HandshakeOptions): unknown {
+  // Be it our time limit or the PT's, which covers the connecting too.
+  if (isPtError(error, 'PT_TIMEOUT')) return new PtError('PT_HANDSHAKE', late, { stage: 'timeout', cause: error })
+  if (signal.aborted && error === signal.reason) return error
+  if (broken || isPtError(error, 'PT_CLOSED')) {
+    return new PtError('PT_HANDSHAKE', closed, { stage: 'closed', cause: error })
+  }
+  return error
+}

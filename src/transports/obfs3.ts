@@ -1,0 +1,108 @@
+/**
+ * obfs3: UniformDH, then AES in counter mode. It hides what a connection carries from who only reads along; whoever
+ * connects to a bridge can find out that it is one, as there is no secret between client and bridge.
+ *
+ *     both at once   PUB(192) | random 0…4097
+ *     before the     random 0…4097 | magic(32) | E( application bytes …
+ *     first write
+ *
+ *     I = HMAC(secret, "Initiator obfuscated data")      R = HMAC(secret, "Responder obfuscated data")
+ *     AES-128-CTR key = first 16 bytes, first counter block = last 16; I encrypts what the client sends
+ *     magic = HMAC(secret, "Initiator magic") or HMAC(secret, "Responder magic")
+ *
+ * A side that has nothing to say never sends its magic, so nobody waits for it before reporting success.
+ */
+import { randomBytes, randomInt } from 'node:crypto'
+import type { Duplex } from 'node:stream'
+import { counterMode } from '../crypto/counter-mode.ts'
+import { hmac } from '../crypto/hmac.ts'
+import { uniformDh, uniformDhLength } from '../crypto/uniform-dh.ts'
+import { PtError } from '../error.ts'
+import type { Codec } from '../io/index.ts'
+import { readExactly } from '../io/index.ts'
+import type { Transport } from '../transport.ts'
+import type { Role } from './handshake.ts'
+import { handshake, opposite } from './handshake.ts'
+
+const magicLength = 32
+/** Both paddings of one side together. */
+const maxPadding = 8194
+const timeout = 30_000
+
+const randomPadding = (): Buffer => randomBytes(randomInt(maxPadding / 2 + 1))
+
+/** The codec of `role` behind the key exchange. `padding` goes in front of the magic. */
+export function obfs3Codec(role: Role, secret: Uint8Array, padding: Uint8Array = randomPadding()): Codec {
+  const peer = opposite(role)
+  const [encrypt, decrypt] = [stream(role, secret), stream(peer, secret)]
+  const magic = hmac(secret, `${peer} magic`)
+  let prefix: readonly Uint8Array[] = [padding, hmac(secret, `${role} magic`)]
+  /** What arrived while the magic is still awaited. */
+  let held: Buffer | undefined = Buffer.alloc(0)
+
+  return {
+    encode(payload) {
+      if (payload.length === 0) return payload
+      const bytes = encrypt(payload)
+      if (prefix.length === 0) return bytes
+      const first = Buffer.concat([...prefix, bytes])
+      prefix = []
+      return first
+    },
+    decode(chunk) {
+      if (held === undefined) return [decrypt(chunk)]
+      const searched = Math.max(0, held.length - magicLength + 1)
+      held = Buffer.concat([held, chunk])
+      const end = findMagic(held, magic, searched)
+      if (end === undefined) return []
+      const surplus = held.subarray(end)
+      held = undefined
+      return [decrypt(surplus)]
+    },
+  }
+}
+
+/** Where the application's bytes begin, if the magic has arrived. Throws PT_HANDSHAKE once it can no longer come. */
+function findMagic(held: Buffer, magic: Buffer, from: number): number | undefined {
+  const at = held.subarray(0, maxPadding + magicLength).indexOf(magic, from)
+  if (at !== -1) return at + magicLength
+  if (held.length < maxPadding + magicLength) return undefined
+  throw new PtError(
+    'PT_HANDSHAKE',
+    `${maxPadding} bytes of padding and still no obfs3 magic: most likely the peer speaks something else`,
+    { stage: 'mark' },
+  )
+}
+
+function stream(role: Role, secret: Uint8Array): (bytes: Uint8Array) => Buffer {
+  const key = hmac(secret, `${role} obfuscated data`)
+  return counterMode(key.subarray(0, 16), key.subarray(16))
+}
+
+async function exchange(role: Role, conn: Duplex, signal: AbortSignal): Promise<Duplex> {
+  const peer = role === 'Initiator' ? 'bridge' : 'client'
+  return await handshake(
+    conn,
+    {
+      timeout,
+      signal,
+      late: `the ${peer} sent no obfs3 key within ${timeout / 1000} s: most likely it does not speak obfs3`,
+      closed: `the ${peer} closed the connection before its obfs3 key was complete: most likely it does not speak obfs3, or the connection was cut on the way`,
+    },
+    async (signal) => {
+      const pair = uniformDh()
+      conn.write(Buffer.concat([pair.publicKey, randomPadding()]))
+      const secret = pair.secret(await readExactly(conn, uniformDhLength, signal))
+      return obfs3Codec(role, secret)
+    },
+  )
+}
+
+/** obfs3, client and server. It takes no arguments and keeps no state. */
+export const obfs3: Transport = {
+  name: 'obfs3',
+  client: () => ({
+    dial: async ({ target, connect, signal }) => await exchange('Initiator', await connect(target, signal), signal),
+  }),
+  server: () => ({ accept: async ({ conn, signal }) => await exchange('Responder', conn, signal) }),
+}

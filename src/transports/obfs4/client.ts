@@ -1,0 +1,158 @@
+/**
+ * The client: dials, shakes hands, and says why not where it fails.
+ */
+import type { Duplex } from 'node:stream'
+import type { DialStage } from '../../error.ts'
+import { isPtError, PtError } from '../../error.ts'
+import { framed, readSome, withDeadline } from '../../io/index.ts'
+import type { ClientSession } from '../../transport.ts'
+import type { ClientArguments, IatMode } from './cert.ts'
+import { parseClientArguments } from './cert.ts'
+import { obfs4Codec } from './codec.ts'
+import {
+  clientHandshakeTimeout,
+  directionKeysLength,
+  maxClientPadding,
+  minClientPadding,
+  serverHandshakeTimeout,
+} from './constants.ts'
+import type { Environment } from './environment.ts'
+import { FrameOpener, FrameSealer } from './frames.ts'
+import { epochHour } from './handshake.ts'
+import type { ClientProgress } from './handshake-client.ts'
+import { clientHandshake } from './handshake-client.ts'
+import type { EphemeralPair, KeyPool } from './key-pool.ts'
+import type { Shape } from './shape.ts'
+import { shapeCache } from './shape.ts'
+import { drbgSeedLength } from '../../crypto/siphash-drbg.ts'
+
+/** Why an obfs4 server says nothing: it drops each hello that it cannot verify, without a word. */
+const silence =
+  'the cert is wrong, the clock here or at the bridge is off by more than an hour, or this is no obfs4 server'
+
+const explanations: Readonly<Record<'timeout' | 'mark' | 'mac' | 'auth', string>> = {
+  timeout: `no answer in time. Most likely ${silence}`,
+  mark: 'what answers is no obfs4 server: no mark within 8192 bytes',
+  mac: 'the answer has a mark, and a MAC that fits no hour: it was altered on the way',
+  auth:
+    'AUTH mismatch: whoever answers knows the cert and does not hold its key; or the bridge runs obfs4proxy older than ' +
+    '0.0.12, with which half of all handshakes fail, and trying again may help',
+}
+
+interface Established {
+  readonly keyMaterial: Buffer
+}
+
+/** What dials for one launch of the client. */
+export function makeDial(environment: Environment, pool: KeyPool): (session: ClientSession) => Promise<Duplex> {
+  const shapes = shapeCache(environment)
+  return async (session) => {
+    const { bridge, iatMode } = parseClientArguments(session.args)
+    // Before there is a connection: how long a key takes is nobody's to see.
+    const pair = await pool.take()
+    const conn = await connectOrGiveBack(session, pool, pair)
+    try {
+      const { keyMaterial } = await shakeHands(session, conn, { bridge, iatMode, pair, environment })
+      return framed(conn, clientCodec(keyMaterial, iatMode, shapes, environment))
+    } catch (error) {
+      conn.destroy()
+      throw error
+    }
+  }
+}
+
+async function connectOrGiveBack(
+  { connect, target, signal }: ClientSession,
+  pool: KeyPool,
+  pair: EphemeralPair,
+): Promise<Duplex> {
+  try {
+    return await connect(target, signal)
+  } catch (error) {
+    pool.giveBack(pair)
+    throw error
+  }
+}
+
+interface Attempt extends ClientArguments {
+  readonly pair: EphemeralPair
+  readonly environment: Environment
+}
+
+/** Sends the hello and awaits the answer. Bytes behind the answer go back into `conn`. */
+async function shakeHands(session: ClientSession, conn: Duplex, attempt: Attempt): Promise<Established> {
+  const { bridge, pair, environment } = attempt
+  const padding = environment.randomBytes(
+    minClientPadding + environment.randomInt(maxClientPadding - minClientPadding + 1),
+  )
+  const handshake = clientHandshake({ bridge, pair, padding, hour: epochHour(environment.now()) })
+  const begin = environment.uptime()
+  try {
+    return await withDeadline(clientHandshakeTimeout, 'the obfs4 handshake', session.signal, async (signal) => {
+      conn.write(handshake.hello)
+      let received: Buffer = Buffer.alloc(0)
+      for (;;) {
+        received = Buffer.concat([received, await readSome(conn, signal)])
+        const progress = handshake.read(received)
+        if (progress.state === 'failed') throw explain(progress)
+        if (progress.state === 'more') continue
+        if (progress.surplus.length > 0) conn.unshift(progress.surplus)
+        return progress
+      }
+    })
+  } catch (error) {
+    throw stageOf(error, environment.uptime() - begin)
+  }
+}
+
+function explain(progress: Extract<ClientProgress, { state: 'failed' }>): PtError {
+  if (progress.stage !== 'hour') return failure(progress.stage, explanations[progress.stage])
+  const hours = Math.abs(progress.hoursAhead)
+  const direction = progress.hoursAhead > 0 ? 'behind' : 'ahead of'
+  return failure(
+    'hour',
+    `the answer is for another hour: the clock of this machine is ${hours} h ${direction} the bridge’s; set it right`,
+  )
+}
+
+/** What ended the wait for an answer, as a stage; a hang-up or shutdown of our own side stays what it is. */
+function stageOf(error: unknown, waited: number): unknown {
+  if (isPtError(error, 'PT_TIMEOUT')) return failure('timeout', explanations.timeout, error)
+  const { code } = error as NodeJS.ErrnoException
+  if (code === 'PT_CLOSED' || code === 'ECONNRESET' || code === 'EPIPE') {
+    return failure('closed', explainClose(waited), error)
+  }
+  return error
+}
+
+/** obfs4 servers close what they cannot verify, but not before the time that a slow client would have. */
+function explainClose(waited: number): string {
+  const what = `the connection was closed after ${Math.round(waited / 1_000)} s without an answer`
+  if (waited < serverHandshakeTimeout) {
+    return `${what}, sooner than an obfs4 server does: it is no obfs4 server, is shutting down, or is blocked`
+  }
+  return `${what}, as an obfs4 server does that cannot verify a client. Most likely ${silence}`
+}
+
+function failure(stage: DialStage, message: string, cause?: unknown): PtError {
+  return new PtError('PT_HANDSHAKE', `obfs4 handshake failed: ${message}`, { stage, cause })
+}
+
+function clientCodec(
+  keyMaterial: Buffer,
+  iatMode: IatMode,
+  shapes: (seed: Buffer) => Shape,
+  environment: Environment,
+): ReturnType<typeof obfs4Codec> {
+  // Its own shape until the bridge sends its seed, which comes with the answer.
+  let shape: Shape | undefined
+  const ownShape = (): Shape => shapes(Buffer.from(environment.randomBytes(drbgSeedLength)))
+  return obfs4Codec({
+    sealer: new FrameSealer(keyMaterial.subarray(0, directionKeysLength)),
+    opener: new FrameOpener(keyMaterial.subarray(directionKeysLength), environment.randomInt),
+    iatMode,
+    shape: () => (shape ??= ownShape()),
+    onSeed: (seed) => (shape = shapes(seed)),
+    environment,
+  })
+}

@@ -1,0 +1,26 @@
+/**
+ * What obfs4 takes from the machine it runs on, so that tests can hold it still.
+ */
+import { randomBytes, randomInt } from 'node:crypto'
+import { delay } from '../../io/index.ts'
+
+export interface Environment {
+  /** The wall clock, in ms since 1970: handshakes are good for an hour. */
+  readonly now: () => number
+  /** A clock in ms that is never set back. */
+  readonly uptime: () => number
+  /** Secure randomness. */
+  readonly randomBytes: (length: number) => Uint8Array
+  /** 0 to n-1, secure. */
+  readonly randomInt: (n: number) => number
+  /** Waits for a number of ms: the pauses of iat-mode 1 and 2. */
+  readonly sleep: (ms: number) => Promise<void>
+}
+
+export const systemEnvironment: Environment = {
+  now: () => Date.now(),
+  uptime: () => performance.now(),
+  randomBytes,
+  randomInt: (n) => randomInt(n),
+  sleep: delay,
+}

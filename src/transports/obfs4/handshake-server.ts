@@ -1,0 +1,110 @@
+/**
+ * The server's side of the handshake: bytes in, bytes out. handshake.ts has the picture.
+ *
+ * Who cannot make a mark and a MAC learns nothing from what happens here: no failure has an answer, comparisons take the
+ * same time whatever they find, and all three hours are tried each time.
+ */
+import { decodeRepresentative } from '../../crypto/elligator2.ts'
+import { equalBytes, hmac16, macLength } from '../../crypto/hmac.ts'
+import { ntorExpand, ntorServer } from '../../crypto/ntor.ts'
+import {
+  clientHelloOverhead,
+  keyMaterialLength,
+  maxHandshakeLength,
+  minClientHello,
+  representativeLength,
+} from './constants.ts'
+import { helloMac, hoursAhead, more, splitMac } from './handshake.ts'
+import type { EphemeralPair } from './key-pool.ts'
+import type { ServerIdentity } from './server-identity.ts'
+import { handshakeMacKey } from './server-identity.ts'
+
+export interface ClientHello {
+  readonly representative: Buffer
+  /** The hour for which the client has signed; the answer is signed for the same. */
+  readonly hour: number
+}
+
+export type ServerProgress =
+  | { readonly state: 'more' }
+  /** No mark where one has to be; seen before; more bytes behind the hello than an honest client sends. */
+  | { readonly state: 'failed'; readonly stage: 'mark' | 'replay' | 'trailing' }
+  /** A mark, and a MAC that does not fit. `hoursAhead` looks for the hour that it fits, which takes its time. */
+  | { readonly state: 'failed'; readonly stage: 'mac'; hoursAhead(): number | undefined }
+  | { readonly state: 'done'; readonly hello: ClientHello }
+
+export interface HelloReaderOptions {
+  readonly identity: ServerIdentity
+  /** The current hour since 1970. */
+  readonly hour: () => number
+  /** True for a MAC that was here before. */
+  readonly isReplay: (mac: Uint8Array) => boolean
+}
+
+/** Reads the hello of one connection: takes all that has come so far, as often as more comes. */
+export function helloReader({ identity, hour, isReplay }: HelloReaderOptions): (bytes: Buffer) => ServerProgress {
+  const key = handshakeMacKey(identity)
+  let mark: Buffer | undefined
+  return (bytes) => {
+    if (bytes.length < clientHelloOverhead) return more
+    const representative = bytes.subarray(0, representativeLength)
+    mark ??= hmac16(key, representative)
+    // Only at the tail: an honest client sends nothing behind its hello before it has the answer.
+    const end = Math.min(bytes.length, maxHandshakeLength)
+    const markAt = end - 2 * macLength
+    if (end < minClientHello || !equalBytes(mark, bytes.subarray(markAt, markAt + macLength))) {
+      return bytes.length >= maxHandshakeLength ? { state: 'failed', stage: 'mark' } : more
+    }
+    const { signed, mac } = splitMac(bytes, markAt)
+    const now = hour()
+    const signedFor = hourOfMac(key, signed, mac, now)
+    if (signedFor === undefined) {
+      return { state: 'failed', stage: 'mac', hoursAhead: () => hoursAhead(key, signed, mac, now) }
+    }
+    if (isReplay(mac)) return { state: 'failed', stage: 'replay' }
+    if (bytes.length !== end) return { state: 'failed', stage: 'trailing' }
+    return { state: 'done', hello: { representative, hour: signedFor } }
+  }
+}
+
+/** This hour, the one before or the one after. */
+function hourOfMac(key: Buffer, signed: Buffer, mac: Buffer, now: number): number | undefined {
+  let found: number | undefined
+  for (const hour of [now, now - 1, now + 1]) {
+    // No early end: how long it takes must not show which hour it was, or that it was one.
+    const fits = equalBytes(helloMac(key, signed, hour), mac)
+    if (fits) found = hour
+  }
+  return found
+}
+
+export interface AnswerOptions {
+  readonly identity: ServerIdentity
+  readonly pair: EphemeralPair
+  readonly hello: ClientHello
+  /** 0 to 8051 random bytes. */
+  readonly padding: Uint8Array
+}
+
+export interface Answer {
+  /** Without the first frame, which has to be in the same write. */
+  readonly bytes: Buffer
+  readonly keyMaterial: Buffer
+}
+
+/** The answer to a hello; undefined where the client's key is of low order. */
+export function answerHello({ identity, pair, hello, padding }: AnswerOptions): Answer | undefined {
+  const result = ntorServer({
+    nodeId: identity.nodeId,
+    identity,
+    ephemeral: pair,
+    peer: decodeRepresentative(hello.representative),
+  })
+  if (result === undefined) return undefined
+  const key = handshakeMacKey(identity)
+  const signed = Buffer.concat([pair.representative, result.auth, padding, hmac16(key, pair.representative)])
+  return {
+    bytes: Buffer.concat([signed, helloMac(key, signed, hello.hour)]),
+    keyMaterial: ntorExpand(result.keySeed, keyMaterialLength),
+  }
+}

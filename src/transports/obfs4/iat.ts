@@ -1,0 +1,65 @@
+/**
+ * Pauses: iat-mode 1 sends a padded burst in frame-sized pieces, iat-mode 2 in pieces of random length, each with a pause
+ * behind it. The next write waits until the last piece has gone.
+ *
+ *     mode 1   burst and padding ── 1448 ‖ 1448 ‖ … ‖ rest ‖
+ *     mode 2   burst ── t1 ‖ t2 ‖ … ‖ rest, padded to tn ‖
+ */
+import { maxFrameLength, pauseUnit } from './constants.ts'
+import type { Environment } from './environment.ts'
+import type { Shape } from './shape.ts'
+
+/** Zeros in a row that are skipped, and attempts at padding one burst. */
+const maxAttempts = 16
+
+/**
+ * Cuts `burst` for iat-mode 2. `pad` gives the bytes that bring a burst of a length to a target. A peer chooses the seed that
+ * targets follow from, so nothing here goes on for as long as it likes: from some seeds come zeros only, or targets that
+ * padding misses each time.
+ */
+export function* randomPieces(
+  burst: Buffer,
+  sample: () => number,
+  pad: (length: number, target: number) => Buffer,
+): Generator<Buffer, void, undefined> {
+  let rest = burst
+  let padded = 0
+  while (rest.length > 0) {
+    const target = nonZero(sample)
+    if (rest.length < target && padded++ < maxAttempts) {
+      rest = Buffer.concat([rest, pad(rest.length, target)])
+      // Padding may have gone beyond the target: then the burst is cut anew.
+      if (rest.length !== target) continue
+    }
+    yield rest.subarray(0, target)
+    rest = rest.subarray(target)
+  }
+}
+
+/** The reference ends its whole process on a 0. A pause without bytes would be of no use either. */
+function nonZero(sample: () => number): number {
+  for (let attempt = 0; attempt < maxAttempts; attempt++) {
+    const target = sample()
+    if (target > 0) return target
+  }
+  return maxFrameLength
+}
+
+/** Cuts `burst` for iat-mode 1. */
+export function* framePieces(burst: Buffer): Generator<Buffer, void, undefined> {
+  for (let at = 0; at < burst.length; at += maxFrameLength) yield burst.subarray(at, at + maxFrameLength)
+}
+
+/**
+ * Sleeps as sampled. Timers count whole milliseconds: what is too short for one is kept for the next pause, so that the sum
+ * is right.
+ */
+export function pauses({ sleep }: Environment): (shape: Shape) => Promise<void> {
+  let owed = 0
+  return async (shape) => {
+    owed += shape.pause() * pauseUnit
+    const ms = Math.floor(owed / 1_000)
+    owed %= 1_000
+    if (ms > 0) await sleep(ms)
+  }
+}

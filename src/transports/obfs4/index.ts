@@ -1,0 +1,5 @@
+/** obfs4: looks like nothing, and answers nobody who does not know the bridge's cert. */
+import type { Transport } from '../../transport.ts'
+import { makeObfs4 } from './make.ts'
+
+export const obfs4: Transport = makeObfs4()

@@ -1,0 +1,91 @@
+/**
+ * Ephemeral key pairs made ahead: every second attempt at one fails, and a handshake that made its own would show by its time
+ * how many did.
+ *
+ *     take ── from the pool; or, once it is empty, a place in a queue that is served in order
+ *     fill ── a few milliseconds at a time; at leisure while nobody waits
+ */
+import { elligatorKey, elligatorSeedLength } from '../../crypto/elligator2.ts'
+import type { NtorKeyPair } from '../../crypto/ntor.ts'
+import { x25519KeyLength, x25519PrivateKey } from '../../crypto/x25519.ts'
+
+export interface EphemeralPair extends NtorKeyPair {
+  /** The public key as it goes over the wire. */
+  readonly representative: Uint8Array
+}
+
+export interface KeyPool {
+  /** How many pairs are ready. */
+  readonly ready: number
+  /** Starts filling, at leisure. */
+  warm(): void
+  /** A pair that nobody else gets. */
+  take(): Promise<EphemeralPair>
+  /** Takes back a pair of which the peer has seen nothing. */
+  giveBack(pair: EphemeralPair): void
+}
+
+const poolSize = 32
+/** How long the event loop is held at a time, in ms; one attempt, a third of a millisecond, may come on top. */
+const slice = 2
+/** How long the loop is left alone between two slices while nobody waits, in ms: handshakes come first. */
+const leisure = 5
+
+/** One attempt at a pair; undefined for every second one. */
+export function attemptPair(seed: Uint8Array): EphemeralPair | undefined {
+  const key = elligatorKey(seed)
+  return key && { ...key, privateKey: x25519PrivateKey(seed.subarray(0, x25519KeyLength)) }
+}
+
+export function makeKeyPool(randomBytes: (length: number) => Uint8Array, size: number = poolSize): KeyPool {
+  const pairs: EphemeralPair[] = []
+  const waiting: ((pair: EphemeralPair) => void)[] = []
+  let timer: NodeJS.Timeout | undefined
+  let soon: NodeJS.Immediate | undefined
+
+  const put = (pair: EphemeralPair): void => {
+    const next = waiting.shift()
+    if (next !== undefined) next(pair)
+    else if (pairs.length < size) pairs.push(pair)
+  }
+  const fill = (isWanted: () => boolean): void => {
+    const end = performance.now() + slice
+    while (isWanted() && performance.now() < end) {
+      const pair = attemptPair(randomBytes(elligatorSeedLength))
+      if (pair !== undefined) put(pair)
+    }
+    schedule()
+  }
+  const schedule = (): void => {
+    if (waiting.length > 0) {
+      // Between two slices the loop turns once: connections that are being served go on.
+      soon ??= setImmediate(() => {
+        soon = undefined
+        fill(() => waiting.length > 0)
+      })
+    } else if (pairs.length < size) {
+      // A process is not kept alive for keys that nobody wants.
+      timer ??= setTimeout(() => {
+        timer = undefined
+        fill(() => pairs.length < size)
+      }, leisure).unref()
+    }
+  }
+  return {
+    get ready() {
+      return pairs.length
+    },
+    warm: schedule,
+    async take() {
+      const pair = pairs.pop()
+      if (pair !== undefined) {
+        schedule()
+        return pair
+      }
+      const promise = new Promise<EphemeralPair>((resolve) => waiting.push(resolve))
+      schedule()
+      return await promise
+    },
+    giveBack: put,
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * obfs4 from its parts; tests hand in an environment that stands still.
+ */
+import type { Transport } from '../../transport.ts'
+import { makeDial } from './client.ts'
+import type { Environment } from './environment.ts'
+import { systemEnvironment } from './environment.ts'
+import { makeKeyPool } from './key-pool.ts'
+import { makeServer } from './server.ts'
+import { loadServerState } from './state.ts'
+
+export function makeObfs4(overrides: Partial<Environment> = {}): Transport {
+  const environment = { ...systemEnvironment, ...overrides }
+  // One pool for both sides: a pair is as good for the one as for the other.
+  const pool = makeKeyPool(environment.randomBytes)
+  return {
+    name: 'obfs4',
+    client() {
+      pool.warm()
+      return { dial: makeDial(environment, pool) }
+    },
+    async server({ stateDir, args }) {
+      const state = await loadServerState(stateDir, args, environment)
+      pool.warm()
+      return makeServer(state, environment, pool)
+    },
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * The shape that a side gives its traffic: how long bursts are, and how long the pauses between frames (iat-mode 1 and 2).
+ */
+import { createHash } from 'node:crypto'
+import type { SampleSource, WeightedDist } from '../../crypto/weighted-dist.ts'
+import { weightedDist } from '../../crypto/weighted-dist.ts'
+import { drbgSeedLength } from '../../crypto/siphash-drbg.ts'
+import { lengthRange, pauseRange } from './constants.ts'
+import type { Environment } from './environment.ts'
+
+export interface Shape {
+  /** 0 to 1448. */
+  length(): number
+  /** 0 to 100, in units of 100 µs. */
+  pause(): number
+}
+
+/** The shape of a 24-byte seed. Its tables are made when they are first asked for: most clients get a bridge's seed first. */
+export function shapeOf(seed: Uint8Array, environment: Environment): Shape {
+  const source = sampleSource(environment)
+  let lengths: WeightedDist | undefined
+  let pauses: WeightedDist | undefined
+  return {
+    length: () => (lengths ??= weightedDist(seed, lengthRange, source)).sample(),
+    pause: () => (pauses ??= weightedDist(pauseSeed(seed), pauseRange, source)).sample(),
+  }
+}
+
+/** The seed of the pauses follows from that of the lengths. */
+function pauseSeed(seed: Uint8Array): Uint8Array {
+  return createHash('sha256').update(seed).digest().subarray(0, drbgSeedLength)
+}
+
+function sampleSource({ randomInt }: Environment): SampleSource {
+  const floatSteps = 2 ** 47
+  return { int: randomInt, float: () => randomInt(floatSteps) / floatSteps }
+}
+
+/** Shapes by seed, for a client that dials few bridges often. Holds the last few. */
+export function shapeCache(environment: Environment, size: number = 16): (seed: Buffer) => Shape {
+  const shapes = new Map<string, Shape>()
+  return (seed) => {
+    const key = seed.toString('hex')
+    const shape = shapes.get(key) ?? shapeOf(Buffer.from(seed), environment)
+    shapes.delete(key)
+    shapes.set(key, shape)
+    for (const oldest of shapes.keys()) {
+      if (shapes.size <= size) break
+      shapes.delete(oldest)
+    }
+    return shape
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * What a bridge keeps: its identity, and the seed that its traffic's shape and its close delay follow from. The files are
+ * obfs4proxy's, so that an operator can change from one to the other and back, and clients notice nothing.
+ *
+ *     obfs4_state.json       {"node-id":…,"private-key":…,"public-key":…,"drbg-seed":…,"iat-mode":0}, on one line, no NL
+ *     obfs4_bridgeline.txt   comment, empty line, Bridge obfs4 <IP ADDRESS>:<PORT> <FINGERPRINT> cert=… iat-mode=0
+ *
+ * Both are written anew at each start. A state file that cannot be read is never replaced: the identity in it is what
+ * every client of the bridge was given.
+ */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { nodeIdLength } from '../../crypto/ntor.ts'
+import { drbgSeedLength } from '../../crypto/siphash-drbg.ts'
+import { x25519KeyLength, x25519PrivateKey, x25519PublicBytes } from '../../crypto/x25519.ts'
+import { PtError } from '../../error.ts'
+import type { Args } from '../../ipc/index.ts'
+import { badArgument, formatCert, parseHex, parseIatMode } from './cert.ts'
+import type { IatMode } from './cert.ts'
+import type { Environment } from './environment.ts'
+import { replaceFile } from './replace-file.ts'
+import type { ServerIdentity } from './server-identity.ts'
+import { serverIdentity } from './server-identity.ts'
+
+const stateFile = 'obfs4_state.json'
+const bridgeLineFile = 'obfs4_bridgeline.txt'
+
+/** The server's options that make an identity: all of them, or none. In the order in which a missing one is named. */
+const identityOptions = ['private-key', 'node-id', 'drbg-seed'] as const
+
+/** The state as it is written. */
+interface State {
+  readonly nodeId: Buffer
+  readonly privateKey: Buffer
+  /** As it was read: it is not looked at. Empty for an identity from options, as the reference leaves it. */
+  readonly publicKey: string
+  readonly drbgSeed: Buffer
+  readonly iatMode: IatMode
+}
+
+export interface ServerState {
+  readonly identity: ServerIdentity
+  readonly iatMode: IatMode
+}
+
+/**
+ * The identity of this bridge: from the options, from the state file, or new. Writes both files. Throws PT_ARGS for an option,
+ * PT_STATE for a file.
+ */
+export async function loadServerState(stateDir: string, args: Args, environment: Environment): Promise<ServerState> {
+  const path = join(stateDir, stateFile)
+  // Read even where options have it all: a file that cannot be read is the operator's to look at.
+  const kept = await readState(path)
+  const chosen = stateFromOptions(args) ?? kept ?? newState(environment)
+  const iatMode = args.get('iat-mode')
+  const state = { ...chosen, iatMode: iatMode === undefined ? chosen.iatMode : parseIatMode(iatMode) }
+  const identity = serverIdentity(state.nodeId, x25519PrivateKey(state.privateKey), state.drbgSeed)
+  await replaceFile(path, formatState(state))
+  await replaceFile(join(stateDir, bridgeLineFile), formatBridgeLine(formatCert(identity), state.iatMode))
+  return { identity, iatMode: state.iatMode }
+}
+
+function stateFromOptions(args: Args): State | undefined {
+  const missing = identityOptions.filter((name) => !args.has(name))
+  if (missing.length === identityOptions.length) return undefined
+  if (missing[0] !== undefined) throw badArgument(`missing argument '${missing[0]}'`)
+  const bytes = (name: (typeof identityOptions)[number], length: number): Buffer =>
+    parseHex(name, args.get(name) ?? '', length, name === 'drbg-seed')
+  return {
+    privateKey: bytes('private-key', x25519KeyLength),
+    nodeId: bytes('node-id', nodeIdLength),
+    drbgSeed: bytes('drbg-seed', drbgSeedLength),
+    publicKey: '',
+    iatMode: 0,
+  }
+}
+
+function newState({ randomBytes }: Environment): State {
+  const privateKey = Buffer.from(randomBytes(x25519KeyLength))
+  return {
+    privateKey,
+    nodeId: Buffer.from(randomBytes(nodeIdLength)),
+    drbgSeed: Buffer.from(randomBytes(drbgSeedLength)),
+    publicKey: x25519PublicBytes(x25519PrivateKey(privateKey)).toString('hex'),
+    iatMode: 0,
+  }
+}
+
+/** Undefined where there is no such file yet. */
+async function readState(path: string): Promise<State | undefined> {
+  try {
+    return parseState(await readFile(path, 'utf8'))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    // Never the file's text: a parse error would quote the private key.
+    const why = (error as NodeJS.ErrnoException).code ?? 'malformed'
+    const reason = error instanceof PtError ? error.message : why
+    throw new PtError(
+      'PT_STATE',
+      `cannot read ${stateFile} in the state directory (${reason}): restore it, or move it away for a new identity, which no client knows`,
+    )
+  }
+}
+
+export function parseState(text: string): State {
+  const json = JSON.parse(text) as Readonly<Record<string, unknown>> | null
+  const field = (name: string): string => {
+    const value = json?.[name]
+    if (typeof value !== 'string') throw badArgument(`missing '${name}'`)
+    return value
+  }
+  const iatMode = json?.['iat-mode'] ?? 0
+  if (typeof iatMode !== 'number') throw badArgument("malformed 'iat-mode'")
+  const publicKey = json?.['public-key']
+  return {
+    nodeId: parseHex('node-id', field('node-id'), nodeIdLength),
+    privateKey: parseHex('private-key', field('private-key'), x25519KeyLength),
+    publicKey: typeof publicKey === 'string' ? publicKey : '',
+    drbgSeed: parseHex('drbg-seed', field('drbg-seed'), drbgSeedLength, true),
+    iatMode: parseIatMode(String(iatMode)),
+  }
+}
+
+export function formatState({ nodeId, privateKey, publicKey, drbgSeed, iatMode }: State): string {
+  return JSON.stringify({
+    'node-id': nodeId.toString('hex'),
+    'private-key': privateKey.toString('hex'),
+    'public-key': publicKey,
+    'drbg-seed': drbgSeed.toString('hex'),
+    'iat-mode': iatMode,
+  })
+}
+
+function formatBridgeLine(cert: string, iatMode: IatMode): string {
+  return `# What clients of this bridge put into their torrc. Written anew at each start.
+#
+# Replace the three words in angle brackets:
+#  <IP ADDRESS>   the address at which the world reaches this bridge
+#  <PORT>         the port of its obfs4 listener
+#  <FINGERPRINT>  the fingerprint of its tor
+
+Bridge obfs4 <IP ADDRESS>:<PORT> <FINGERPRINT> cert=${cert} iat-mode=${iatMode}
+`
+}

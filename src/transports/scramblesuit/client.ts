@@ -1,0 +1,94 @@
+/**
+ * The client: by a ticket of an earlier connection where it has one, else by UniformDH.
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import type { Duplex } from 'node:stream'
+import { uniformDh } from '../../crypto/uniform-dh.ts'
+import { PtError } from '../../error.ts'
+import type { Codec } from '../../io/index.ts'
+import { readSome } from '../../io/index.ts'
+import type { Client, ClientOptions, ClientSession } from '../../transport.ts'
+import { handshake } from '../handshake.ts'
+import { epochOf, formatHello, helloPadding, readAnswer, seconds } from './hello.ts'
+import type { SessionKeys } from './keys.ts'
+import { sessionKeys } from './keys.ts'
+import { lengthSampler } from './lengths.ts'
+import { packetCodec, packetFlag, packetReader, packetWriter } from './packet.ts'
+import { passwordOf } from './password.ts'
+import type { SessionTicket, TicketStore } from './ticket-store.ts'
+import { openTicketStore, parseTicketPayload } from './ticket-store.ts'
+
+const timeout = 60_000
+const seedLength = 32
+
+/** Launches the client. Rejects with PT_STATE where its tickets cannot be read. */
+export async function scramblesuitClient(options: ClientOptions, now: () => number = Date.now): Promise<Client> {
+  const store = await openTicketStore(options.stateDir)
+  return { dial: async (session) => await dial(session, store, now) }
+}
+
+async function dial(session: ClientSession, store: TicketStore, now: () => number): Promise<Duplex> {
+  const { target, args, connect, signal } = session
+  const secret = passwordOf(args)
+  if (secret === undefined) throw new PtError('PT_ARGS', "missing argument 'password'", { stage: 'argument' })
+  const conn = await connect(target, signal)
+  return await handshake(conn, { timeout, signal, late, closed }, async (signal) => {
+    const unsaved = (error: unknown): void => {
+      session.log('warning', `${(error as Error).message}: a session ticket is not used`)
+    }
+    const ticket = await store.take(target, seconds(now())).catch(unsaved)
+    const keys = ticket ? byTicket(conn, ticket, now) : await byUniformDh(conn, secret, now, signal)
+    const keep = (next: SessionTicket): void => {
+      try {
+        store.put(target, next, seconds(now()))
+      } catch (error) {
+        unsaved(error)
+      }
+    }
+    return clientCodec(keys, keep)
+  })
+}
+
+const late = `the bridge did not answer within ${timeout / 1000} s: most likely the password is wrong, the clock is off by more than an hour, or it is no scramblesuit bridge`
+const closed =
+  'the bridge closed the connection before its answer: most likely the password is wrong, the clock is off by more than an hour, or it is no scramblesuit bridge'
+
+async function byUniformDh(
+  conn: Duplex,
+  secret: Uint8Array,
+  now: () => number,
+  signal: AbortSignal,
+): Promise<SessionKeys> {
+  const pair = uniformDh()
+  const epoch = epochOf(now())
+  conn.write(formatHello(secret, pair.publicKey, helloPadding(pair.publicKey), epoch))
+  let held = Buffer.alloc(0)
+  for (;;) {
+    held = Buffer.concat([held, await readSome(conn, signal)])
+    const answer = readAnswer(secret, held, epoch)
+    if (answer === undefined) continue
+    if (answer.size < held.length) conn.unshift(held.subarray(answer.size))
+    return sessionKeys(createHash('sha256').update(pair.secret(answer.publicKey)).digest())
+  }
+}
+
+/** A bridge does not answer a ticket: if it cannot read it, the connection dies later, and the next is by UniformDH. */
+function byTicket(conn: Duplex, { master, ticket }: SessionTicket, now: () => number): SessionKeys {
+  const keys = sessionKeys(master)
+  conn.write(formatHello(keys.toServer.mac, ticket, helloPadding(ticket), epochOf(now())))
+  return keys
+}
+
+/** The client's half of a session; `keep` is given the ticket for the next one. */
+function clientCodec(keys: SessionKeys, keep: (ticket: SessionTicket) => void): Codec {
+  let sampleLength = lengthSampler(randomBytes(seedLength))
+  const write = packetWriter(keys.toServer, () => sampleLength())
+  return packetCodec(write, packetReader(keys.toClient), ({ flags, payload }) => {
+    const ticket = flags === packetFlag.ticket ? parseTicketPayload(payload) : undefined
+    if (ticket !== undefined) return keep(ticket)
+    if (flags !== packetFlag.seed || payload.length !== seedLength) {
+      throw new PtError('PT_FRAME', 'the bridge sent a packet of an unknown kind or a wrong length')
+    }
+    sampleLength = lengthSampler(payload)
+  })
+}

@@ -1,0 +1,36 @@
+/**
+ * The secret between client and bridge, k_B: 20 bytes, given as `password=` and 32 characters of base32.
+ */
+import { randomBytes } from 'node:crypto'
+import { PtError } from '../../error.ts'
+import type { Args } from '../../transport.ts'
+import { decodeBase32, encodeBase32 } from './base32.ts'
+
+/** The bytes of k_B. */
+const secretLength = 20
+const characters = (secretLength * 8) / 5
+
+/** A new secret, as the operator hands it out. */
+export function newPassword(): string {
+  return encodeBase32(randomBytes(secretLength))
+}
+
+/**
+ * k_B of the argument `password`, or undefined where there is none. Lower case, 1 for I, 0 for O and a padding are what
+ * people make of it when they copy it, and read as what was meant. Throws PT_ARGS, and never repeats it.
+ */
+export function passwordOf(args: Args): Buffer | undefined {
+  const password = args.get('password')
+  return password === undefined ? undefined : parsePassword(password)
+}
+
+/** k_B of a password as people write it. Throws PT_ARGS. */
+export function parsePassword(password: string): Buffer {
+  const text = password.toUpperCase().replaceAll('1', 'I').replaceAll('0', 'O').replace(/=*$/, '')
+  const secret = decodeBase32(text)
+  if (secret?.length === secretLength) return secret
+  const why = /^[A-Z2-7]*$/.test(text)
+    ? `has ${text.length} characters instead of ${characters}`
+    : 'holds characters other than A to Z and 2 to 7'
+  throw new PtError('PT_ARGS', `malformed argument 'password': it ${why}`, { stage: 'argument' })
+}

@@ -1,0 +1,163 @@
+/**
+ * The server. Who does not know the password gets no byte, and does not learn from the moment of the close why: the connection
+ * is read from and closed behind the same number of bytes, or after the same time, whatever was wrong.
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
+import { uniformDh } from '../../crypto/uniform-dh.ts'
+import { PtError } from '../../error.ts'
+import { readSome } from '../../io/index.ts'
+import type { Report, Server, ServerOptions, ServerSession } from '../../transport.ts'
+import { handshake } from '../handshake.ts'
+import type { BridgeState } from './bridge-state.ts'
+import { bridgeStatePath, openBridgeState, saveBridgeState } from './bridge-state.ts'
+import { encodeBase32 } from './base32.ts'
+import { answerPadding, epochOf, formatHello, seconds } from './hello.ts'
+import type { SessionKeys } from './keys.ts'
+import { sessionKeys } from './keys.ts'
+import { lengthSampler } from './lengths.ts'
+import type { Packet } from './packet.ts'
+import { packetCodec, packetFlag, packetReader, packetWriter } from './packet.ts'
+import { parsePassword, passwordOf } from './password.ts'
+import type { Replays } from './replays.ts'
+import { openReplays } from './replays.ts'
+import type { ClientHello } from './server-hello.ts'
+import { helloReader } from './server-hello.ts'
+import type { TicketGenerations } from './ticket.ts'
+import { masterLength, openTicket, rotateTicketKeys, sealTicket } from './ticket.ts'
+
+/** The time for a hello, in seconds; the bridge's own delay comes on top. */
+const helloTime = 30
+
+interface Bridge {
+  readonly secret: Buffer
+  readonly state: BridgeState
+  readonly replays: Replays
+  readonly sampleLength: () => number
+  /** The generations of ticket keys, rotated as the time demands. */
+  readonly ticketKeys: () => TicketGenerations
+  readonly report: Report
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+}
+
+/** Launches the server. Rejects with PT_ARGS for a malformed `password` and PT_STATE for a state that cannot be read. */
+export async function scramblesuitServer(options: ServerOptions, now: () => number = Date.now): Promise<Server> {
+  const given = passwordOf(options.args)
+  const path = bridgeStatePath(options.stateDir)
+  const state = await openBridgeState(path, seconds(now()))
+  let generations = state.ticketKeys
+  const bridge: Bridge = {
+    secret: given ?? parsePassword(state.password),
+    state,
+    replays: await openReplays(join(options.stateDir, 'scramblesuit_replays'), epochOf(now())),
+    sampleLength: lengthSampler(state.seed),
+    ticketKeys: () => {
+      const rotated = rotateTicketKeys(generations, seconds(now()))
+      if (rotated !== generations) {
+        generations = rotated
+        saveBridgeState(path, { ...state, ticketKeys: rotated }).catch((error: Error) => {
+          options.log('warning', `${error.message}: the session tickets of this week end with this process`)
+        })
+      }
+      return rotated
+    },
+    report: options,
+    now,
+  }
+  bridge.ticketKeys()
+  const password = given === undefined ? state.password : encodeBase32(given)
+  return { args: { password }, accept: async (session) => await accept(bridge, session) }
+}
+
+async function accept(bridge: Bridge, session: ServerSession): Promise<Duplex> {
+  const { conn, signal } = session
+  const time = helloTime + bridge.state.closeDelay
+  const options = {
+    timeout: time * 1000,
+    signal,
+    late: `the client did not authenticate within ${time} s: most likely it is a probe, or has another password`,
+    closed: 'the client closed the connection before it had authenticated: most likely it is a probe or a port scan',
+  }
+  return await handshake(conn, options, async (signal) => {
+    const hello = await authenticate(bridge, conn, signal)
+    await remember(bridge, hello)
+    session.log('debug', `a client authenticated by ${'keys' in hello.by ? 'session ticket' : 'password'}`)
+    const { keys, answer } = answerTo(bridge, hello)
+    const write = packetWriter(keys.toClient, bridge.sampleLength)
+    // All in one write: obfs4proxy's client fails where the mark and the MAC of the answer come in two.
+    conn.write(Buffer.concat([answer, write(firstPackets(bridge))]))
+    return packetCodec(write, packetReader(keys.toServer), () => {
+      throw new PtError('PT_FRAME', 'the client sent a packet of a kind that only bridges send')
+    })
+  })
+}
+
+/** Reads until a hello is authentic and new. Whatever is wrong, it reads on to the threshold before it rejects. */
+async function authenticate(bridge: Bridge, conn: Duplex, signal: AbortSignal): Promise<ClientHello> {
+  const read = helloReader({
+    secret: bridge.secret,
+    openTicket: (ticket) => openTicket(bridge.ticketKeys(), ticket, seconds(bridge.now())),
+  })
+  let held = Buffer.alloc(0)
+  for (;;) {
+    held = Buffer.concat([held, await readSome(conn, signal)])
+    const epoch = epochOf(bridge.now())
+    const hello = read(held, epoch)
+    if (hello === undefined) continue
+    if (typeof hello === 'string') return await drain(conn, held.length, bridge.state.drainBytes, hello, signal)
+    if (!bridge.replays.admit(hello.mac, hello.epoch, epoch)) {
+      return await drain(conn, held.length, bridge.state.drainBytes, 'auth', signal)
+    }
+    if (hello.size < held.length) conn.unshift(held.subarray(hello.size))
+    return hello
+  }
+}
+
+/** A ticket that could be played back after a restart is not served; a UniformDH hello played back has keys of its own. */
+async function remember({ replays, report }: Bridge, { by }: ClientHello): Promise<void> {
+  try {
+    await replays.saved()
+  } catch (error) {
+    if ('keys' in by) throw error
+    report.log('warning', `${(error as Error).message}: a restart forgets which handshakes were seen`)
+  }
+}
+
+const reasons = {
+  mark: 'sent no mark: most likely it is a probe, or has another password',
+  mac: 'sent a wrong MAC: most likely its clock is off by more than an hour, or it is a probe',
+  auth: 'repeated a handshake that was seen before: it is a probe',
+} as const
+
+/** Discards what comes until `threshold` bytes have; `count` have come already. */
+async function drain(
+  conn: Duplex,
+  count: number,
+  threshold: number,
+  stage: keyof typeof reasons,
+  signal: AbortSignal,
+): Promise<never> {
+  for (let drained = count; drained < threshold;) drained += (await readSome(conn, signal)).length
+  throw new PtError('PT_HANDSHAKE', `the client ${reasons[stage]}`, { stage })
+}
+
+/** The session's keys and what the client has to be sent before its first packet. */
+function answerTo({ secret }: Bridge, { by, epoch }: ClientHello): { keys: SessionKeys; answer: Uint8Array } {
+  if ('keys' in by) return { keys: by.keys, answer: new Uint8Array() }
+  const pair = uniformDh()
+  const master = createHash('sha256').update(pair.secret(by.publicKey)).digest()
+  return { keys: sessionKeys(master), answer: formatHello(secret, pair.publicKey, answerPadding(), epoch) }
+}
+
+/** A ticket for the client's next connection, and the seed of the distribution that both sides' lengths follow. */
+function firstPackets({ state, ticketKeys, now }: Bridge): Packet[] {
+  const [newest] = ticketKeys()
+  const master = randomBytes(masterLength)
+  const ticket = sealTicket(newest, master, seconds(now()))
+  return [
+    { flags: packetFlag.ticket, payload: Buffer.concat([master, ticket]) },
+    { flags: packetFlag.seed, payload: state.seed },
+  ]
+}

@@ -1,0 +1,112 @@
+import { _map_to_curve_elligator2_curve25519 as nobleMap } from '@noble/curves/ed25519.js'
+import fc from 'fast-check'
+import { diffieHellman } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import { decodeRepresentative, elligatorKey } from '../../src/crypto/elligator2.ts'
+import { fromBytes, inverse, mod, p, rootOfRatio, toBytes } from '../../src/crypto/field25519.ts'
+import { x25519PrivateKey, x25519PublicBytes, x25519PublicKey } from '../../src/crypto/x25519.ts'
+import { hex, transportVectors } from '../transport-vectors.ts'
+import * as reference from './elligator2-reference.ts'
+
+const bytes = (length: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ minLength: length, maxLength: length })
+const element = fc.bigInt({ min: 0n, max: p - 1n })
+
+describe('elligatorKey', () => {
+  test.each(transportVectors.elligator2_keygen)('obfs4proxy makes the same of $sk, tweak $tweak', (vector) => {
+    const key = elligatorKey(Buffer.concat([hex(vector.sk), hex(vector.tweak ?? '00')]))
+    expect(key !== undefined).toBe(vector.ok)
+    if (key === undefined) return
+    expect(Buffer.from(key.publicKey).toString('hex')).toBe(vector.pub)
+    expect(Buffer.from(key.representative).toString('hex')).toBe(vector.repr)
+  })
+
+  test.each([0, 1, 2, 3, 4, 5, 6, 7])(
+    'the slow reference agrees on keys with the low-order component %i',
+    (component) => {
+      fc.assert(
+        fc.property(bytes(33), (seed) => {
+          seed[0] = (seed.at(0)! & 0xf8) | component
+          const key = elligatorKey(seed)
+          expect(key).toEqual(reference.referenceKey(seed))
+          if (key !== undefined) expect(decodeRepresentative(key.representative)).toEqual(key.publicKey)
+        }),
+        { numRuns: 4 },
+      )
+    },
+  )
+
+  test('a dirty key agrees on the secret that the plain key of the same private key agrees on', () => {
+    const seed = Buffer.concat([hex('dbc1b4c900ffe48d575b5da5c638040125f65db0fe3e24494b76ea986457d986'), hex('c1')])
+    const dirty = elligatorKey(seed)!
+    const mine = x25519PrivateKey(seed.subarray(0, 32))
+    expect(x25519PublicBytes(mine)).not.toEqual(Buffer.from(dirty.publicKey))
+    const peer = x25519PrivateKey(Buffer.alloc(32, 7))
+    const secret = diffieHellman({ privateKey: peer, publicKey: x25519PublicKey(dirty.publicKey) })
+    const plain = diffieHellman({ privateKey: mine, publicKey: x25519PublicKey(x25519PublicBytes(peer)) })
+    expect(secret).toEqual(plain)
+  })
+
+  test('about half of all private keys have a representative, and its upper bits are as random as the others', () => {
+    const keys = Array.from({ length: 256 }, (_, i) => {
+      const seed = Buffer.alloc(33, i)
+      seed.writeUInt32LE((i * 2654435761) % 2 ** 32, 7)
+      return elligatorKey(seed)
+    }).filter((key) => key !== undefined)
+    expect(keys.length).toBeGreaterThan(80)
+    expect(keys.length).toBeLessThan(176)
+    expect(new Set(keys.map((key) => key.representative.at(31)! >>> 6)).size).toBe(4)
+  })
+})
+
+describe('decodeRepresentative', () => {
+  test.each(transportVectors.elligator2_map)('$repr is $pub', ({ repr, pub }) => {
+    expect(Buffer.from(decodeRepresentative(hex(repr))).toString('hex')).toBe(pub)
+  })
+
+  test('any 32 bytes are a representative; its two upper bits do not count; reference and library agree', () => {
+    fc.assert(
+      fc.property(bytes(32), fc.nat(3), (representative, upper) => {
+        const u = decodeRepresentative(representative)
+        expect(u).toEqual(reference.referenceMap(representative))
+        const other = Uint8Array.from(representative)
+        other[31] = (other.at(31)! & 0x3f) | (upper << 6)
+        expect(decodeRepresentative(other)).toEqual(u)
+        other[31] = other.at(31)! & 0x3f
+        const { xMn, xMd } = nobleMap(fromBytes(other))
+        expect(u).toEqual(toBytes(mod(xMn * inverse(xMd))))
+      }),
+      { numRuns: 100 },
+    )
+  })
+
+  test('does not change what it was given', () => {
+    const representative = Buffer.alloc(32, 0xff)
+    decodeRepresentative(representative)
+    expect(representative).toEqual(Buffer.alloc(32, 0xff))
+  })
+})
+
+describe('the field', () => {
+  test('roots of ratios are roots where there are any', () => {
+    fc.assert(
+      fc.property(element, element, (n, d) => {
+        fc.pre(d !== 0n)
+        const root = rootOfRatio(n, d)
+        expect(root !== undefined).toBe(reference.isSquare(mod(n * reference.inverse(d))) || n === 0n)
+        if (root !== undefined) expect(mod(root * root * d)).toBe(n)
+      }),
+      { numRuns: 100 },
+    )
+    expect(rootOfRatio(0n, 5n)).toBe(0n)
+  })
+
+  test('inverses are inverses, and bytes go there and back', () => {
+    fc.assert(
+      fc.property(element, (a) => {
+        expect(mod(a * inverse(a))).toBe(a === 0n ? 0n : 1n)
+        expect(fromBytes(toBytes(a))).toBe(a)
+      }),
+    )
+    expect(toBytes(1n)).toEqual(Uint8Array.from([1, ...Array.from({ length: 31 }, () => 0)]))
+  })
+})

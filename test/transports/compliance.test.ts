@@ -1,0 +1,27 @@
+/** Our transports in the suite that we hand to others. */
+import type { CaseOptions } from 'postern/testing'
+import { transportCases } from 'postern/testing'
+import { describe, test } from 'vitest'
+import type { Transport } from '../../src/transport.ts'
+import { obfs2 } from '../../src/transports/obfs2.ts'
+import { obfs3 } from '../../src/transports/obfs3.ts'
+import { scramblesuit } from '../../src/transports/scramblesuit/index.ts'
+
+const secret = { 'shared-secret': 'rahasia' }
+
+const transports: readonly (readonly [Transport, CaseOptions])[] = [
+  [obfs2, { badClientArgs: [secret], badServerOptions: [secret] }],
+  [obfs3, {}],
+  [
+    scramblesuit,
+    {
+      silentToProbes: true,
+      badClientArgs: [{}, { password: '' }, { password: 'UCQ2FI5EUWTKPKFJVKV2ZLNOV6YLDMV' }],
+      badServerOptions: [{ password: '' }, { password: '8'.repeat(32) }],
+    },
+  ],
+]
+
+describe.each(transports)('$name', (transport, options) => {
+  for (const { name, run } of transportCases(transport, options)) test(name, run)
+})
