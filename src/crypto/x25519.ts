@@ -1,7 +1,8 @@
 /**
  * X25519 (RFC 7748) on raw 32-byte keys.
  *
- * Keys go through JWK: Node 20 takes ten times as long to read the same bytes as DER.
+ * Keys go through JWK: Node 20 takes ten times as long to read the same bytes as DER. A private JWK holds the public key
+ * too; Node up to 24 wants something in its place and does not look at it, and Node 26, which is quick at DER, wants it right.
  */
 import type { KeyObject } from 'node:crypto'
 import { createPrivateKey, createPublicKey, diffieHellman } from 'node:crypto'
@@ -11,10 +12,14 @@ export const x25519KeyLength = 32
 
 const jwk = { kty: 'OKP', crv: 'X25519' }
 
+/** PKCS #8 (RFC 8410, section 7) up to the key itself. */
+const pkcs8Head = Buffer.from('302e020100300506032b656e04220420', 'hex')
+
+const privateKeyOf: (bytes: Uint8Array) => KeyObject = readsHalfJwk() ? fromJwk : fromPkcs8
+
 /** A private key from any 32 bytes; clamped by X25519 itself, as each use of it does. */
 export function x25519PrivateKey(bytes: Uint8Array): KeyObject {
-  // `x` has to be there and is not looked at: the public key is derived from `d`.
-  return createPrivateKey({ key: { ...jwk, d: base64url(bytes), x: '' }, format: 'jwk' })
+  return privateKeyOf(bytes)
 }
 
 /** A public key from any 32 bytes. */
@@ -35,6 +40,22 @@ export function x25519(privateKey: KeyObject, publicKey: KeyObject): Buffer | un
     // What OpenSSL says of an all-zero secret, since a handshake on it would be authenticated by nobody.
     if ((error as NodeJS.ErrnoException).code === 'ERR_OSSL_FAILED_DURING_DERIVATION') return undefined
     throw error
+  }
+}
+
+function fromJwk(bytes: Uint8Array): KeyObject {
+  return createPrivateKey({ key: { ...jwk, d: base64url(bytes), x: '' }, format: 'jwk' })
+}
+
+function fromPkcs8(bytes: Uint8Array): KeyObject {
+  return createPrivateKey({ key: Buffer.concat([pkcs8Head, bytes]), format: 'der', type: 'pkcs8' })
+}
+
+function readsHalfJwk(): boolean {
+  try {
+    return fromJwk(new Uint8Array(x25519KeyLength)).asymmetricKeyType === 'x25519'
+  } catch {
+    return false
   }
 }
 

@@ -91,7 +91,9 @@ function bequeath(gone: Duplex, heir: Duplex): void {
   heir.resume()
 }
 
+/** ECANCELED is what Node 26 says of a socket that was closed in the middle of a write. */
 function reasonOf(error: Error): Error {
-  if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') return error
+  const { code } = error as NodeJS.ErrnoException
+  if (code !== 'ERR_STREAM_PREMATURE_CLOSE' && code !== 'ECANCELED') return error
   return new PtError('PT_CLOSED', 'a connection was closed before its end', { cause: error })
 }
