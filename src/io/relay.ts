@@ -91,9 +91,10 @@ function bequeath(gone: Duplex, heir: Duplex): void {
   heir.resume()
 }
 
-/** ECANCELED is what Node 26 says of a socket that was closed in the middle of a write. */
+/** What Node calls a stream that was destroyed; the second where a socket was still writing, since Node 22. */
+const closings: ReadonlySet<unknown> = new Set(['ERR_STREAM_PREMATURE_CLOSE', 'ECANCELED'])
+
 function reasonOf(error: Error): Error {
-  const { code } = error as NodeJS.ErrnoException
-  if (code !== 'ERR_STREAM_PREMATURE_CLOSE' && code !== 'ECANCELED') return error
+  if (!closings.has((error as NodeJS.ErrnoException).code)) return error
   return new PtError('PT_CLOSED', 'a connection was closed before its end', { cause: error })
 }

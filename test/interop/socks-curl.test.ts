@@ -24,6 +24,9 @@ import { curlOptions, run } from './program.ts'
 
 type Pairs = readonly (readonly [key: string, value: string])[]
 
+/** A way to ask a proxy, and what the proxy has to see of it. */
+type Row = readonly [title: string, options: string[], host: string, version: SocksVersion, args: Pairs]
+
 interface Seen {
   readonly version: SocksVersion
   readonly target: string
@@ -75,13 +78,7 @@ async function listening(server: Server): Promise<number> {
 }
 
 describe('curl', () => {
-  const rows: readonly (readonly [
-    title: string,
-    options: string[],
-    host: string,
-    version: SocksVersion,
-    args: Pairs,
-  ])[] = [
+  const rows: readonly Row[] = [
     ['ARCH-3: --socks5-hostname', ['--socks5-hostname', 'PROXY'], 'example.invalid', 5, []],
     ['--socks5', ['--socks5', 'PROXY'], '127.0.0.1', 5, []],
     ['--socks5 with IPv6', ['--socks5', 'PROXY'], '[::1]', 5, []],
@@ -177,13 +174,7 @@ describe('curl', () => {
 })
 
 describe('ncat', () => {
-  const rows: readonly (readonly [
-    title: string,
-    options: string[],
-    host: string,
-    version: SocksVersion,
-    args: Pairs,
-  ])[] = [
+  const rows: readonly Row[] = [
     ['ARCH-3: --proxy-type socks5', ['socks5'], 'example.invalid', 5, []],
     [
       'ARGS-1, ARGS-4: socks5 with --proxy-auth',
