@@ -18,7 +18,7 @@ const BODY = 'a page behind rot_by_N\n'.repeat(10_000)
 
 interface Chain {
   /** Runs curl with these options, PROXY for the PT client's port, for a page at the PT server's port of `host`. */
-  fetch(host: string, ...options: string[]): ReturnType<typeof run>
+  readonly fetch: (host: string, ...options: string[]) => ReturnType<typeof run>
   /** The requests that the web server got. */
   readonly requests: string[]
   readonly client: PtProcess
@@ -31,7 +31,7 @@ async function chain(context: TestContext, N: string): Promise<Chain> {
     requests.push(`${request.method} ${request.url}`)
     response.end(BODY)
   })
-  onTestFinished(() => void web.close().closeAllConnections())
+  onTestFinished(() => web.close().closeAllConnections())
   const { port: webPort } = await listen(web, '127.0.0.1', 0)
   const options = { TOR_PT_ORPORT: `127.0.0.1:${webPort}`, TOR_PT_SERVER_TRANSPORT_OPTIONS: `rot_by_N:N=${N}` }
   const server = runChild({ env: serverEnv(options) })

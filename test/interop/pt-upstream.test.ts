@@ -6,12 +6,14 @@ import type { ClientPt, LaunchClientOptions } from 'postern/parent'
 import { launchClient } from 'postern/parent'
 import { acceptSocks } from 'postern/socks'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import type { LoopbackServer } from '../loopback.ts'
+import { echo, serve } from '../loopback.ts'
 import { Events } from '../parent/fixtures.ts'
 import { executable, rotByN } from '../pt/child.ts'
-import { CLOSED_PORT, isAlive, tempDir } from '../support.ts'
-import type { LoopbackServer } from '../upstream/peers.ts'
-import { echo, failureOf, printed, serve } from '../upstream/peers.ts'
+import { CLOSED_PORT, failureOf, isAlive, tempDir } from '../support.ts'
+import { printed } from '../upstream/peers.ts'
 import { proxies, PROXY_SOURCE } from './proxies.ts'
+import { sha256 } from './traffic.ts'
 
 const SIZE = 1024 * 1024
 const N = 77
@@ -49,8 +51,8 @@ describe.runIf(process.platform === 'linux').each(withLogin)('%s', (_name, start
     const conn = await pt.connect('rot_by_N', bridge, { args })
     const sent = randomBytes(SIZE)
     conn.write(sent)
-    expect(digestOf(await readExactly(conn, SIZE))).toBe(digestOf(sent))
-    expect(target.seen()).toBe(digestOf(sent.map((byte) => byte + N)))
+    expect(sha256(await readExactly(conn, SIZE))).toBe(sha256(sent))
+    expect(target.seen()).toBe(sha256(sent.map((byte) => byte + N)))
 
     // What comes back is sent again, so there is always something on its way.
     const busy = await pt.connect('rot_by_N', bridge, { args })
@@ -138,7 +140,3 @@ describe('a TOR_PT_PROXY that no parent of ours would set', () => {
     expect(isAlive(events.pid)).toBe(false)
   })
 })
-
-function digestOf(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex')
-}
