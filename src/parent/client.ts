@@ -23,8 +23,10 @@ export interface LaunchClientOptions extends LaunchOptions {
   readonly outboundBind?: OutboundBind
   /** Takes a PT whose SOCKS port is not on loopback. Its connections are then readable on the way there. */
   readonly allowRemote?: boolean
-  /** Milliseconds for a whole `connect`, the wait for a restart included. Default 120,000: longer than a PT tries, so that
-   * what it says of the failure arrives. */
+  /**
+   * Milliseconds for a whole `connect`, the wait for a restart included. Default 120,000: longer than a PT tries, so that
+   * its reason for a failure arrives.
+   */
   readonly connectTimeout?: number
 }
 
