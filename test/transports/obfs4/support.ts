@@ -53,11 +53,11 @@ export function repeatable(seed: number): { randomInt(n: number): number; random
   return { randomInt, randomBytes: (length) => Buffer.from(Array.from({ length }, () => randomInt(256))) }
 }
 
-export interface Log extends Report {
+interface Log extends Report {
   readonly lines: string[]
 }
 
-export function makeLog(): Log {
+function makeLog(): Log {
   const lines: string[] = []
   return { lines, log: (severity: Severity, message: string) => lines.push(`${severity} ${message}`), status() {} }
 }
