@@ -7,7 +7,8 @@ import { delimiter, join } from 'node:path'
 import { tmpdir } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { TestContext } from 'vitest'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
+import type { PtError } from '../src/error.ts'
 
 /** The project's folder. */
 export const root: string = fileURLToPath(new URL('../', import.meta.url))
@@ -48,6 +49,9 @@ export function tempDir(): string {
   return path
 }
 
+/** Nobody listens there; unlike a port that was free a moment ago, no test that runs beside this one ever will. */
+export const CLOSED_PORT = 1
+
 /** A port that was free a moment ago, for programs that cannot pick one themselves. */
 export async function freePort(host = '127.0.0.1'): Promise<number> {
   const server: Server = createServer()
@@ -60,4 +64,14 @@ export async function freePort(host = '127.0.0.1'): Promise<number> {
 /** True while a process with this id exists. */
 export function isAlive(pid: number): boolean {
   return spawnSync('kill', ['-0', String(pid)], { stdio: 'ignore' }).status === 0
+}
+
+/** Its error; anything else is a failed test. */
+export async function failureOf(promise: Promise<unknown>): Promise<PtError> {
+  const error = await promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  expect(error).toBeInstanceOf(Error)
+  return error as PtError
 }

@@ -10,7 +10,7 @@ import { GoRandom } from './go-random.ts'
 const maxValues = 100
 
 /** The tables, as the reference has them; `values` are offsets from the minimum. */
-export interface WeightedTables {
+interface WeightedTables {
   readonly values: readonly number[]
   readonly weights: readonly number[]
   readonly prob: readonly number[]

@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
-import { readExactly } from '../io/index.ts'
+import { orAborted, readExactly } from '../io/index.ts'
 import type { Address } from '../ipc/index.ts'
 import { isTransportName } from '../ipc/index.ts'
 import { commands, encodeFrame, readFrame, UNKNOWN_COMMANDS_LIMIT } from './frame.ts'
@@ -102,13 +102,4 @@ async function denialOf(allow: Allow, client: ExtOrPortClient): Promise<PtError 
   } catch (cause) {
     return new PtError('PT_EXTOR_DENIED', message, { cause })
   }
-}
-
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error)
-    if (signal.aborted) return abort()
-    signal.addEventListener('abort', abort)
-    void promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
-  })
 }

@@ -70,7 +70,10 @@ function awaitBytes(conn: Duplex, signal: AbortSignal | undefined, take: () => B
     if (signal?.aborted) return abort()
     if (conn.readableEnded || conn.destroyed) return short()
     // A reset between two reads would end the process if nobody listened; the next read rejects with it.
-    if (conn.listenerCount('error') === 0) conn.on('error', keptInErrored)
+    if (conn.listenerCount('error') === 0) conn.on('error', ignore)
+    // removeAllListeners('data') leaves Node's mark that somebody listens, by which the stream would flow, its bytes lost,
+    // as soon as our 'readable' is off; off() takes the mark away where nobody does.
+    conn.off('data', ignore)
     signal?.addEventListener('abort', abort)
     // One listener for the whole wait: re-adding it per event would spin, as Node re-emits for buffered bytes.
     conn.on('readable', attempt).on('end', short).on('close', short).on('error', fail)
@@ -78,4 +81,4 @@ function awaitBytes(conn: Duplex, signal: AbortSignal | undefined, take: () => B
   })
 }
 
-function keptInErrored(): void {}
+function ignore(): void {}

@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import { connect as connectTcp } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { isPtError, PtError } from '../error.ts'
-import { delay, withDeadline } from '../io/index.ts'
+import { delay, orAborted, withDeadline } from '../io/index.ts'
 import type { ArgsInit } from '../ipc/index.ts'
 import { connectSocks } from '../socks/index.ts'
 import type { Method } from './dialogue.ts'
@@ -94,14 +94,4 @@ async function explained(error: unknown, { transport, trouble }: Dial, start: nu
   const words = trouble.since(transport, start)
   known.message = `${transport}: ${known.message}${words === undefined ? '' : `; about that time the PT reported: ${words}`}`
   return known
-}
-
-/** `promise`, or the signal's reason if that comes first. */
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error)
-    if (signal.aborted) return abort()
-    signal.addEventListener('abort', abort, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
-  })
 }

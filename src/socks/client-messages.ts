@@ -15,32 +15,38 @@ import { isIPv4, isIPv6 } from 'node:net'
 import { PtError } from '../error.ts'
 import type { Address, ArgsInit } from '../ipc/index.ts'
 import { formatClientArgs, parseTarget } from '../ipc/index.ts'
+import {
+  addressTypes,
+  CONNECT,
+  FIELD_LIMIT,
+  GRANTED4,
+  methods,
+  PASSWORD_GRANTED,
+  PASSWORD_VERSION,
+  REJECTED4,
+  replies,
+  SOCKS4,
+  SOCKS5,
+} from './wire.ts'
 
-export const NO_AUTHENTICATION = 0x00
-export const USER_PASSWORD = 0x02
-const NONE_ACCEPTABLE = 0xff
-const FIELD_LIMIT = 255
-const ATYP_IPV4 = 1
-const ATYP_NAME = 3
-const ATYP_IPV6 = 4
+/** Up to its address type, and the whole of one in SOCKS 4. */
 export const REPLY_HEAD_LENGTH = 4
 export const REPLY4_LENGTH = 8
-const GRANTED4 = 0x5a
 
 /** The texts of RFC 1928, section 6, and of SOCKS 4. */
-const replies5: Readonly<Record<number, string>> = {
-  1: 'general SOCKS server failure',
-  2: 'connection not allowed by ruleset',
-  3: 'network unreachable',
-  4: 'host unreachable',
-  5: 'connection refused',
-  6: 'TTL expired',
-  7: 'command not supported',
-  8: 'address type not supported',
+const texts5: Readonly<Record<number, string>> = {
+  [replies.generalFailure]: 'general SOCKS server failure',
+  [replies.notAllowed]: 'connection not allowed by ruleset',
+  [replies.networkUnreachable]: 'network unreachable',
+  [replies.hostUnreachable]: 'host unreachable',
+  [replies.connectionRefused]: 'connection refused',
+  [replies.ttlExpired]: 'TTL expired',
+  [replies.commandNotSupported]: 'command not supported',
+  [replies.addressTypeNotSupported]: 'address type not supported',
 }
 
-const replies4: Readonly<Record<number, string>> = {
-  0x5b: 'request rejected or failed',
+const texts4: Readonly<Record<number, string>> = {
+  [REJECTED4]: 'request rejected or failed',
   0x5c: 'no identd on the client',
   0x5d: 'identd names another user',
 }
@@ -78,10 +84,10 @@ export function login5({ args = [], credentials }: Login): Login5 {
     const uname = Buffer.from(credentials.user)
     const passwd = Buffer.from(credentials.password ?? '')
     if (!isField(uname) || !isField(passwd)) throw bad('user name and password must have 1 to 255 bytes each')
-    return { methods: [USER_PASSWORD, NO_AUTHENTICATION], uname, passwd }
+    return { methods: [methods.password, methods.none], uname, passwd }
   }
-  if (list.length === 0) return { methods: [NO_AUTHENTICATION], uname: list, passwd: list }
-  return { methods: [USER_PASSWORD], ...splitArgs(list) }
+  if (list.length === 0) return { methods: [methods.none], uname: list, passwd: list }
+  return { methods: [methods.password], ...splitArgs(list) }
 }
 
 /** Cuts an argument list, as bytes, into UNAME and PASSWD (ARGS-4, ARGS-5). Throws PT_ARGS where both are too short. */
@@ -93,16 +99,18 @@ export function splitArgs(list: Uint8Array): { uname: Uint8Array; passwd: Uint8A
   return { uname: list.subarray(0, FIELD_LIMIT), passwd }
 }
 
-export function encodeGreeting(methods: readonly number[]): Uint8Array {
-  return Uint8Array.of(5, methods.length, ...methods)
+export function encodeGreeting(offered: readonly number[]): Uint8Array {
+  return Uint8Array.of(SOCKS5, offered.length, ...offered)
 }
 
 export function encodeLogin({ uname, passwd }: Login5): Uint8Array {
-  return Buffer.concat([[1, uname.length], uname, [passwd.length], passwd].map((part) => Uint8Array.from(part)))
+  return Buffer.concat(
+    [[PASSWORD_VERSION, uname.length], uname, [passwd.length], passwd].map((part) => Uint8Array.from(part)),
+  )
 }
 
 export function encodeConnect5({ host, port }: Address): Uint8Array {
-  return Buffer.concat([Uint8Array.of(5, 1, 0), encodeAddress5(host), encodePort(port)])
+  return Buffer.concat([Uint8Array.of(SOCKS5, CONNECT, 0), encodeAddress5(host), encodePort(port)])
 }
 
 /**
@@ -116,7 +124,7 @@ export function encodeConnect4({ host, port }: Address, login: Login): Uint8Arra
   const direct = isIPv4(host) && !/^0\.0\.0\.[^0]/.test(host)
   const address = direct ? encodeIPv4(host) : Uint8Array.of(0, 0, 0, 1)
   const name = direct ? Buffer.alloc(0) : Buffer.from(`${host}\0`)
-  const fields = [Uint8Array.of(4, 1), encodePort(port), address, userId(login), Uint8Array.of(0), name]
+  const fields = [Uint8Array.of(SOCKS4, CONNECT), encodePort(port), address, userId(login), Uint8Array.of(0), name]
   return Buffer.concat(fields)
 }
 
@@ -124,8 +132,8 @@ export function encodeConnect4({ host, port }: Address, login: Login): Uint8Arra
 export function parseMethod(answer: Uint8Array, offered: readonly number[]): number {
   requireVersion5(answer)
   const method = answer[1]!
-  if (method === NONE_ACCEPTABLE) {
-    const why = offered.includes(USER_PASSWORD)
+  if (method === methods.unacceptable) {
+    const why = offered.includes(methods.password)
       ? 'takes no user name and password'
       : 'wants an authentication that was not offered'
     throw new PtError('PT_SOCKS_REFUSED', `the SOCKS server ${why}`)
@@ -138,7 +146,7 @@ export function parseMethod(answer: Uint8Array, offered: readonly number[]): num
 
 /** Throws PT_SOCKS_REFUSED unless the login was welcome. The version byte is not looked at, as some servers put 05. */
 export function checkLogin(answer: Uint8Array): void {
-  if (answer[1] === 0) return
+  if (answer[1] === PASSWORD_GRANTED) return
   throw new PtError('PT_SOCKS_REFUSED', `the SOCKS server refused the user name and password: status ${answer[1]}`)
 }
 
@@ -146,18 +154,18 @@ export function checkLogin(answer: Uint8Array): void {
 export function parseReplyHead(head: Uint8Array): number | 'name' {
   requireVersion5(head)
   const [, reply, , type] = head
-  if (type !== ATYP_IPV4 && type !== ATYP_NAME && type !== ATYP_IPV6) {
+  if (type !== addressTypes.ipv4 && type !== addressTypes.domain && type !== addressTypes.ipv6) {
     throw new PtError('PT_SOCKS', `the SOCKS server's reply ${reply} has the unknown address type ${type}`)
   }
-  if (reply !== 0) throw refused(reply!, replies5[reply!])
-  if (type === ATYP_NAME) return 'name'
-  return type === ATYP_IPV4 ? 4 + 2 : 16 + 2
+  if (reply !== replies.succeeded) throw refused(reply!, texts5[reply!])
+  if (type === addressTypes.domain) return 'name'
+  return type === addressTypes.ipv4 ? 4 + 2 : 16 + 2
 }
 
 /** Throws PT_SOCKS_REFUSED unless SOCKS 4 granted. The first byte should be 00; tor takes any, and so is taken here. */
 export function checkReply4(answer: Uint8Array): void {
   const reply = answer[1]!
-  if (reply !== GRANTED4) throw refused(reply, replies4[reply])
+  if (reply !== GRANTED4) throw refused(reply, texts4[reply])
 }
 
 function refused(reply: number, text = 'no known meaning'): PtError {
@@ -165,7 +173,7 @@ function refused(reply: number, text = 'no known meaning'): PtError {
 }
 
 function requireVersion5(answer: Uint8Array): void {
-  if (answer[0] === 5) return
+  if (answer[0] === SOCKS5) return
   throw new PtError('PT_SOCKS', `expected SOCKS version 5 and found byte ${answer[0]}: is this a SOCKS 5 server?`)
 }
 
@@ -187,9 +195,9 @@ function isField(bytes: Uint8Array): boolean {
 }
 
 function encodeAddress5(host: string): Uint8Array {
-  if (isIPv4(host)) return Uint8Array.of(ATYP_IPV4, ...encodeIPv4(host))
-  if (isIPv6(host)) return Uint8Array.of(ATYP_IPV6, ...encodeIPv6(host))
-  return Uint8Array.of(ATYP_NAME, host.length, ...Buffer.from(host))
+  if (isIPv4(host)) return Uint8Array.of(addressTypes.ipv4, ...encodeIPv4(host))
+  if (isIPv6(host)) return Uint8Array.of(addressTypes.ipv6, ...encodeIPv6(host))
+  return Uint8Array.of(addressTypes.domain, host.length, ...Buffer.from(host))
 }
 
 function encodePort(port: number): Uint8Array {

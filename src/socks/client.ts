@@ -20,8 +20,8 @@ import {
   REPLY4_LENGTH,
   REPLY_HEAD_LENGTH,
   requireTarget,
-  USER_PASSWORD,
 } from './client-messages.ts'
+import { methods } from './wire.ts'
 
 export interface SocksClientRequest {
   /** 4 is SOCKS 4 for an IPv4 target and 4a for a host name. */
@@ -60,7 +60,7 @@ async function negotiate5(conn: Duplex, request: SocksClientRequest, signal?: Ab
   const connect = encodeConnect5(requireTarget(request.target))
   conn.write(encodeGreeting(login.methods))
   const method = parseMethod(await readExactly(conn, 2, signal), login.methods)
-  if (method === USER_PASSWORD) {
+  if (method === methods.password) {
     conn.write(encodeLogin(login))
     checkLogin(await readExactly(conn, 2, signal))
   }

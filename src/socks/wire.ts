@@ -17,12 +17,15 @@ export const PASSWORD_VERSION = 1
 export const PASSWORD_GRANTED = 0
 export const PASSWORD_REFUSED = 1
 
+/** What a length byte can count: UNAME, PASSWD and a name in SOCKS 5. */
+export const FIELD_LIMIT = 0xff
+
 /**
  * SOCKS 4 limits neither USERID nor name, but a buffer has to end somewhere: longer ones are refused. 4096 bytes are eight
  * times what SOCKS 5 can carry, and a name is as long as there. Without the NUL.
  */
 export const USERID_LIMIT = 4096
-export const NAME_LIMIT = 0xff
+export const NAME_LIMIT: number = FIELD_LIMIT
 
 export const methods = { none: 0x00, password: 0x02, unacceptable: 0xff } as const
 

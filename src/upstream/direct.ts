@@ -7,6 +7,7 @@ import { lookup } from 'node:dns/promises'
 import type { Socket } from 'node:net'
 import { connect, isIP } from 'node:net'
 import type { Address, OutboundBind } from '../ipc/index.ts'
+import { orAborted } from '../io/index.ts'
 import { isLoopback } from '../ipc/index.ts'
 import { firstOf } from './race.ts'
 
@@ -22,23 +23,14 @@ export async function connectTcp(target: Address, bind: OutboundBind, signal: Ab
 
 /** All addresses of a name in the resolver's order, the two families by turns. */
 async function resolve(name: string, signal: AbortSignal): Promise<string[]> {
-  const found = await abortable(lookup(name, { all: true }), signal).catch((error: unknown) => {
+  // A look-up cannot be stopped.
+  const found = await orAborted(lookup(name, { all: true }), signal).catch((error: unknown) => {
     throw addressless(error)
   })
   const preferred = found.filter(({ family }) => family === found[0]?.family)
   const others = found.filter(({ family }) => family !== found[0]?.family)
   const turns = Array.from({ length: found.length }, (_, turn) => [preferred[turn], others[turn]])
   return turns.flat().flatMap((entry) => (entry === undefined ? [] : [entry.address]))
-}
-
-/** A look-up cannot be stopped; but nobody has to wait for it. */
-function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error)
-    if (signal.aborted) abort()
-    signal.addEventListener('abort', abort, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
-  })
 }
 
 function connectTo({ host, port }: Address, bind: OutboundBind, signal: AbortSignal): Promise<Socket> {

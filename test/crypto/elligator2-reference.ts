@@ -2,7 +2,7 @@
 const p = 2n ** 255n - 19n
 const A = 486662n
 
-export interface AffinePoint {
+interface AffinePoint {
   readonly x: bigint
   readonly y: bigint
 }
@@ -18,7 +18,7 @@ function power(base: bigint, exponent: bigint): bigint {
 export const inverse = (a: bigint): bigint => power(a, p - 2n)
 export const isSquare = (a: bigint): boolean => power(a, (p - 1n) / 2n) !== p - 1n
 
-export function squareRoot(a: bigint): bigint | undefined {
+function squareRoot(a: bigint): bigint | undefined {
   const candidate = power(a, (p + 3n) / 8n)
   return [candidate, mod(candidate * power(2n, (p - 1n) / 4n))].find((root) => mod(root * root - a) === 0n)
 }
@@ -26,13 +26,13 @@ export function squareRoot(a: bigint): bigint | undefined {
 /** -x² + y² = 1 + d x² y² */
 const d = mod(-121665n * inverse(121666n))
 
-export function add(a: AffinePoint, b: AffinePoint): AffinePoint {
+function add(a: AffinePoint, b: AffinePoint): AffinePoint {
   const t = mod(d * a.x * b.x * a.y * b.y)
   const both = inverse(1n - t * t)
   return { x: mod((a.x * b.y + a.y * b.x) * (1n - t) * both), y: mod((a.y * b.y + a.x * b.x) * (1n + t) * both) }
 }
 
-export function multiply(scalar: bigint, point: AffinePoint): AffinePoint {
+function multiply(scalar: bigint, point: AffinePoint): AffinePoint {
   let result: AffinePoint = { x: 0n, y: 1n }
   for (let k = scalar, b = point; k > 0n; k >>= 1n, b = add(b, b)) if (k & 1n) result = add(result, b)
   return result
@@ -45,7 +45,7 @@ const toBytes = (n: bigint): Uint8Array =>
 /** The base point of Ed25519: y = 4/5, x even. */
 const baseY = mod(4n * inverse(5n))
 const baseX = squareRoot(mod((baseY * baseY - 1n) * inverse(d * baseY * baseY + 1n)))!
-export const basePoint: AffinePoint = { x: baseX % 2n === 0n ? baseX : p - baseX, y: baseY }
+const basePoint: AffinePoint = { x: baseX % 2n === 0n ? baseX : p - baseX, y: baseY }
 
 /** The point of order 8 that is in use. */
 const point8: AffinePoint = {

@@ -2,8 +2,9 @@ import { writeFileSync } from 'node:fs'
 import { connectExtOrPort, encodeFrame, formatCookie } from 'postern/extor'
 import { readExactly, readSome } from 'postern/io'
 import { expect, test } from 'vitest'
+import { drain } from '../io/streams.ts'
 import type { ServerScript } from './peer.ts'
-import { cookie, cookieFile, drain, pair, playServer } from './peer.ts'
+import { cookie, cookieFile, pair, playServer } from './peer.ts'
 
 /** Our client against a scripted server; what the PT said behind its hash, and its end of the connection. */
 async function meet(

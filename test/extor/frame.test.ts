@@ -3,7 +3,7 @@ import { duplexPair } from 'node:stream'
 import { decodeFrame, encodeFrame } from 'postern/extor'
 import { expect, test } from 'vitest'
 import { readFrame } from '../../src/extor/frame.ts'
-import { drain } from './peer.ts'
+import { drain } from '../io/streams.ts'
 
 const never = new AbortController().signal
 const command = fc.integer({ min: 0, max: 0xffff })

@@ -4,7 +4,6 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { duplexPair } from 'node:stream'
-import { finished } from 'node:stream/promises'
 import { setImmediate as turn } from 'node:timers/promises'
 import { clientHash, commands, encodeFrame, formatCookie, serverHash } from 'postern/extor'
 import { readExactly } from 'postern/io'
@@ -108,12 +107,4 @@ export function pair(): [Duplex, Duplex] {
     end.on('close', () => other.destroy())
   }
   return [a, b]
-}
-
-/** All bytes that `conn` still gives; its other direction stays open. */
-export async function drain(conn: Duplex): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  conn.on('data', (chunk: Buffer) => chunks.push(chunk))
-  await finished(conn, { writable: false })
-  return Buffer.concat(chunks)
 }

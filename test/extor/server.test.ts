@@ -6,8 +6,9 @@ import type { ExtOrPortConnection, ExtOrPortOptions, ExtOrPortServer } from 'pos
 import { connectExtOrPort, encodeFrame, formatCookie, readCookieFile, serveExtOrPort } from 'postern/extor'
 import { readExactly } from 'postern/io'
 import { expect, onTestFinished, test } from 'vitest'
+import { drain } from '../io/streams.ts'
 import { tempDir } from '../support.ts'
-import { cookie, drain, playPt } from './peer.ts'
+import { cookie, playPt } from './peer.ts'
 
 interface Served {
   readonly server: ExtOrPortServer

@@ -11,24 +11,17 @@ import {
 } from 'postern/extor'
 import { describe, expect, test } from 'vitest'
 import { acceptExtOrPort } from '../../src/extor/session.ts'
-import { cookie, cookieFile, drain, pair, playPt, playServer } from './peer.ts'
+import { drain } from '../io/streams.ts'
+import type { Vector } from '../vectors.ts'
+import { bytesOf, vectors } from '../vectors.ts'
+import { cookie, cookieFile, pair, playPt, playServer } from './peer.ts'
 
-interface Vector {
-  readonly id: string
-  readonly area: string
-  readonly input: unknown
-  readonly expect: unknown
-}
-
-const file = new URL('../vectors/ipc-vectors.json', import.meta.url)
-const { vectors } = JSON.parse(readFileSync(file, 'utf8')) as { vectors: Vector[] }
 const never = new AbortController().signal
 
-/** `hex:…`, or the text itself; `<… bytes>` is a body of that many zero bytes. */
-function bytesOf(text: string): Buffer {
+/** `<… bytes>` is a body of that many zero bytes. */
+function bodyOf(text: string): Buffer {
   const filler = /^<(\d+) (?:zero )?bytes>$/.exec(text)
-  if (filler) return Buffer.alloc(Number(filler[1]))
-  return text.startsWith('hex:') ? Buffer.from(text.slice(4).replaceAll(' ', ''), 'hex') : Buffer.from(text, 'latin1')
+  return filler ? Buffer.alloc(Number(filler[1])) : bytesOf(text)
 }
 
 /** One vector: what we do with the input, in the words of its expectation. */
@@ -50,12 +43,12 @@ const frameDecode: Run = ({ input, expect: wanted }) => {
     expect(decoded).toBeUndefined()
     return
   }
-  expect(decoded).toEqual({ command: cmd, body: bytesOf(body as string), rest: bytesOf(leftover as string) })
+  expect(decoded).toEqual({ command: cmd, body: bodyOf(body as string), rest: bytesOf(leftover as string) })
 }
 
 const frameEncode: Run = ({ input, expect: wanted }) => {
   const { cmd, body, TRANSPORT } = input as { cmd?: number; body?: string; TRANSPORT?: string }
-  const encode = (): Buffer => encodeFrame(cmd ?? (TRANSPORT === undefined ? 0 : 2), bytesOf(body ?? TRANSPORT ?? ''))
+  const encode = (): Buffer => encodeFrame(cmd ?? (TRANSPORT === undefined ? 0 : 2), bodyOf(body ?? TRANSPORT ?? ''))
   if (typeof wanted !== 'string') {
     expect(encode).toThrow()
     return

@@ -4,13 +4,15 @@
  */
 import { createHash, randomBytes, randomInt } from 'node:crypto'
 import { readFile, stat, writeFile } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { formatAddress } from 'postern/ipc'
 import type { ClientPt, ServerPt } from 'postern/parent'
 import { launchClient, launchServer } from 'postern/parent'
 import type { TestContext } from 'vitest'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { plainKernel } from '../../src/crypto/kernel/plain.ts'
 import { makeObfs4 } from '../../src/transports/obfs4/make.ts'
 import { peer, root, tempDir } from '../support.ts'
@@ -196,6 +198,33 @@ describe('obfs4proxy’s client to our server', () => {
       far.destroy()
     }
   })
+})
+
+test('what comes in one segment with our answer, obfs4proxy’s client reads with what comes next', async (context) => {
+  const server = await makeServer(makeObfs4(), tempDir())
+  const stop = new AbortController()
+  const accepted = new Promise<Duplex>((resolve) => {
+    const listening = createServer({ allowHalfOpen: true, noDelay: true }, (conn) => {
+      onTestFinished(() => void conn.destroy())
+      conn.cork()
+      void server.accept({ conn, signal: stop.signal, log: () => {}, status: () => {} }).then((stream) => {
+        stream.on('error', () => {}).write('together with the answer, ')
+        setImmediate(() => conn.uncork())
+        resolve(stream)
+      })
+    })
+    onTestFinished(() => void listening.close())
+    listening.listen(0, '127.0.0.1', () => void dial((listening.address() as AddressInfo).port))
+  })
+  const dial = async (port: number): Promise<void> => {
+    const client = await theirClient(context)
+    const conn = await client.connect('obfs4', `127.0.0.1:${port}`, { args: { cert, 'iat-mode': '0' } })
+    conn.once('data', (bytes) => received.push(String(bytes)))
+    ;(await accepted).write('and then more')
+  }
+  const received: string[] = []
+  await vi.waitUntil(() => received.length > 0, 10_000)
+  expect(received).toEqual(['together with the answer, and then more'])
 })
 
 describe('one state directory for both', () => {

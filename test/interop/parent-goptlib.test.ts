@@ -7,7 +7,7 @@ import { launchClient, launchServer } from 'postern/parent'
 import type { TestContext } from 'vitest'
 import { describe, expect, test } from 'vitest'
 import { Events } from '../parent/fixtures.ts'
-import { freePort, peer, tempDir } from '../support.ts'
+import { CLOSED_PORT, peer, tempDir } from '../support.ts'
 import { exchange } from './traffic.ts'
 
 type Connection = Parameters<OnConnection>[0]
@@ -66,7 +66,7 @@ describe("goptlib's dummies", () => {
       stateDir: tempDir(),
       onEvent: events.onEvent,
     }
-    const launching = launchClient({ ...options, proxy: `socks5://127.0.0.1:${await freePort()}` })
+    const launching = launchClient({ ...options, proxy: `socks5://127.0.0.1:${CLOSED_PORT}` })
     await expect(launching).rejects.toMatchObject({
       code: 'PT_PROXY_URI',
       line: 'PROXY-ERROR proxy is not supported',

@@ -7,7 +7,7 @@ import { launchClient, launchServer } from 'postern/parent'
 import type { TestContext } from 'vitest'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { Events } from '../parent/fixtures.ts'
-import { freePort, peer, tempDir } from '../support.ts'
+import { CLOSED_PORT, peer, tempDir } from '../support.ts'
 import { exchange } from './traffic.ts'
 
 type Connection = Parameters<OnConnection>[0]
@@ -98,7 +98,7 @@ describe('what obfs4proxy refuses', () => {
 
   test('a bridge that is not there: PT_SOCKS_REFUSED', async (context) => {
     const pair = await launchPair(context, 'obfs3')
-    await expect(pair.client.connect('obfs3', `127.0.0.1:${await freePort()}`)).rejects.toMatchObject({
+    await expect(pair.client.connect('obfs3', `127.0.0.1:${CLOSED_PORT}`)).rejects.toMatchObject({
       code: 'PT_SOCKS_REFUSED',
     })
   })
@@ -131,7 +131,7 @@ test('PROXY-2: obfs4proxy confirms an upstream proxy, and does not go around one
     exec: peer('obfs4proxy', context),
     transports: ['obfs3'],
     stateDir: tempDir(),
-    proxy: `socks5://127.0.0.1:${await freePort()}`,
+    proxy: `socks5://127.0.0.1:${CLOSED_PORT}`,
     onEvent: events.onEvent,
   })
   expect(events.of('line').map(({ message }) => message?.type)).toContain('proxyDone')

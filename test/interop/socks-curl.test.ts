@@ -10,20 +10,22 @@
  *   (With `%00` in a proxy URL curl drops the proxy without a word and connects directly. Never use it.)
  * - For SOCKS 4 the user name is all that is sent; the password is dropped. `k=v:` carries k=v.
  */
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer as createHttpServer } from 'node:http'
 import type { Server } from 'node:net'
 import { connect, createServer } from 'node:net'
-import { text } from 'node:stream/consumers'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { parseTarget } from '../../src/ipc/index.ts'
 import { listen, relay } from '../../src/io/index.ts'
 import type { SocksVersion } from '../../src/socks/index.ts'
 import { acceptSocks } from '../../src/socks/index.ts'
-import { peer } from '../support.ts'
+import { CLOSED_PORT, peer } from '../support.ts'
+import { curlOptions, run } from './program.ts'
 
 type Pairs = readonly (readonly [key: string, value: string])[]
+
+/** A way to ask a proxy, and what the proxy has to see of it. */
+type Row = readonly [title: string, options: string[], host: string, version: SocksVersion, args: Pairs]
 
 interface Seen {
   readonly version: SocksVersion
@@ -38,9 +40,6 @@ interface Fixture {
   /** How each connection ended: with an error, or `undefined`. */
   readonly ends: Promise<unknown>[]
 }
-
-/** Nobody listens there, and unlike a port that was free a moment ago nobody else's test will. */
-const CLOSED_PORT = 1
 
 const BODY = 'through the proxy'
 
@@ -78,31 +77,8 @@ async function listening(server: Server): Promise<number> {
   return (await listen(server, '127.0.0.1', 0)).port
 }
 
-interface Ended {
-  readonly status: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
-async function run(program: string, args: readonly string[], input = ''): Promise<Ended> {
-  const child = spawn(program, args, { stdio: 'pipe', env: { PATH: process.env['PATH'] } })
-  onTestFinished(() => void child.kill('SIGKILL'))
-  const closed = once(child, 'close') as Promise<[number]>
-  child.stdin.end(input)
-  const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), closed])
-  return { status, stdout, stderr }
-}
-
-const curl = ['-sS', '--max-time', '15']
-
 describe('curl', () => {
-  const rows: readonly (readonly [
-    title: string,
-    options: string[],
-    host: string,
-    version: SocksVersion,
-    args: Pairs,
-  ])[] = [
+  const rows: readonly Row[] = [
     ['ARCH-3: --socks5-hostname', ['--socks5-hostname', 'PROXY'], 'example.invalid', 5, []],
     ['--socks5', ['--socks5', 'PROXY'], '127.0.0.1', 5, []],
     ['--socks5 with IPv6', ['--socks5', 'PROXY'], '[::1]', 5, []],
@@ -152,7 +128,7 @@ describe('curl', () => {
     const program = peer('curl', context)
     const { web, proxy, seen, ends } = await start()
     const proxied = options.map((option) => option.replace('PROXY', proxy))
-    const ended = await run(program, [...curl, ...proxied, `http://${host}:${web}/`])
+    const ended = await run(program, [...curlOptions, ...proxied, `http://${host}:${web}/`])
     expect(ended).toEqual({ status: 0, stdout: BODY, stderr: '' })
     expect(seen).toEqual([{ version, target: `${host}:${web}`, args }])
     expect(await Promise.all(ends)).toEqual([undefined])
@@ -167,7 +143,7 @@ describe('curl', () => {
       ['--socks4a', 'no-pair:', 'PT_ARGS'],
     ] as const) {
       const url = `http://example.invalid:${web}/`
-      const { status, stderr } = await run(program, [...curl, option, proxy, '--proxy-user', user, url])
+      const { status, stderr } = await run(program, [...curlOptions, option, proxy, '--proxy-user', user, url])
       expect(status).toBe(97) // CURLE_PROXY: it took our answer as the protocol's own
       expect(stderr).toMatch(option === '--socks4a' ? /\(91\), request rejected/ : /User was rejected .*\(1 1\)/)
       expect(await ends.pop()).toMatchObject({ code })
@@ -179,9 +155,9 @@ describe('curl', () => {
     const program = peer('curl', context)
     const { proxy, ends } = await start()
     const url = `http://example.invalid:${CLOSED_PORT}/`
-    const five = await run(program, [...curl, '--socks5-hostname', proxy, url])
+    const five = await run(program, [...curlOptions, '--socks5-hostname', proxy, url])
     expect(five).toMatchObject({ status: 97, stderr: expect.stringContaining('(5)') })
-    const four = await run(program, [...curl, '--socks4a', proxy, url])
+    const four = await run(program, [...curlOptions, '--socks4a', proxy, url])
     expect(four).toMatchObject({ status: 97, stderr: expect.stringContaining('(91)') })
     expect(await Promise.all(ends)).toEqual([undefined, undefined])
   })
@@ -189,7 +165,7 @@ describe('curl', () => {
   test('HTTP to the SOCKS port is PT_SOCKS with a hint, and closed', async (context) => {
     const program = peer('curl', context)
     const { web, proxy, ends } = await start()
-    const { status } = await run(program, [...curl, '-x', `http://${proxy}`, `http://127.0.0.1:${web}/`])
+    const { status } = await run(program, [...curlOptions, '-x', `http://${proxy}`, `http://127.0.0.1:${web}/`])
     expect(status).not.toBe(0)
     expect(await Promise.all(ends)).toMatchObject([
       { code: 'PT_SOCKS', message: expect.stringContaining('HTTP client') },
@@ -198,13 +174,7 @@ describe('curl', () => {
 })
 
 describe('ncat', () => {
-  const rows: readonly (readonly [
-    title: string,
-    options: string[],
-    host: string,
-    version: SocksVersion,
-    args: Pairs,
-  ])[] = [
+  const rows: readonly Row[] = [
     ['ARCH-3: --proxy-type socks5', ['socks5'], 'example.invalid', 5, []],
     [
       'ARGS-1, ARGS-4: socks5 with --proxy-auth',

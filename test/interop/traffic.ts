@@ -5,6 +5,11 @@ import type { Duplex } from 'node:stream'
 
 const MiB: number = 1024 * 1024
 
+/** In hex. */
+export function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
 /** Sends `megabytes` MiB each way at once; rejects where a side receives too little. Ends nothing: some peers then drop the rest. */
 export async function exchange(
   a: Duplex,

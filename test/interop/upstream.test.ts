@@ -1,12 +1,15 @@
 /** Upstream proxies that others wrote: what goes through them, and that nothing goes past them. */
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type { ProxyUri } from 'postern/ipc'
 import { readExactly } from 'postern/io'
 import { makeConnect } from 'postern/upstream'
 import { describe, expect, test } from 'vitest'
-import { echo, failureOf, forever, printed, serve } from '../upstream/peers.ts'
+import { echo, serve } from '../loopback.ts'
+import { failureOf } from '../support.ts'
+import { forever, printed } from '../upstream/peers.ts'
 import { proxies, PROXY_SOURCE } from './proxies.ts'
+import { sha256 } from './traffic.ts'
 
 const SIZE = 1024 * 1024
 
@@ -18,7 +21,7 @@ describe.runIf(process.platform === 'linux').each(proxies)('%s', (_name, start, 
       const conn = await makeConnect({ proxy: uri })(`${host}:${target.port}`, forever)
       const sent = randomBytes(SIZE)
       conn.write(sent)
-      expect(digestOf(await readExactly(conn, SIZE))).toBe(digestOf(sent))
+      expect(sha256(await readExactly(conn, SIZE))).toBe(sha256(sent))
       conn.destroy()
     }
     expect(target.accepted).toEqual(hosts.map(() => PROXY_SOURCE))
@@ -76,7 +79,3 @@ describe.runIf(process.platform === 'linux').each(proxies.filter(([name]) => / w
     })
   },
 )
-
-function digestOf(bytes: Buffer): string {
-  return createHash('sha256').update(bytes).digest('hex')
-}

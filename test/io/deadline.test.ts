@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { deadline, delay, withDeadline } from '../../src/io/index.ts'
+import { deadline, delay, orAborted, withDeadline } from '../../src/io/index.ts'
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
@@ -95,5 +95,27 @@ describe('delay', () => {
     await expect(waiting).rejects.toThrow('shutting down')
     await expect(delay(1000, controller.signal)).rejects.toThrow('shutting down')
     expect(vi.getTimerCount()).toBe(0)
+  })
+})
+
+describe('orAborted', () => {
+  it('is the promise where that comes first, and leaves no listener', async () => {
+    const { controller, held } = counted()
+    expect(await orAborted(Promise.resolve('here'), controller.signal)).toBe('here')
+    await expect(orAborted(Promise.reject(new Error('failed')), controller.signal)).rejects.toThrow('failed')
+    expect(held()).toBe(0)
+  })
+
+  it('is the reason of the signal where that comes first, and a failure that comes later is not unhandled', async () => {
+    const { controller, held } = counted()
+    let fail!: (error: Error) => void
+    const late = new Promise<never>((_resolve, reject) => (fail = reject))
+    const waiting = orAborted(late, controller.signal)
+    controller.abort(new Error('hung up'))
+    await expect(waiting).rejects.toThrow('hung up')
+    await expect(orAborted(late, controller.signal)).rejects.toThrow('hung up')
+    fail(new Error('too late'))
+    await expect(late).rejects.toThrow('too late')
+    expect(held()).toBe(0)
   })
 })

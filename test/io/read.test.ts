@@ -27,6 +27,21 @@ describe.each(pairs)('on %s', (_name, make) => {
     expect(String(await readSome(near))).toBe('!')
   })
 
+  it("no byte is lost on a stream whose 'data' listeners were all removed: Node still takes it for listened to", async () => {
+    const [near, far] = await make()
+    near.on('data', () => {}).pause()
+    near.removeAllListeners('data')
+    for (const part of ['ab', 'cd', 'ef']) {
+      const read = readExactly(near, 2)
+      far.write(part)
+      expect(String(await read)).toBe(part)
+      await settle()
+    }
+    far.write('gh')
+    await settle()
+    expect(String(await readSome(near))).toBe('gh')
+  })
+
   it('readExactly reads more than the stream buffers at a time', async () => {
     const [near, far] = await make()
     const size = near.readableHighWaterMark * 5 + 17

@@ -1,11 +1,33 @@
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { duplexPair } from 'node:stream'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { framed, readExactly, relay } from '../../src/io/index.ts'
 import { drain, pairs, settle, socketPair } from './streams.ts'
 
 const closed = { name: 'PtError', code: 'PT_CLOSED' }
+
+/** What most programs do once they have read all. */
+function hangUpAtEnd(stream: Duplex): void {
+  stream.once('end', () => stream.end()).resume()
+}
+
+/** How many bytes have been read of a stream so far. */
+function count(stream: Duplex): () => number {
+  let size = 0
+  stream.on('data', (chunk: Buffer) => (size += chunk.length)).pause()
+  return () => size
+}
+
+/** Reads up to the end, a chunk each turn. */
+async function drainSlowly(stream: Duplex): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
+    chunks.push(chunk as Buffer)
+    await settle(1)
+  }
+  return Buffer.concat(chunks)
+}
 
 describe.each(pairs)('on %s', (_name, make) => {
   /** left ⇄ [a relay b] ⇄ right */
@@ -70,9 +92,9 @@ describe.each(pairs)('on %s', (_name, make) => {
     await done
   })
 
-  it('an error of one side destroys the other, and is the reason', async () => {
+  it('an error of one side ends the other, and is the reason', async () => {
     const { a, b, right } = await bridge()
-    right.resume()
+    hangUpAtEnd(right)
     const done = relay(a, b)
     a.destroy(new Error('broken cable'))
     await expect(done).rejects.toThrow('broken cable')
@@ -80,15 +102,17 @@ describe.each(pairs)('on %s', (_name, make) => {
   })
 
   it('PT_CLOSED: a side that is closed before its end takes the other with it', async () => {
-    const { a, b } = await bridge()
+    const { left, a, b } = await bridge()
+    hangUpAtEnd(left)
     const done = relay(a, b)
     b.destroy()
     await expect(done).rejects.toMatchObject(closed)
     expect(a.destroyed).toBe(true)
   })
 
-  it('PT_CLOSED: a side that is gone at the start ends the relay at once', async () => {
-    const { a, b } = await bridge()
+  it('PT_CLOSED: a side that is gone at the start ends the other', async () => {
+    const { a, b, right } = await bridge()
+    hangUpAtEnd(right)
     a.destroy()
     await once(a, 'close')
     await expect(relay(a, b)).rejects.toMatchObject(closed)
@@ -97,12 +121,64 @@ describe.each(pairs)('on %s', (_name, make) => {
 
   it('PT_CLOSED: after one direction has ended, the loss of the other is still an error', async () => {
     const { left, a, b, right } = await bridge()
+    hangUpAtEnd(left)
     const done = relay(a, b)
     left.end('x')
     await drain(right)
     b.destroy()
     await expect(done).rejects.toMatchObject(closed)
     expect(a.destroyed).toBe(true)
+  })
+
+  it.each([
+    ['an error', new Error('broken cable')],
+    ['an early close', undefined],
+  ])('FLOW-6: after %s in the middle of 8 MiB, all that was read reaches a slow reader', async (_what, error) => {
+    const { left, a, b, right } = await bridge()
+    const taken = count(a)
+    const done = relay(a, b)
+    const bytes = Buffer.from(Array.from({ length: 8 << 20 }, (_, at) => (at * 7) & 255))
+    // Unread, its own bytes would turn the close into a reset, and that would take along what is on its way to it.
+    const heard = new Promise((resolve) => right.write(bytes, resolve))
+    for (let at = 0; at < bytes.length; at += 1 << 16) left.write(bytes.subarray(at, at + (1 << 16)))
+    await settle(100)
+    const read = taken() + a.readableLength
+    expect(read).toBeLessThan(bytes.length)
+    a.destroy(error)
+    const arrived = await drainSlowly(right)
+    expect(arrived.equals(bytes.subarray(0, read))).toBe(true)
+    expect(await heard).toBeFalsy()
+    right.end()
+    await expect(done).rejects.toMatchObject(error ?? closed)
+  })
+
+  it('a side that neither reads nor hangs up after the failure of the other has five seconds', async () => {
+    const { left, a, b } = await bridge()
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const done = relay(a, b)
+    left.write(Buffer.alloc(8 << 20))
+    await settle(100)
+    a.destroy()
+    await settle()
+    vi.advanceTimersByTime(4_999)
+    await settle()
+    expect(b.destroyed).toBe(false)
+    vi.advanceTimersByTime(1)
+    await expect(done).rejects.toMatchObject(closed)
+    expect(b.destroyed).toBe(true)
+  })
+
+  it('aborting after a failure ends the wait at once', async () => {
+    const { a, b } = await bridge()
+    const controller = new AbortController()
+    const done = relay(a, b, controller.signal)
+    a.destroy(new Error('broken cable'))
+    await settle()
+    expect(b.destroyed).toBe(false)
+    controller.abort(new Error('shutting down'))
+    await expect(done).rejects.toThrow('broken cable')
+    expect(b.destroyed).toBe(true)
   })
 
   it('aborting destroys both, at the start and in the middle', async () => {

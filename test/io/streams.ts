@@ -4,6 +4,7 @@ import { connect, createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { duplexPair } from 'node:stream'
+import { finished } from 'node:stream/promises'
 import { onTestFinished } from 'vitest'
 import { listen } from '../../src/io/index.ts'
 
@@ -34,11 +35,11 @@ export async function settle(turns = 4): Promise<void> {
   for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
 
-/** What arrives until the stream ends. */
+/** What arrives until the stream ends; its other direction stays open. */
 export async function drain(stream: Duplex): Promise<Buffer> {
   const chunks: Buffer[] = []
   stream.on('data', (chunk: Buffer) => chunks.push(chunk))
-  await once(stream, 'end')
+  await finished(stream, { writable: false })
   return Buffer.concat(chunks)
 }
 

@@ -5,7 +5,7 @@ import { launchClient } from 'postern/parent'
 import type { SocksRequest } from 'postern/socks'
 import { acceptSocks } from 'postern/socks'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { freePort, tempDir } from '../support.ts'
+import { CLOSED_PORT, tempDir } from '../support.ts'
 import { echoed, fixture, sayClient, serve, serveSocks } from './fixtures.ts'
 
 /** A PT whose SOCKS port is `port`, until the test has finished. */
@@ -97,7 +97,7 @@ describe('connect', () => {
   })
 
   test('PT_CONNECT: a PT that runs without its SOCKS port', async () => {
-    const pt = await launchAt(await freePort())
+    const pt = await launchAt(CLOSED_PORT)
     await expect(pt.connect('a', '192.0.2.1:1')).rejects.toMatchObject({
       code: 'PT_CONNECT',
       cause: { code: 'ECONNREFUSED' },

@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import type { Expected } from 'postern/parent'
 import { Dialogue } from 'postern/parent'
 import { describe, expect, test } from 'vitest'
+import { vectorsOf } from '../vectors.ts'
 
 const client: Expected = { role: 'client', transports: ['a', 'b'], proxy: false, allowRemote: false }
 const proxied: Expected = { ...client, proxy: true }
@@ -289,19 +289,7 @@ const readings: Record<
 }
 
 describe('the visible vectors of the state machine, in our reading', () => {
-  interface Vector {
-    id: string
-    area: string
-    input: string[] | object
-    expect: object
-    note: string
-  }
-  const file = JSON.parse(readFileSync(new URL('../vectors/ipc-vectors.json', import.meta.url), 'utf8')) as {
-    vectors: Vector[]
-  }
-  const vectors = file.vectors.filter(({ area }) => area === 'ipc.state')
-
-  test.each(vectors)('$id: $note', (vector) => {
+  test.each(vectorsOf('ipc.state'))('$id: $note', (vector) => {
     const reading = readings[vector.id]
     expect(reading, 'every vector has a reading').toBeDefined()
     const { expected = client, code, ...outcome } = reading ?? {}

@@ -1,13 +1,12 @@
 /** What the tests of the parent share: programs of test/fixtures/pt, SOCKS ports for them, and a memory for events. */
 import type { Socket } from 'node:net'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
-import { listen, readExactly } from 'postern/io'
+import { readExactly } from 'postern/io'
 import type { PtEvent } from 'postern/parent'
 import type { SocksRequest } from 'postern/socks'
 import { acceptSocks } from 'postern/socks'
-import { onTestFinished } from 'vitest'
+import * as loopback from '../loopback.ts'
 import { root } from '../support.ts'
 
 /** The command of a small program that stands for a PT. */
@@ -22,16 +21,7 @@ export function sayClient(port: number, protocol = 'socks5'): string[] {
 
 /** A TCP server until the test has finished; gives its port. */
 export async function serve(handle: (conn: Socket) => void): Promise<number> {
-  const open = new Set<Socket>()
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (conn) => {
-    open.add(conn.on('error', () => {}))
-    handle(conn)
-  })
-  onTestFinished(() => {
-    for (const conn of open) conn.destroy()
-    server.close()
-  })
-  return (await listen(server, '127.0.0.1', 0)).port
+  return (await loopback.serve(handle)).port
 }
 
 /** A real SOCKS server that grants every request and then echoes what comes. */

@@ -2,7 +2,7 @@ import type { ClientPt, LaunchClientOptions } from 'postern/parent'
 import { launchClient } from 'postern/parent'
 import { acceptSocks } from 'postern/socks'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { freePort, tempDir } from '../support.ts'
+import { CLOSED_PORT, tempDir } from '../support.ts'
 import { echoed, Events, fixture, sayClient, serve, serveSocks } from './fixtures.ts'
 
 describe('a PT that dies is started again', () => {
@@ -29,7 +29,7 @@ describe('a PT that dies is started again', () => {
 
   test('and a connect in the meantime waits for it and finds its new port', async () => {
     const port = await serveSocks()
-    const { pt, events } = await launchLives([gone(await freePort()), gone(port)])
+    const { pt, events } = await launchLives([gone(CLOSED_PORT), gone(port)])
     process.kill(events.pid, 'SIGKILL')
     // The old port refuses, and the parent has not heard of the death yet.
     const conn = await pt.connect('a', '192.0.2.1:1')

@@ -1,7 +1,8 @@
 import type { SocksClientRequest } from 'postern/socks'
 import { describe, expect, test } from 'vitest'
+import { settle } from '../io/streams.ts'
 import type { Turn } from './far-side.ts'
-import { ends, failureOf, play, settled } from './far-side.ts'
+import { ends, failureOf, play } from './far-side.ts'
 
 const NAME = 'www.torproject.org:443'
 const CONNECT_NAME = '05 01 00 03 12 7777772e746f7270726f6a6563742e6f7267 01bb'
@@ -178,7 +179,7 @@ describe('a negotiation that is given up', () => {
     const abort = new AbortController()
     const failure = failureOf(near, request, abort.signal)
     await play(far, turns.slice(0, answers))
-    await settled()
+    await settle()
     abort.abort(new Error('hung up'))
     expect((await failure).message).toBe('hung up')
   })

@@ -1,5 +1,4 @@
 /** The vectors of the client's side of SOCKS: what tor and Arti do, and where we do otherwise on purpose. */
-import { readFileSync } from 'node:fs'
 import { Args } from 'postern/ipc'
 import type { SocksClientRequest } from 'postern/socks'
 import { connectSocks } from 'postern/socks'
@@ -10,31 +9,16 @@ import {
   encodeConnect4,
   encodeGreeting,
   login5,
-  NO_AUTHENTICATION,
   parseMethod,
   splitArgs,
-  USER_PASSWORD,
 } from '../../src/socks/client-messages.ts'
+import { methods } from '../../src/socks/wire.ts'
+import { bytesOf, vectorsOf } from '../vectors.ts'
 import type { Turn } from './far-side.ts'
-import { bytes, ends, failureOf, play } from './far-side.ts'
-
-interface Vector {
-  readonly id: string
-  readonly area: string
-  readonly input: never
-  readonly expect: never
-}
-
-const file = new URL('../vectors/ipc-vectors.json', import.meta.url)
-const { vectors } = JSON.parse(readFileSync(file, 'utf8')) as { vectors: Vector[] }
+import { ends, failureOf, play } from './far-side.ts'
 
 function area<Input, Expected>(name: string): (readonly [id: string, input: Input, expected: Expected])[] {
-  const found = vectors.filter((vector) => vector.area === name)
-  return found.map(({ id, input, expect }) => [id, input as Input, expect as Expected])
-}
-
-function hex(text: string): Buffer {
-  return bytes(text.replace('hex:', ''))
+  return vectorsOf(name).map(({ id, input, expect }) => [id, input as Input, expect as Expected])
 }
 
 /** With arguments tor offers 00 and 02, Arti 02 and 00, and we 02 alone, so that they cannot be lost. */
@@ -55,14 +39,14 @@ test.each(area<Split, SplitResult>('args.socksSplit'))('ARGS-4, ARGS-5: %s', (_i
     const args = [input.args.split('=') as [string, string]]
     if (typeof expected === 'string') {
       const [host = '', port] = input.target!.split(':')
-      expect(encodeConnect4({ host, port: Number(port) }, { args })).toEqual(hex(expected))
+      expect(encodeConnect4({ host, port: Number(port) }, { args })).toEqual(bytesOf(expected))
     } else {
       expect(Buffer.from(encodeGreeting(login5({ args }).methods)).toString('hex')).toBe(OURS_WITH_ARGS)
     }
     return
   }
   if (input.encoded !== undefined) {
-    const args = { k: hex(input.encoded).toString() }
+    const args = { k: bytesOf(input.encoded).toString() }
     expect(() => encodeConnect4({ host: '192.0.2.1', port: 1 }, { args })).toThrow(/NUL/)
     return
   }
@@ -78,14 +62,14 @@ test.each(area<Split, SplitResult>('args.socksSplit'))('ARGS-4, ARGS-5: %s', (_i
   const { uname, passwd, passwd_len } = expected as { uname: number; passwd?: string; passwd_len?: number }
   const fields = splitArgs(list)
   expect(fields.uname).toHaveLength(uname)
-  if (passwd !== undefined) expect([...fields.passwd]).toEqual([...hex(passwd)])
+  if (passwd !== undefined) expect([...fields.passwd]).toEqual([...bytesOf(passwd)])
   if (passwd_len !== undefined) expect(fields.passwd).toHaveLength(passwd_len)
 })
 
 type Auth = { state: 'method-none' | 'method-userpass' | 'auth'; recv: string }
 
 test.each(area<Auth, { next?: string; error?: true }>('socks5.clientAuth'))('%s', (_id, { state, recv }, expected) => {
-  const answer = hex(recv)
+  const answer = bytesOf(recv)
   if (state === 'auth') {
     const check = (): void => checkLogin(answer)
     if (expected.error) expect(check).toThrow(expect.objectContaining({ code: 'PT_SOCKS_REFUSED' }))
@@ -98,7 +82,7 @@ test.each(area<Auth, { next?: string; error?: true }>('socks5.clientAuth'))('%s'
   if (expected.error || expected.next === 'request (args lost)') {
     expect(choose).toThrow(expect.objectContaining({ code: expect.stringMatching(/^PT_SOCKS/) }))
   } else {
-    expect(choose()).toBe(expected.next === 'auth' ? USER_PASSWORD : NO_AUTHENTICATION)
+    expect(choose()).toBe(expected.next === 'auth' ? methods.password : methods.none)
   }
 })
 
@@ -142,7 +126,7 @@ test.each(area<Client4, { ok?: true; error?: string; send?: string; recv?: strin
       const request = { version: 4, target: input.target, credentials: { user: input.userid } } as const
       return await converse(request, [[expected.send!, expected.recv!]])
     }
-    const check = (): void => checkReply4(hex(input))
+    const check = (): void => checkReply4(bytesOf(input))
     if (expected.ok) expect(check).not.toThrow()
     else expect(check).toThrow(expect.objectContaining({ code: 'PT_SOCKS_REFUSED' }))
   },

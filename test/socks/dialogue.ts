@@ -1,12 +1,12 @@
 /** One SOCKS conversation over a real or a paired connection, and a reference encoder of what clients send. */
 import { once } from 'node:events'
-import { connect, createServer, isIPv4, isIPv6 } from 'node:net'
+import { isIPv4, isIPv6 } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { duplexPair } from 'node:stream'
 import { onTestFinished } from 'vitest'
-import { listen } from '../../src/io/index.ts'
 import type { AcceptSocksOptions, SocksRequest } from '../../src/socks/index.ts'
 import { acceptSocks } from '../../src/socks/index.ts'
+import { settle, socketPair } from '../io/streams.ts'
 
 /** Bytes of hex digits; spaces are for the reader. */
 export const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex')
@@ -18,27 +18,21 @@ export interface Ends {
 
 /** The two ends of a loopback TCP connection. The client keeps its half open, so a close is the server's doing. */
 export async function openSockets(): Promise<Ends> {
-  const listener = createServer({ allowHalfOpen: true, noDelay: true })
-  const { port } = await listen(listener, '127.0.0.1', 0)
-  const client = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })
-  const [[server]] = (await Promise.all([once(listener, 'connection'), once(client, 'connect')])) as [[Duplex], unknown]
-  listener.close()
-  return disposed({ client, server })
+  const [client, server] = await socketPair()
+  // To listen for errors is the server's own business.
+  server.removeAllListeners('error')
+  return { client, server }
 }
 
 /** The same without a network: chunks arrive exactly as they were written. */
 export function openPair(): Ends {
   const [client, server] = duplexPair()
-  return disposed({ client, server })
-}
-
-function disposed(ends: Ends): Ends {
-  ends.client.on('error', () => {})
+  client.on('error', () => {})
   onTestFinished(() => {
-    ends.client.destroy()
-    ends.server.destroy()
+    client.destroy()
+    server.destroy()
   })
-  return ends
+  return { client, server }
 }
 
 export interface Dialogue extends AcceptSocksOptions {
@@ -72,13 +66,13 @@ export async function converse(ends: Ends, chunks: Iterable<Uint8Array>, options
   )
   for (const chunk of chunks) {
     client.write(chunk)
-    await new Promise((resolve) => setImmediate(resolve))
+    await settle(1)
   }
   if (fin) client.end()
   const outcome = await accepted
   await closed
   // Bytes that the server has sent are in the client's buffers by now; a pair does not tell its other end of a destroy().
-  await new Promise((resolve) => setImmediate(resolve))
+  await settle(1)
   if ('connecting' in client && !client.closed) await once(client, 'close')
   return { received: Buffer.concat(received), ...outcome }
 }

@@ -1,14 +1,13 @@
 /** The server's side of a SOCKS client under test, said in literal bytes. */
 import type { Duplex } from 'node:stream'
-import * as stream from 'node:stream'
+import { duplexPair } from 'node:stream'
 import { readExactly } from 'postern/io'
 import type { SocksClientRequest } from 'postern/socks'
 import { connectSocks } from 'postern/socks'
 import { expect } from 'vitest'
 import type { PtError } from '../../src/error.ts'
-
-/** Two ends of one connection in memory. @types/node 20 does not know it yet. */
-const { duplexPair } = stream as unknown as { duplexPair: () => [Duplex, Duplex] }
+import { settle } from '../io/streams.ts'
+import * as support from '../support.ts'
 
 /** One turn: what the client must send, and what it is answered. In hexadecimal; blanks are for the reader. */
 export type Turn = readonly [send: string, answer: string]
@@ -22,17 +21,12 @@ export function ends(): { near: Duplex; far: Duplex } {
   return { near, far }
 }
 
-/** Lets everything happen that is not waiting for bytes of the other side. */
-export function settled(): Promise<void> {
-  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
-}
-
 /** Plays the server: takes exactly what each turn says, sees that the client then waits, and answers. */
 export async function play(far: Duplex, turns: readonly Turn[], write = writeAtOnce): Promise<void> {
   for (const [send, answer] of turns) {
     const expected = bytes(send)
     expect((await readExactly(far, expected.length)).toString('hex')).toBe(expected.toString('hex'))
-    await settled()
+    await settle()
     expect(far.readableLength, 'bytes were sent before their turn').toBe(0)
     await write(far, bytes(answer))
   }
@@ -46,17 +40,13 @@ function writeAtOnce(far: Duplex, answer: Buffer): Promise<void> {
 export async function writeByteByByte(far: Duplex, answer: Buffer): Promise<void> {
   for (const byte of answer) {
     far.write(Uint8Array.of(byte))
-    await settled()
+    await settle()
   }
 }
 
 /** How the negotiation fails; a connection that was given up is destroyed. */
 export async function failureOf(near: Duplex, request: SocksClientRequest, signal?: AbortSignal): Promise<PtError> {
-  const error: unknown = await connectSocks(near, request, signal).then(
-    () => undefined,
-    (error: unknown) => error,
-  )
-  expect(error).toBeInstanceOf(Error)
+  const error = await support.failureOf(connectSocks(near, request, signal))
   expect(near.destroyed).toBe(true)
-  return error as PtError
+  return error
 }

@@ -1,18 +1,11 @@
 /** What other implementations do, and our own reading where they differ: the SOCKS servers' part of ipc-vectors.json. */
-import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { replyFor } from '../../src/socks/index.ts'
 import { formatReply5 } from '../../src/socks/wire.ts'
+import type { Vector } from '../vectors.ts'
+import { bytesOf, vectorsOf } from '../vectors.ts'
 import type { Outcome } from './dialogue.ts'
 import { converse, hex, openSockets } from './dialogue.ts'
-
-interface Vector {
-  readonly id: string
-  readonly area: string
-  readonly input: unknown
-  readonly expect: unknown
-  readonly note: string
-}
 
 interface Expected {
   readonly reply?: string
@@ -23,13 +16,10 @@ interface Expected {
   readonly error?: unknown
 }
 
-const file = new URL('../vectors/ipc-vectors.json', import.meta.url)
-const { vectors } = JSON.parse(readFileSync(file, 'utf8')) as { vectors: readonly Vector[] }
-
 const of = (area: string): (readonly [name: string, vector: Vector])[] =>
-  vectors.filter((vector) => vector.area === area).map((vector) => [`${vector.id} ${vector.note}`, vector])
+  vectorsOf(area).map((vector) => [`${vector.id} ${vector.note}`, vector])
 
-const inputBytes = (vector: Vector): Buffer => hex(String(vector.input).replace('hex:', ''))
+const inputBytes = (vector: Vector): Buffer => bytesOf(String(vector.input))
 
 const talk = async (...chunks: Buffer[]): Promise<Outcome> => converse(await openSockets(), chunks, { fin: true })
 

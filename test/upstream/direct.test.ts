@@ -5,7 +5,9 @@ import { readExactly } from 'postern/io'
 import type { Connect } from 'postern/transport'
 import { describe, expect, test } from 'vitest'
 import { firstOf } from '../../src/upstream/race.ts'
-import { echo, failureOf, forever, noneConnecting, printed, proxyAt, serve, silentPort } from './peers.ts'
+import { echo, serve } from '../loopback.ts'
+import { failureOf } from '../support.ts'
+import { forever, noneConnecting, printed, proxyAt, silentPort } from './peers.ts'
 
 test('CENV-3: there is one function to open connections, and it is a transport’s connect', () => {
   expect(Object.keys(upstream)).toEqual(['makeConnect'])

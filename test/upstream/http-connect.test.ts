@@ -1,30 +1,21 @@
-import { readFileSync } from 'node:fs'
 import type { Duplex } from 'node:stream'
 import fc from 'fast-check'
 import { readExactly, readUntil } from 'postern/io'
 import { describe, expect, test } from 'vitest'
 import { connectHttp, formatConnect, HEAD_LIMIT, parseStatus } from '../../src/upstream/http-connect.ts'
-import { ends, settled } from '../socks/far-side.ts'
-import { failureOf, forever } from './peers.ts'
+import { settle } from '../io/streams.ts'
+import { ends } from '../socks/far-side.ts'
+import { failureOf } from '../support.ts'
+import { vectorsOf } from '../vectors.ts'
+import { forever } from './peers.ts'
 
 const TARGET = 'bridge.example:443'
 const REQUEST = `CONNECT ${TARGET} HTTP/1.1\r\nHost: ${TARGET}\r\n\r\n`
 
-interface Vector {
-  readonly id: string
-  readonly area: string
-  readonly input: unknown
-  readonly expect: unknown
-}
-
-const file = new URL('../vectors/ipc-vectors.json', import.meta.url)
-const { vectors } = JSON.parse(readFileSync(file, 'utf8')) as { vectors: Vector[] }
-const area = (name: string): Vector[] => vectors.filter((vector) => vector.area === name)
-
 /** The proxy's side: reads the request, sees that nothing follows it, and answers. */
 async function answer(far: Duplex, text: string | Uint8Array): Promise<void> {
   expect(String(await readUntil(far, Buffer.from('\r\n\r\n'), 4096))).toBe(REQUEST)
-  await settled()
+  await settle()
   expect(far.readableLength).toBe(0)
   far.write(text)
 }
@@ -36,7 +27,7 @@ async function connectTo(text: string | Uint8Array): Promise<{ near: Duplex; far
 }
 
 describe('the request', () => {
-  test.each(area('http.connectRequest').map((vector) => [vector.id, vector] as const))('%s', (_id, vector) => {
+  test.each(vectorsOf('http.connectRequest').map((vector) => [vector.id, vector] as const))('%s', (_id, vector) => {
     const { target, auth } = vector.input as { target: string; auth: [string, string] | null }
     const credentials = auth ? { user: auth[0], password: auth[1] } : undefined
     expect(formatConnect(target, credentials)).toBe(vector.expect)
@@ -68,7 +59,7 @@ describe('a proxy that grants', () => {
     await answer(far, '')
     for (const byte of Buffer.from(head, 'latin1')) {
       far.write(Uint8Array.of(byte))
-      await settled()
+      await settle()
     }
     await done
     expect(near.readableLength).toBe(0)
@@ -129,7 +120,7 @@ describe('a proxy that does not', () => {
 })
 
 describe('vectors and properties', () => {
-  test.each(area('http.connectReply').map((vector) => [vector.id, vector] as const))('%s', async (_id, vector) => {
+  test.each(vectorsOf('http.connectReply').map((vector) => [vector.id, vector] as const))('%s', async (_id, vector) => {
     const expected = vector.expect as { ok?: number; error?: string; better?: string }
     const bytes = /^<(\d+) header bytes>$/.exec(vector.input as string)
     const text = bytes ? `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(Number(bytes[1]))}` : (vector.input as string)

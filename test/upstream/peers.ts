@@ -1,50 +1,11 @@
-/** Servers on loopback for tests of ways out: what connects is recorded, and everything is closed at the end. */
+/** For tests of ways out: ports that say nothing, errors as careless programs print them, connections that are being made. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import type { Socket } from 'node:net'
-import { createServer } from 'node:net'
 import { inspect } from 'node:util'
 import type { ProxyProtocol, ProxyUri } from 'postern/ipc'
-import { listen } from 'postern/io'
-import { expect, onTestFinished } from 'vitest'
-import type { PtError } from '../../src/error.ts'
-
-export interface LoopbackServer {
-  readonly port: number
-  /** The source address of every connection that was ever accepted. */
-  readonly accepted: string[]
-  /** Resolves once the other side has closed every one of them; what they still sent is thrown away. */
-  allClosed(): Promise<void>
-}
+import { onTestFinished } from 'vitest'
 
 export const forever: AbortSignal = new AbortController().signal
-
-/** Listens on `host` (by default 127.0.0.1) until the test has finished. */
-export async function serve(handle: (conn: Socket) => unknown, host = '127.0.0.1'): Promise<LoopbackServer> {
-  const open = new Map<Socket, Promise<unknown>>()
-  const accepted: string[] = []
-  const server = createServer({ allowHalfOpen: true }, (conn) => {
-    accepted.push(conn.remoteAddress ?? '')
-    const left = new Promise((resolve) => conn.once('end', resolve).once('close', resolve))
-    open.set(conn, left)
-    conn.on('error', () => undefined)
-    handle(conn)
-  })
-  const { port } = await listen(server, host, 0)
-  onTestFinished(() => {
-    for (const conn of open.keys()) conn.destroy()
-    server.close()
-  })
-  const allClosed = async (): Promise<void> => {
-    for (const conn of open.keys()) conn.removeAllListeners('readable').resume()
-    await Promise.all(open.values())
-  }
-  return { port, accepted, allClosed }
-}
-
-export function echo(conn: Socket): void {
-  conn.pipe(conn)
-}
 
 /** A port on which connections are neither accepted nor refused: its process sleeps, and its backlog is full. */
 export async function silentPort(connect: (port: number) => Promise<unknown>): Promise<number> {
@@ -68,16 +29,6 @@ export async function silentPort(connect: (port: number) => Promise<unknown>): P
     )
   while (!(await filled()));
   return port
-}
-
-/** Its error; anything else is a failed test. */
-export async function failureOf(promise: Promise<unknown>): Promise<PtError> {
-  const error = await promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  )
-  expect(error).toBeInstanceOf(Error)
-  return error as PtError
 }
 
 /** An error with its whole chain of causes, as a careless program would print it. */

@@ -5,9 +5,11 @@ import type { ProxyUri } from 'postern/ipc'
 import { readExactly, readUntil } from 'postern/io'
 import { makeConnect } from 'postern/upstream'
 import { describe, expect, test } from 'vitest'
+import type { LoopbackServer } from '../loopback.ts'
+import { echo, serve } from '../loopback.ts'
 import { bytes } from '../socks/far-side.ts'
-import type { LoopbackServer } from './peers.ts'
-import { echo, failureOf, forever, printed, proxyAt, serve } from './peers.ts'
+import { failureOf } from '../support.ts'
+import { forever, printed, proxyAt } from './peers.ts'
 
 const EMPTY_LINE = Buffer.from('\r\n\r\n')
 

@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { formatAddress } from '../../ipc/index.ts'
 import type { ClientPt, ServerPt } from '../../parent/index.ts'
 import { launchClient, launchServer } from '../../parent/index.ts'
+import { builtIns } from '../../transports/index.ts'
 import { parseArguments, UsageError } from '../usage.ts'
 import { download, exchange, formatRequest } from './download.ts'
 import { observe } from './observer.ts'
@@ -26,7 +27,7 @@ what they say to each other, and checks the file by its SHA-256.
 
 Options:
   --size MIB          size of the file, 1 to 4096 (default 64)
-  --transport NAME    a built-in transport (default obfs4)
+  --transport NAME    obfs2, obfs3, obfs4 (default) or scramblesuit
   --help
 `
 
@@ -46,28 +47,41 @@ interface Demo {
   readonly signal: AbortSignal
 }
 
-/** Returns the exit status: 0 when the file arrived whole. */
+/** Returns the exit status: 0 when the file arrived whole. Throws UsageError. */
 export async function run(argv: readonly string[]): Promise<number> {
   const { values } = parseArguments({ args: [...argv], options })
   if (values.help === true) {
     process.stdout.write(help)
     return 0
   }
-  if (!/^\d{1,4}$/.test(values.size) || Number(values.size) < 1 || Number(values.size) > 4096) {
-    throw new UsageError(`--size ${values.size}: expected a number of MiB from 1 to 4096`)
-  }
+  const size = parseSize(values.size)
+  const transport = parseTransport(values.transport)
   const stop = new AbortController()
   const abort = (): void => stop.abort(new Error('interrupted'))
   process.once('SIGINT', abort).once('SIGTERM', abort)
   const dir = await mkdtemp(join(tmpdir(), 'postern-demo-'))
   try {
-    const size = Number(values.size) * 2 ** 20
-    const { transport } = values
     return await show({ screen: createScreen(process.stdout), dir, transport, size, signal: stop.signal })
+  } catch (error) {
+    // Whatever the interruption broke first.
+    throw stop.signal.aborted ? stop.signal.reason : error
   } finally {
     await rm(dir, { recursive: true, force: true })
     process.off('SIGINT', abort).off('SIGTERM', abort)
   }
+}
+
+/** In bytes. */
+function parseSize(mebibytes: string): number {
+  const size = /^\d{1,4}$/.test(mebibytes) ? Number(mebibytes) : 0
+  if (size < 1 || size > 4096) throw new UsageError(`--size ${mebibytes}: expected a number of MiB from 1 to 4096`)
+  return size * 2 ** 20
+}
+
+function parseTransport(name: string): string {
+  const names = builtIns.map((builtIn) => builtIn.name)
+  if (!names.includes(name)) throw new UsageError(`--transport ${name}: expected one of ${names.join(', ')}`)
+  return name
 }
 
 async function show(demo: Demo): Promise<number> {

@@ -6,7 +6,7 @@ import { secretboxTagLength } from '../secretbox.ts'
 
 /** Frames: a masked length, and a box. */
 export const frameLengthLength = 2
-export const frameOverhead: number = frameLengthLength + secretboxTagLength
+const frameOverhead: number = frameLengthLength + secretboxTagLength
 
 /** A frame fits into one TCP segment: Ethernet's 1500, without the headers of IP and TCP and TCP's timestamps. */
 export const maxFrameLength: number = 1500 - 40 - 12

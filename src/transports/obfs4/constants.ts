@@ -9,22 +9,20 @@ import { x25519KeyLength } from '../../crypto/x25519.ts'
 
 export {
   directionKeysLength,
-  frameOverhead,
   maxBoxLength,
   maxFrameLength,
   maxPacketPayload,
-  minBoxLength,
   packetOverhead,
 } from '../../crypto/kernel/sizes.ts'
 
 /** The first frame of a server holds the seed of its length distribution. */
-export const seedFrameLength: number = packetOverhead + drbgSeedLength
+const seedFrameLength: number = packetOverhead + drbgSeedLength
 
 /** Handshake messages. */
 export const maxHandshakeLength = 8192
 export const representativeLength: number = x25519KeyLength
 export const clientHelloOverhead: number = representativeLength + 2 * macLength
-export const serverHelloOverhead: number = representativeLength + ntorAuthLength + 2 * macLength
+const serverHelloOverhead: number = representativeLength + ntorAuthLength + 2 * macLength
 
 /** With the least padding both hellos have the same length; the server's includes its first frame. */
 export const minClientPadding: number = serverHelloOverhead + seedFrameLength - clientHelloOverhead

@@ -19,7 +19,7 @@ import type { EphemeralPair } from './key-pool.ts'
 import type { ServerIdentity } from './server-identity.ts'
 import { handshakeMacKey } from './server-identity.ts'
 
-export interface ClientHello {
+interface ClientHello {
   readonly representative: Buffer
   /** The hour for which the client has signed; the answer is signed for the same. */
   readonly hour: number

@@ -15,10 +15,10 @@ import { drbgSeedLength } from '../../crypto/siphash-drbg.ts'
 import { x25519KeyLength, x25519PrivateKey, x25519PublicBytes } from '../../crypto/x25519.ts'
 import { PtError } from '../../error.ts'
 import type { Args } from '../../ipc/index.ts'
+import { writePrivateFile } from '../private-file.ts'
 import { badArgument, formatCert, parseHex, parseIatMode } from './cert.ts'
 import type { IatMode } from './cert.ts'
 import type { Environment } from './environment.ts'
-import { replaceFile } from './replace-file.ts'
 import type { ServerIdentity } from './server-identity.ts'
 import { serverIdentity } from './server-identity.ts'
 
@@ -55,8 +55,8 @@ export async function loadServerState(stateDir: string, args: Args, environment:
   const iatMode = args.get('iat-mode')
   const state = { ...chosen, iatMode: iatMode === undefined ? chosen.iatMode : parseIatMode(iatMode) }
   const identity = serverIdentity(state.nodeId, x25519PrivateKey(state.privateKey), state.drbgSeed)
-  await replaceFile(path, formatState(state))
-  await replaceFile(join(stateDir, bridgeLineFile), formatBridgeLine(formatCert(identity), state.iatMode))
+  await writePrivateFile(path, formatState(state))
+  await writePrivateFile(join(stateDir, bridgeLineFile), formatBridgeLine(formatCert(identity), state.iatMode))
   return { identity, iatMode: state.iatMode }
 }
 

@@ -53,7 +53,7 @@ export function repeatable(seed: number): { randomInt(n: number): number; random
   return { randomInt, randomBytes: (length) => Buffer.from(Array.from({ length }, () => randomInt(256))) }
 }
 
-export interface Log extends Report {
+interface Log extends Report {
   readonly lines: string[]
 }
 
