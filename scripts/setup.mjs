@@ -32,6 +32,7 @@ export function install() {
 export function build() {
   console.log('Building …')
   rmSync(`${root}dist`, { recursive: true, force: true })
+  run(process.execPath, [`${root}scripts/kernel.mjs`])
   const tsc = `${root}node_modules/typescript/bin/tsc`
   run(process.execPath, [tsc, '-p', 'tsconfig.json'])
   run(process.execPath, [tsc, '-p', 'tsconfig.examples.json'])

@@ -13,6 +13,7 @@ import type { ClientPt, ServerPt } from 'postern/parent'
 import { launchClient, launchServer } from 'postern/parent'
 import type { TestContext } from 'vitest'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { plainKernel } from '../../src/crypto/kernel/plain.ts'
 import { makeObfs4 } from '../../src/transports/obfs4/make.ts'
 import { peer, root, tempDir } from '../support.ts'
 import {
@@ -134,6 +135,13 @@ describe('our client to obfs4proxy’s server', () => {
       await exchange(conn, await server.next(), size)
     },
   )
+
+  test('1 MiB each way without WebAssembly', async (context) => {
+    const server = await theirServer(context, '0')
+    const client = await makeClient(makeObfs4({ frameKernel: () => plainKernel }))
+    const conn = await client.dial(session(server.target, { cert, 'iat-mode': '0' }))
+    await exchange(conn, await server.next(), KiB * KiB)
+  })
 
   test.for(argumentStyles)('arguments as %s', async ([, args], context) => {
     const server = await theirServer(context, '0')

@@ -146,10 +146,11 @@ function clientCodec(
 ): ReturnType<typeof obfs4Codec> {
   // Its own shape until the bridge sends its seed, which comes with the answer.
   let shape: Shape | undefined
+  const kernel = environment.frameKernel()
   const ownShape = (): Shape => shapes(Buffer.from(environment.randomBytes(drbgSeedLength)))
   return obfs4Codec({
-    sealer: new FrameSealer(keyMaterial.subarray(0, directionKeysLength)),
-    opener: new FrameOpener(keyMaterial.subarray(directionKeysLength), environment.randomInt),
+    sealer: new FrameSealer(keyMaterial.subarray(0, directionKeysLength), kernel),
+    opener: new FrameOpener(keyMaterial.subarray(directionKeysLength), environment.randomInt, kernel),
     iatMode,
     shape: () => (shape ??= ownShape()),
     onSeed: (seed) => (shape = shapes(seed)),

@@ -2,24 +2,18 @@
  * The sizes of obfs4, each from those that it follows from. All are bytes, except where said.
  */
 import { macLength } from '../../crypto/hmac.ts'
+import { directionKeysLength, maxFrameLength, packetOverhead } from '../../crypto/kernel/sizes.ts'
 import { nodeIdLength, ntorAuthLength } from '../../crypto/ntor.ts'
-import { secretboxTagLength } from '../../crypto/secretbox.ts'
 import { drbgSeedLength } from '../../crypto/siphash-drbg.ts'
 import { x25519KeyLength } from '../../crypto/x25519.ts'
 
-/** Frames: a masked length, and a box. */
-export const frameLengthLength = 2
-const frameOverhead: number = frameLengthLength + secretboxTagLength
-
-/** A frame fits into one TCP segment: Ethernet's 1500, without the headers of IP and TCP and TCP's timestamps. */
-export const maxFrameLength: number = 1500 - 40 - 12
-export const minBoxLength: number = secretboxTagLength
-export const maxBoxLength: number = maxFrameLength - frameLengthLength
-
-/** Packets, the plaintext of boxes: type (1) and length of the payload (2) before payload and padding. */
-export const packetHeaderLength = 3
-export const packetOverhead: number = frameOverhead + packetHeaderLength
-export const maxPacketPayload: number = maxFrameLength - packetOverhead
+export {
+  directionKeysLength,
+  maxBoxLength,
+  maxFrameLength,
+  maxPacketPayload,
+  packetOverhead,
+} from '../../crypto/kernel/sizes.ts'
 
 /** The first frame of a server holds the seed of its length distribution. */
 const seedFrameLength: number = packetOverhead + drbgSeedLength
@@ -36,10 +30,7 @@ export const maxClientPadding: number = maxHandshakeLength - clientHelloOverhead
 export const maxServerPadding: number = maxHandshakeLength - (serverHelloOverhead + seedFrameLength)
 export const minClientHello: number = clientHelloOverhead + minClientPadding
 
-/** What a handshake's key material holds for each direction: box key, nonce prefix, and seed of the length mask. */
-export const boxKeyLength = 32
-export const noncePrefixLength = 16
-export const directionKeysLength: number = boxKeyLength + noncePrefixLength + drbgSeedLength
+/** What a handshake's key material holds: the keys of each direction. */
 export const keyMaterialLength: number = 2 * directionKeysLength
 
 /** A bridge's identity as `cert` has it. */

@@ -2,6 +2,8 @@
  * What obfs4 takes from the machine it runs on, so that tests can hold it still.
  */
 import { randomBytes, randomInt } from 'node:crypto'
+import { frameKernel } from '../../crypto/frame-kernel.ts'
+import type { FrameKernel } from '../../crypto/kernel/kernel.ts'
 import { delay } from '../../io/index.ts'
 
 export interface Environment {
@@ -15,6 +17,8 @@ export interface Environment {
   readonly randomInt: (n: number) => number
   /** Waits for a number of ms: the pauses of iat-mode 1 and 2. */
   readonly sleep: (ms: number) => Promise<void>
+  /** What seals and opens frames. */
+  readonly frameKernel: () => FrameKernel
 }
 
 export const systemEnvironment: Environment = {
@@ -23,4 +27,5 @@ export const systemEnvironment: Environment = {
   randomBytes,
   randomInt: (n) => randomInt(n),
   sleep: delay,
+  frameKernel,
 }

@@ -1,7 +1,7 @@
 /**
  * obfs4 from its parts; tests hand in an environment that stands still.
  */
-import type { Transport } from '../../transport.ts'
+import type { Report, Transport } from '../../transport.ts'
 import { makeDial } from './client.ts'
 import type { Environment } from './environment.ts'
 import { systemEnvironment } from './environment.ts'
@@ -15,14 +15,21 @@ export function makeObfs4(overrides: Partial<Environment> = {}): Transport {
   const pool = makeKeyPool(environment.randomBytes)
   return {
     name: 'obfs4',
-    client() {
+    client({ log }) {
+      reportKernel(log, environment)
       pool.warm()
       return { dial: makeDial(environment, pool) }
     },
-    async server({ stateDir, args }) {
+    async server({ stateDir, args, log }) {
+      reportKernel(log, environment)
       const state = await loadServerState(stateDir, args, environment)
       pool.warm()
       return makeServer(state, environment, pool)
     },
   }
+}
+
+function reportKernel(log: Report['log'], { frameKernel }: Environment): void {
+  if (frameKernel().name === 'simd') log('debug', 'frames are sealed by WebAssembly with SIMD')
+  else log('warning', 'no WebAssembly with SIMD on this machine: obfs4 works, at a twentieth of its speed')
 }

@@ -125,8 +125,9 @@ function answer(bridge: Bridge, conn: Duplex, pair: EphemeralPair, { hello }: Do
   if (reply === undefined) {
     throw new PtError('PT_HANDSHAKE', 'obfs4 handshake failed: the client’s key is of low order', { stage: 'auth' })
   }
-  const sealer = new FrameSealer(reply.keyMaterial.subarray(directionKeysLength))
-  const opener = new FrameOpener(reply.keyMaterial.subarray(0, directionKeysLength), environment.randomInt)
+  const kernel = environment.frameKernel()
+  const sealer = new FrameSealer(reply.keyMaterial.subarray(directionKeysLength), kernel)
+  const opener = new FrameOpener(reply.keyMaterial.subarray(0, directionKeysLength), environment.randomInt, kernel)
   conn.write(Buffer.concat([reply.bytes, sealer.seal(packetTypes.seed, identity.drbgSeed, 0)]))
   return framed(conn, obfs4Codec({ sealer, opener, iatMode, shape: () => shape, environment }))
 }

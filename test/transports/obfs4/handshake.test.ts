@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import * as sizes from '../../../src/crypto/kernel/sizes.ts'
 import * as constants from '../../../src/transports/obfs4/constants.ts'
 import { FrameSealer } from '../../../src/transports/obfs4/frames.ts'
 import { helloMac } from '../../../src/transports/obfs4/handshake.ts'
@@ -64,7 +65,7 @@ function feed<Progress extends { state: string }>(
 const everyByte = (bytes: Buffer): number[] => Array.from({ length: bytes.length }, (_, i) => i)
 
 test('the sizes are those of the protocol', () => {
-  expect(constants).toMatchObject({
+  expect({ ...sizes, ...constants }).toMatchObject({
     maxHandshakeLength: 8192,
     clientHelloOverhead: 64,
     minClientPadding: 77,

@@ -57,7 +57,7 @@ interface Log extends Report {
   readonly lines: string[]
 }
 
-function makeLog(): Log {
+export function makeLog(): Log {
   const lines: string[] = []
   return { lines, log: (severity: Severity, message: string) => lines.push(`${severity} ${message}`), status() {} }
 }
