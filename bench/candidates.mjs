@@ -21,11 +21,10 @@ const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
 
 /**
  * All candidates. Ours is run as tor runs it: the file itself, with its `#!` line.
- * @param {{ relay: string, peer?: string, extra?: readonly string[] }} options relay: the path of the compiled relay;
- *   peer: of obfs4proxy; extra: more of them, each as `NAME=COMMAND`
+ * @param {{ relay: string, peer?: string }} programs the compiled relay, and obfs4proxy
  * @returns {Candidate[]}
  */
-export function candidates({ relay, peer = 'obfs4proxy', extra = [] }) {
+export function candidates({ relay, peer = 'obfs4proxy' }) {
   const ours = [main, 'pt']
   return [
     { name: PEER, client: [peer], server: [peer] },
@@ -34,18 +33,25 @@ export function candidates({ relay, peer = 'obfs4proxy', extra = [] }) {
     { name: OUR_SERVER, client: [peer], server: ours },
     { name: FLOOR, client: [relay], server: [relay] },
     { name: CEILING },
-    ...extra.map(readCandidate),
   ]
 }
 
-function readCandidate(text) {
+/**
+ * One more, from `NAME=COMMAND`.
+ * @param {string} text
+ * @returns {Candidate}
+ */
+export function readCandidate(text) {
   const [, name, words] = /^([^=]+)=(.+)$/s.exec(text) ?? []
   if (!name) throw new Error(`--with ${text}: expected NAME=COMMAND`)
   const command = words.trim().split(/\s+/)
   return { name, client: command, server: command }
 }
 
-/** The version that a program names with --version, or undefined where it cannot be run. */
+/**
+ * The version that a program names with --version, or undefined where it cannot be run.
+ * @param {readonly string[]} command
+ */
 export function versionOf(command) {
   const { status, stdout } = spawnSync(command[0], [...command.slice(1), '--version'], { encoding: 'utf8' })
   return status === 0 ? stdout.trim().split('\n')[0] : undefined

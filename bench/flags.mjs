@@ -47,8 +47,7 @@ export function readFlags(argv) {
   if (values.growth) settings.reps = values.quick ? 1 : 3
   if (values.reps !== undefined) {
     if (!/^[1-9]\d?$/.test(values.reps)) throw new Error(`--reps ${values.reps}: expected a number from 1 to 99`)
-    settings.reps = Number(values.reps)
-    settings.memoryReps = Math.max(settings.memoryReps, settings.reps)
+    settings.reps = settings.sideReps = settings.memoryReps = Number(values.reps)
   }
   if (values.growth && values.transport.length > 1) throw new Error('--growth takes one --transport')
   if (values.growth && values.metric.length > 0)

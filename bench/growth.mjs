@@ -23,6 +23,7 @@ const GB = 1e9
 const columns = {
   memory: 'RSS, both ends, MiB',
   per1000: 'MiB per 1,000',
+  loaded: 'RSS at work, MiB',
   p50: 'set-up p50, ms',
   p99: 'set-up p99, ms',
   setupCpu: 'CPU of a set-up, ms',
@@ -58,8 +59,9 @@ export async function measureGrowth(options, connections) {
       const memory = residentBoth()
       child.process.stdin.write('\n')
       const window = JSON.parse((await readLines(child, () => true, PATIENCE_MS))[0])
+      if (window.bytes === 0) throw new Error('nothing arrived during the window')
       if (window.dead > 0) throw new Error(`${window.dead} of ${connections} streams ended during the window`)
-      return readColumns({ connections, opened, rest, memory, empty, window })
+      return readColumns({ connections, opened, rest, memory, empty, window, loaded: residentBoth() })
     } finally {
       await stop(child)
     }
@@ -67,11 +69,12 @@ export async function measureGrowth(options, connections) {
 }
 
 /** @returns {Record<keyof typeof columns, number>} */
-function readColumns({ connections, opened, rest, memory, empty, window }) {
+function readColumns({ connections, opened, rest, memory, empty, window, loaded }) {
   const { streams } = window
   return {
     memory,
     per1000: ((memory - empty) / connections) * 1_000,
+    loaded,
     p50: opened.us.p50 / 1_000,
     p99: opened.us.p99 / 1_000,
     setupCpu: (sum(opened.cpu) * 1_000) / connections,

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import { writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { build, install } from '../scripts/setup.mjs'
-import { candidates, OURS, PEER, versionOf } from './candidates.mjs'
+import { candidates, OURS, PEER, readCandidate, versionOf } from './candidates.mjs'
 import { drawChart, gains } from './chart.mjs'
 import { fileLimit, makeFolder } from './children.mjs'
 import { compile } from './compile.mjs'
@@ -25,73 +25,59 @@ async function main() {
     return
   }
   requireMachine(flags)
+  const extra = flags.extra.map(readCandidate)
   const { loadgen, relay } = compile(makeFolder())
   if (flags.build) {
     install()
     build()
   }
-  const all = candidates({ relay, peer: flags.obfs4proxy, extra: flags.extra })
-  const byName = new Map(all.map((candidate) => [candidate.name, candidate]))
-  const extra = [...byName.keys()].slice(-flags.extra.length || byName.size)
-  const run = flags.growth
-    ? await grow({ flags, loadgen, byName, extra })
-    : await compare({ flags, loadgen, byName, extra })
-  if (flags.json) writeFileSync(flags.json, `${JSON.stringify(run, undefined, 1)}\n`)
+  const all = [...candidates({ relay, peer: flags.obfs4proxy }), ...extra]
+  const find = (name) => all.find((candidate) => candidate.name === name)
+  const bench = { flags, loadgen, find, extra: extra.map(({ name }) => name) }
+  const run = flags.growth ? await grow(bench) : await compare(bench)
   if (run.failures.length > 0) process.exitCode = 1
   if (run.noisy.length > 0) say(`Not quiet: others used the CPU in ${run.noisy.length} cases. Do not publish this run.`)
 }
 
 function requireMachine({ obfs4proxy }) {
-  if (process.platform !== 'linux')
-    throw new Error('the benchmark reads /proc and pins processes: it runs on Linux only')
-  if (availableParallelism() < 2) throw new Error('the benchmark needs two cores: each end has one of its own')
-  if (versionOf([obfs4proxy]) === undefined) {
-    throw new Error(
-      `${obfs4proxy} cannot be run: install it (Debian: apt install obfs4proxy) or name it with --obfs4proxy`,
-    )
-  }
+  if (process.platform !== 'linux') throw new Error('it reads /proc and pins processes, and runs on Linux only')
+  if (availableParallelism() < 2) throw new Error('it needs two cores, one for each end')
+  if (versionOf([obfs4proxy]) !== undefined) return
+  throw new Error(
+    `${obfs4proxy} does not run: install it (Debian: apt install obfs4proxy) or name it with --obfs4proxy`,
+  )
 }
 
-async function compare({ flags, loadgen, byName, extra }) {
-  const settings = { ...flags.settings }
+/** All metrics, side by side. */
+async function compare({ flags, loadgen, find, extra }) {
+  const { transports, settings } = flags
   const notes = []
   settings.held = withinLimit(settings.held, notes)
-  const cases = plan({ ...flags, ...settings, extra })
+  const cases = plan({ transports, metrics: flags.metrics, extra, settings })
   const nameOf = ({ rep, transport, pinned, metric, candidate }) =>
     `${transport}${pinned ? '' : ' unpinned'} ${metric}: ${candidate} (repetition ${rep + 1})`
   const measure = async (one) => {
     const { transport, pinned, metric, candidate } = one
-    const figures = await metrics[metric]({ loadgen, candidate: byName.get(candidate), transport, pinned }, settings)
+    const figures = await metrics[metric]({ loadgen, candidate: find(candidate), transport, pinned }, settings)
     return figures.map((figure) => Object.assign({}, one, figure))
   }
-  const { results, ...rest } = await runCases(cases, nameOf, measure, say)
+  const { results: samples, ...rest } = await runCases(cases, nameOf, measure, say)
   const { reps, windowSeconds } = settings
-  const run = {
-    machine: describeMachine(flags),
-    quick: flags.quick,
-    reps,
-    windowSeconds,
-    notes,
-    ...rest,
-    samples: results,
-  }
-  const sections = gains(results)
-  const chart = flags.out && sections.length > 0 ? flags.out.replace(/(?:\.md)?$/, '.svg') : undefined
-  const report = formatReport(run, chart && basename(chart))
-  process.stdout.write(report)
-  if (flags.out) writeFileSync(flags.out, report)
-  if (chart)
-    writeFileSync(
-      chart,
-      drawChart(
-        sections,
-        `${run.machine.date}, ${run.machine.machine}, Node ${run.machine.node}; bars: medians, lines: all repetitions; logarithmic`,
-      ),
-    )
+  const run = { machine: describeMachine(flags), quick: flags.quick, reps, windowSeconds, notes, ...rest, samples }
+  const sections = gains(samples)
+  const chart = sections.length > 0 ? flags.out?.replace(/(?:\.md)?$/, '.svg') : undefined
+  publish(run, flags, () => formatReport(run, chart && basename(chart)))
+  if (chart) writeFileSync(chart, drawChart(sections, captionOf(run)))
   return run
 }
 
-async function grow({ flags, loadgen, byName, extra }) {
+function captionOf({ machine, reps }) {
+  const { date, machine: cores, node } = machine
+  return `${date}, ${cores}, Node ${node}. Bars: medians of ${reps}; lines: all repetitions; the scale is logarithmic.`
+}
+
+/** How cost grows with the number of connections. */
+async function grow({ flags, loadgen, find, extra }) {
   const { reps, growth } = flags.settings
   const [transport] = flags.transports
   const notes = []
@@ -102,15 +88,21 @@ async function grow({ flags, loadgen, byName, extra }) {
   ).flat()
   const nameOf = ({ rep, candidate, connections }) => `${connections} connections: ${candidate} (repetition ${rep + 1})`
   const measure = async ({ candidate, connections }) => {
-    const options = { loadgen, candidate: byName.get(candidate), transport, pinned: true }
+    const options = { loadgen, candidate: find(candidate), transport, pinned: true }
     return [{ candidate, connections, values: await measureGrowth(options, connections) }]
   }
-  const { results, ...rest } = await runCases(cases, nameOf, measure, say)
-  const run = { machine: describeMachine(flags), transport, reps, notes, ...rest, samples: results }
-  const report = formatGrowth(run)
-  process.stdout.write(report)
-  if (flags.out) writeFileSync(flags.out, report)
+  const { results: samples, ...rest } = await runCases(cases, nameOf, measure, say)
+  const run = { machine: describeMachine(flags), transport, reps, notes, ...rest, samples }
+  publish(run, flags, () => formatGrowth(run))
   return run
+}
+
+/** The samples first: they are there whatever becomes of the report. */
+function publish(run, { json, out }, format) {
+  if (json) writeFileSync(json, `${JSON.stringify(run, undefined, 1)}\n`)
+  const report = format()
+  process.stdout.write(report)
+  if (out) writeFileSync(out, report)
 }
 
 /** As many connections as files may be open for, with a note where that is fewer than wanted. */
@@ -118,9 +110,11 @@ function withinLimit(wanted, notes) {
   const limit = fileLimit()
   const most = mostConnections(limit)
   if (wanted <= most) return wanted
-  const note = `${most.toLocaleString('en-US')} connections in place of ${wanted.toLocaleString('en-US')}: a PT has two files open for each, and the hard limit is ${limit} (ulimit -Hn)`
-  notes.push(note)
-  say(note)
+  const [some, all] = [most, wanted].map((count) => count.toLocaleString('en-US'))
+  notes.push(
+    `${some} connections in place of ${all}: a PT has two files open for each, and \`ulimit -Hn\` is ${limit}.`,
+  )
+  say(notes.at(-1))
   return most
 }
 

@@ -13,6 +13,7 @@ const measuredOf = {
   memory: [PEER, OURS, FLOOR],
   start: [PEER, OURS, FLOOR],
 }
+const sides = new Set([OUR_CLIENT, OUR_SERVER, FLOOR, CEILING])
 /** They change no byte: with one transport is enough. */
 const withoutTransport = new Set([FLOOR, CEILING])
 /** Without pinning the scheduler decides as much as the code: this metric only, of one transport, of the two. */
@@ -25,20 +26,19 @@ const unpinned = { transport: 'obfs4', metric: 'bulk', candidates: new Set([PEER
  * @param {readonly string[]} choice.transports
  * @param {readonly string[]} choice.metrics
  * @param {readonly string[]} [choice.extra] candidates besides the usual, measured as ours is
- * @param {number} choice.reps
- * @param {number} choice.memoryReps
+ * @param {Pick<import('./settings.mjs').Settings, 'reps' | 'sideReps' | 'memoryReps' | 'everyTransport'>} choice.settings
  * @returns {Case[]}
  */
-export function plan({ transports, metrics, extra = [], reps, memoryReps }) {
+export function plan({ transports, metrics, extra = [], settings }) {
   const cases = []
-  for (let rep = 0; rep < reps; rep++) {
-    for (const transport of transports) {
-      const first = transport === transports[0]
+  for (let rep = 0; rep < settings.reps; rep++) {
+    for (const [place, transport] of transports.entries()) {
       for (const pinned of [true, false]) {
         for (const metric of metrics) {
-          if (rep >= repsOf(metric, { reps, memoryReps })) continue
-          const names = candidatesOf({ metric, transport, pinned, first, extra })
-          for (const candidate of rotate(names, rep)) cases.push({ rep, transport, pinned, metric, candidate })
+          if (place > 0 && !settings.everyTransport.includes(metric)) continue
+          const names = candidatesOf({ metric, transport, pinned, first: place === 0, extra })
+          const due = names.filter((candidate) => rep < repsOf(metric, candidate, settings))
+          for (const candidate of rotate(due, rep)) cases.push({ rep, transport, pinned, metric, candidate })
         }
       }
     }
@@ -46,9 +46,9 @@ export function plan({ transports, metrics, extra = [], reps, memoryReps }) {
   return cases
 }
 
-function repsOf(metric, { reps, memoryReps }) {
+function repsOf(metric, candidate, { reps, sideReps, memoryReps }) {
   if (metric === 'transfer') return 1
-  return metric === 'memory' ? Math.min(reps, memoryReps) : reps
+  return Math.min(metric === 'memory' ? memoryReps : reps, sides.has(candidate) ? sideReps : reps)
 }
 
 function candidatesOf({ metric, transport, pinned, first, extra }) {

@@ -3,7 +3,9 @@
 /**
  * @typedef {object} Settings
  * @property {number} reps repetitions, each with fresh processes
- * @property {number} memoryReps of those, how many hold the idle connections
+ * @property {number} sideReps of those, how many have what is not ours nor obfs4proxy alone: mixed ends, floor, ceiling
+ * @property {number} memoryReps and how many hold the idle connections
+ * @property {string[]} everyTransport the metrics of transports after the first, which has all
  * @property {number[]} streams of bulk
  * @property {number} windowSeconds what is measured of each
  * @property {number} warmSeconds before that
@@ -20,7 +22,9 @@
 /** @type {Settings} */
 export const full = {
   reps: 5,
+  sideReps: 3,
   memoryReps: 3,
+  everyTransport: ['transfer', 'bulk', 'setup', 'ping', 'memory', 'start'],
   streams: [1, 8, 64],
   windowSeconds: 2,
   warmSeconds: 0.7,
@@ -34,14 +38,18 @@ export const full = {
   growth: [1, 10, 100, 1_000, 10_000],
 }
 
-/** Shorter windows and fewer repetitions: good for a look at a change, less so for p99 and for CPU per connection. */
-/** @type {Settings} */
+/**
+ * Shorter windows and fewer repetitions: good for a look at a change, less so for p99 and for CPU per connection.
+ * @type {Settings}
+ */
 export const quick = {
   ...full,
   reps: 3,
+  sideReps: 1,
   memoryReps: 1,
+  everyTransport: ['transfer', 'bulk', 'setup'],
   windowSeconds: 1,
-  warmSeconds: 0.5,
+  warmSeconds: 0.4,
   setups: 300,
   setupSeconds: 1,
   pings: 1_500,

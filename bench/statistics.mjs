@@ -62,10 +62,11 @@ export function compare(ours, peers) {
 }
 
 /**
- * Three significant digits, thousands separated.
+ * Three significant digits, thousands separated; a dash for what is no number.
  * @param {number} value
  */
 export function formatNumber(value) {
+  if (!Number.isFinite(value)) return '–'
   const digits = value === 0 ? 0 : Math.floor(Math.log10(Math.abs(value)))
   return value.toLocaleString('en-US', { maximumFractionDigits: Math.min(3, Math.max(0, 2 - digits)) })
 }

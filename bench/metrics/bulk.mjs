@@ -27,7 +27,7 @@ export async function measureBulk(options, { streams, windowSeconds, warmSeconds
  * @param {string} name
  * @returns {import('./index.mjs').Figure[]}
  */
-export function readWindow({ seconds, bytes, dead, cpu }, name) {
+function readWindow({ seconds, bytes, dead, cpu }, name) {
   if (dead > 0) throw new Error(`${name}: ${dead} streams ended during the window`)
   if (bytes === 0) throw new Error(`${name}: nothing arrived during the window`)
   return [
