@@ -6,12 +6,8 @@ import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 
 const PATIENCE_MS = 10_000
-/** What a child that is asked to end gets, and how long each time. */
-const GRACE = [
-  { signal: undefined, ms: 2_000 },
-  { signal: 'SIGTERM', ms: 2_000 },
-  { signal: 'SIGKILL', ms: 2_000 },
-]
+/** How long a child has to end, each time it is told. */
+const GRACE_MS = 2_000
 const STDERR_KEPT = 4_000
 
 const running = new Set()
@@ -21,8 +17,12 @@ process.on('exit', () => {
   for (const child of running) child.process.kill('SIGKILL')
   for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
 })
-for (const [signal, number] of Object.entries({ SIGHUP: 1, SIGINT: 2, SIGTERM: 15 })) {
-  process.once(signal, () => process.exit(128 + number))
+
+/** A signal ends this process as an exit does, with all that it started. */
+export function exitOnSignals() {
+  for (const [signal, number] of Object.entries({ SIGHUP: 1, SIGINT: 2, SIGTERM: 15 })) {
+    process.once(signal, () => process.exit(128 + number))
+  }
 }
 
 /** An empty folder that is gone with the run at the latest. */
@@ -121,13 +121,15 @@ export async function readLines(child, isLast, ms = PATIENCE_MS) {
 /**
  * Ends a child: its stdin is closed, then SIGTERM, then SIGKILL.
  * @param {Child} child
+ * @param {number} [ms] how long it has each time
  */
-export async function stop(child) {
+export async function stop(child, ms = GRACE_MS) {
   child.process.stdin.end()
-  for (const { signal, ms } of GRACE) {
-    if (signal) child.process.kill(signal)
-    if (await endsWithin(child, ms)) return
-  }
+  if (await endsWithin(child, ms)) return
+  child.process.kill('SIGTERM')
+  if (await endsWithin(child, ms)) return
+  child.process.kill('SIGKILL')
+  await endsWithin(child, GRACE_MS)
 }
 
 async function endsWithin(child, ms) {

@@ -5,7 +5,7 @@ import { basename } from 'node:path'
 import { build, install } from '../scripts/setup.mjs'
 import { candidates, OURS, PEER, readCandidate, versionOf } from './candidates.mjs'
 import { drawChart, gains } from './chart.mjs'
-import { fileLimit, makeFolder } from './children.mjs'
+import { exitOnSignals, fileLimit, makeFolder } from './children.mjs'
 import { compile } from './compile.mjs'
 import { help, readFlags } from './flags.mjs'
 import { formatGrowth, measureGrowth } from './growth.mjs'
@@ -25,6 +25,7 @@ async function main() {
     return
   }
   requireMachine(flags)
+  exitOnSignals()
   const extra = flags.extra.map(readCandidate)
   const { loadgen, relay } = compile(makeFolder())
   if (flags.build) {

@@ -66,7 +66,7 @@ export async function withPair({ loadgen, candidate, transport, pinned, connecti
     }
     return await use(pair)
   } finally {
-    await Promise.all(children.map(stop))
+    await Promise.all(children.map(async (child) => await stop(child)))
     for (const folder of folders) removeFolder(folder)
   }
 }
