@@ -128,5 +128,6 @@ int run_bulk(void) {
   if (!fds) fail("no room for the streams");
   open_all(fds, options.streams);
   stream_window(fds, options.streams, up);
+  free(fds);
   return 0;
 }

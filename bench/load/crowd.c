@@ -121,6 +121,7 @@ int run_connect(void) {
   printf(",");
   print_cpu(&crowd.before, &crowd.after);
   printf("}\n");
+  free(crowd.ns);
   return 0;
 }
 
@@ -136,11 +137,13 @@ int run_hold(void) {
   print_cpu(&crowd.before, &crowd.after);
   printf("}\n");
   fflush(stdout);
+  free(crowd.ns);
   char line;
   if (crowd.done > 0 && read(0, &line, 1) == 1) {
     stream_window(fds, (int)crowd.done, false);
     fflush(stdout);
     while (read(0, &line, 1) == 1) continue;
   }
+  free(fds);
   return 0;
 }

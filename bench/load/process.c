@@ -94,6 +94,8 @@ int run_start(void) {
   printf(",");
   print_latencies("cpu_us", cpu, done);
   printf("}\n");
+  free(ns);
+  free(cpu);
   return 0;
 }
 

@@ -37,6 +37,7 @@ int run_ping(void) {
   printf(",");
   print_cpu(&before, &after);
   printf("}\n");
+  free(ns);
   return 0;
 }
 
