@@ -10,6 +10,9 @@ export const OUR_SERVER = 'obfs4proxy → postern'
 export const FLOOR = 'C relay'
 export const CEILING = 'no PT'
 
+/** As they stand in tables; what is added stands behind. */
+export const order = [PEER, OURS, OUR_CLIENT, OUR_SERVER, FLOOR, CEILING]
+
 const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
 
 /**

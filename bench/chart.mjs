@@ -10,7 +10,7 @@ const WIDTH = 900
 const LABELS = 290
 const VALUES = 100
 const ROW = 20
-const HEAD = 64
+const HEAD = 80
 const SECTION = 34
 const BETTER = '#1a7f37'
 const WORSE = '#bc4c00'
@@ -50,10 +50,10 @@ export function gains(samples) {
 /**
  * An SVG document.
  * @param {readonly Section[]} sections
- * @param {string} caption
+ * @param {readonly string[]} captions one for each line
  * @returns {string}
  */
-export function drawChart(sections, caption) {
+export function drawChart(sections, captions) {
   const scale = makeScale(sections.flatMap(({ rows }) => rows.flatMap(({ gain, low, high }) => [gain, low, high])))
   const parts = []
   let y = HEAD
@@ -70,7 +70,7 @@ export function drawChart(sections, caption) {
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" font-family="system-ui, sans-serif" font-size="12">`,
     `<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>`,
     text(16, 24, 'How many times better than obfs4proxy', { weight: 'bold', size: 16 }),
-    text(16, 44, caption, { fill: FAINT }),
+    ...captions.map((line, at) => text(16, 44 + 18 * at, line, { fill: FAINT })),
     ...scale.ticks.map((tick) => drawTick(tick, scale.x(tick), y)),
     ...parts,
     '</svg>\n',

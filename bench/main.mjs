@@ -57,10 +57,12 @@ async function compare({ flags, loadgen, find, extra }) {
   const cases = plan({ transports, metrics: flags.metrics, extra, settings })
   const nameOf = ({ rep, transport, pinned, metric, candidate }) =>
     `${transport}${pinned ? '' : ' unpinned'} ${metric}: ${candidate} (repetition ${rep + 1})`
-  const measure = async (one) => {
+  const measure = async (one, add) => {
     const { transport, pinned, metric, candidate } = one
-    const figures = await metrics[metric]({ loadgen, candidate: find(candidate), transport, pinned }, settings)
-    return figures.map((figure) => Object.assign({}, one, figure))
+    const parts = { loadgen, candidate: find(candidate), transport, pinned }
+    await metrics[metric](parts, settings, (...figures) => {
+      for (const figure of figures) add({ ...one, ...figure })
+    })
   }
   const { results: samples, ...rest } = await runCases(cases, nameOf, measure, say)
   const { reps, windowSeconds } = settings
@@ -74,7 +76,10 @@ async function compare({ flags, loadgen, find, extra }) {
 
 function captionOf({ machine, reps }) {
   const { date, machine: cores, node } = machine
-  return `${date}, ${cores}, Node ${node}. Bars: medians of ${reps}; lines: all repetitions; the scale is logarithmic.`
+  return [
+    `Bars: medians of ${reps}, to the right where ours is better; lines: all repetitions; the scale is logarithmic`,
+    `${date}, ${cores}, Node ${node}`,
+  ]
 }
 
 /** How cost grows with the number of connections. */
@@ -88,9 +93,9 @@ async function grow({ flags, loadgen, find, extra }) {
     counts.flatMap((connections) => names.map((candidate) => ({ rep, candidate, connections }))),
   ).flat()
   const nameOf = ({ rep, candidate, connections }) => `${connections} connections: ${candidate} (repetition ${rep + 1})`
-  const measure = async ({ candidate, connections }) => {
+  const measure = async ({ candidate, connections }, add) => {
     const options = { loadgen, candidate: find(candidate), transport, pinned: true }
-    return [{ candidate, connections, values: await measureGrowth(options, connections) }]
+    add({ candidate, connections, values: await measureGrowth(options, connections) })
   }
   const { results: samples, ...rest } = await runCases(cases, nameOf, measure, say)
   const run = { machine: describeMachine(flags), transport, reps, notes, ...rest, samples }

@@ -1,5 +1,5 @@
 // A run as Markdown: the machine, the goals, and a table for each transport.
-import { OURS, PEER } from './candidates.mjs'
+import { order, OURS, PEER } from './candidates.mjs'
 import { judge } from './goals.mjs'
 import { NOISY } from './noise.mjs'
 import { compare, formatNumber, formatRatio, select, summarize } from './statistics.mjs'
@@ -87,8 +87,9 @@ function sections(samples) {
 }
 
 function formatFigures(samples) {
-  const others = [...new Set(samples.map(({ candidate }) => candidate))].filter(
-    (name) => name !== PEER && name !== OURS,
+  const measured = new Set(samples.map(({ candidate }) => candidate))
+  const others = [...new Set([...order, ...measured])].filter(
+    (name) => measured.has(name) && name !== PEER && name !== OURS,
   )
   const figures = new Map(samples.map(({ name, unit, better }) => [name, { name, unit, better }]))
   const rows = [...figures.values()].map((figure) => {

@@ -2,12 +2,12 @@
 import { cpuTimes, NOISY, shareOfOthers } from './noise.mjs'
 
 /**
- * Runs all cases. One that fails is kept as a failure, and the others go on.
+ * Runs all cases. One that fails is kept as a failure, with what it had until then, and the others go on.
  * @template {object} Case
  * @template Result
  * @param {readonly Case[]} cases
  * @param {(one: Case) => string} nameOf
- * @param {(one: Case) => Promise<Result[]>} measure
+ * @param {(one: Case, add: (...results: Result[]) => void) => Promise<void>} measure
  * @param {(line: string) => void} say
  */
 export async function runCases(cases, nameOf, measure, say) {
@@ -21,7 +21,7 @@ export async function runCases(cases, nameOf, measure, say) {
     say(`[${clock(Date.now() - started)}] ${at + 1}/${cases.length} ${name}`)
     const beforeCase = cpuTimes()
     try {
-      results.push(...(await measure(one)))
+      await measure(one, (...some) => results.push(...some))
     } catch (error) {
       failures.push({ case: name, error: error.message })
       say(`  failed: ${error.message}`)

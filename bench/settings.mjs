@@ -49,7 +49,7 @@ export const quick = {
   memoryReps: 1,
   everyTransport: ['transfer', 'bulk', 'setup'],
   windowSeconds: 1,
-  warmSeconds: 0.4,
+  warmSeconds: 0.3,
   setups: 300,
   setupSeconds: 1,
   pings: 1_500,

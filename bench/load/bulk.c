@@ -73,8 +73,8 @@ static void run_until(struct window *window, uint64_t end) {
 }
 
 static void measure(struct window *window) {
-  /* Few streams: an acknowledgement every 256 KiB; many: smaller steps, as each has few bytes. */
-  uint64_t step = window->count <= 64 ? 256 * 1024 : 16 * 1024;
+  /* An acknowledgement every 256 KiB; with many streams more often, as each has fewer bytes in a window. */
+  uint64_t step = window->count <= 8 ? 256 * 1024 : window->count <= 64 ? 64 * 1024 : 16 * 1024;
   for (int i = 0; i < window->count; i++) {
     struct stream *stream = &window->streams[i];
     struct epoll_event event = {.events = EPOLLIN | (window->up ? EPOLLOUT : 0), .data.u32 = (uint32_t)i};

@@ -6,20 +6,26 @@ import { bothEnds } from './ends.mjs'
 const MB = 1e6
 const GB = 1e9
 
-/** @type {import('./index.mjs').Measure} */
-export async function measureBulk(options, { streams, windowSeconds, warmSeconds }) {
-  return await withPair(options, async (pair) => {
-    const figures = []
+/**
+ * A window that fails does not take the others with it; all of them fail the case in the end.
+ * @type {import('./index.mjs').Measure}
+ */
+export async function measureBulk(options, { streams, windowSeconds, warmSeconds }, add) {
+  const failed = []
+  await withPair(options, async (pair) => {
     for (const count of streams) {
       for (const way of ['up', 'down']) {
+        const name = `${way}, ${count === 1 ? '1 stream' : `${count} streams`}`
         const window = { way, streams: count, seconds: windowSeconds, warm: warmSeconds }
-        figures.push(
-          ...readWindow(await load(pair, 'bulk', window), `${way}, ${count === 1 ? '1 stream' : `${count} streams`}`),
-        )
+        try {
+          add(...readWindow(await load(pair, 'bulk', window), name))
+        } catch (error) {
+          failed.push(`${name}: ${error.message}`)
+        }
       }
     }
-    return figures
   })
+  if (failed.length > 0) throw new Error(failed.join('; '))
 }
 
 /**
@@ -28,8 +34,8 @@ export async function measureBulk(options, { streams, windowSeconds, warmSeconds
  * @returns {import('./index.mjs').Figure[]}
  */
 function readWindow({ seconds, bytes, dead, cpu }, name) {
-  if (dead > 0) throw new Error(`${name}: ${dead} streams ended during the window`)
-  if (bytes === 0) throw new Error(`${name}: nothing arrived during the window`)
+  if (dead > 0) throw new Error(`${dead} streams ended during the window`)
+  if (bytes === 0) throw new Error(`nothing arrived during the window`)
   return [
     { name, unit: 'MB/s', better: 'more', value: bytes / MB / seconds },
     ...bothEnds(

@@ -1,4 +1,5 @@
-// What can be measured. Each takes a pair's parts and the settings of the run, starts fresh processes, and returns figures.
+// What can be measured. Each takes a pair's parts and the settings of the run, starts fresh processes, and hands over each
+// figure as it comes: what fails later takes none back.
 import { measureBulk } from './bulk.mjs'
 import { measureMemory } from './memory.mjs'
 import { measurePing } from './ping.mjs'
@@ -7,7 +8,13 @@ import { measureStart } from './start.mjs'
 import { measureTransfer } from './transfer.mjs'
 
 /** @typedef {{ name: string, unit: string, better: 'more' | 'less', value: number }} Figure */
-/** @typedef {(options: import('../pair.mjs').PairOptions, settings: import('../settings.mjs').Settings) => Promise<Figure[]>} Measure */
+/**
+ * @callback Measure
+ * @param {import('../pair.mjs').PairOptions} options
+ * @param {import('../settings.mjs').Settings} settings
+ * @param {(...figures: Figure[]) => void} add
+ * @returns {Promise<void>}
+ */
 
 /** By name, in the order of the tables. @type {Record<string, Measure>} */
 export const metrics = {

@@ -9,8 +9,8 @@ const IN_FLIGHT = 32
 const PATIENCE_MS = 120_000
 
 /** @type {import('./index.mjs').Measure} */
-export async function measureMemory(options, { held, settleMs }) {
-  return await withPair({ ...options, connections: held }, async (pair) => {
+export async function measureMemory(options, { held, settleMs }, add) {
+  await withPair({ ...options, connections: held }, async (pair) => {
     await load(pair, 'connect', { count: 1, warm: 0 })
     await sleep(settleMs)
     const idle = pair.pids.map(residentMiB)
@@ -18,15 +18,13 @@ export async function measureMemory(options, { held, settleMs }) {
       await sleep(settleMs)
       return pair.pids.map(residentMiB)
     })
-    return ['client', 'server'].flatMap((end, at) => [
-      { name: `idle RSS, ${end}`, unit: 'MiB', better: 'less', value: idle[at] },
-      {
-        name: `RSS per 1,000 connections, ${end}`,
-        unit: 'MiB',
-        better: 'less',
-        value: ((full[at] - idle[at]) / held) * 1_000,
-      },
-    ])
+    for (const [at, end] of ['client', 'server'].entries()) {
+      const thousand = ((full[at] - idle[at]) / held) * 1_000
+      add(
+        { name: `idle RSS, ${end}`, unit: 'MiB', better: 'less', value: idle[at] },
+        { name: `RSS per 1,000 connections, ${end}`, unit: 'MiB', better: 'less', value: thousand },
+      )
+    }
   })
 }
 

@@ -6,16 +6,14 @@ import { withPair } from '../pair.mjs'
 const SIZES = [1, 64, 512]
 
 /** @type {import('./index.mjs').Measure} */
-export async function measurePing(options, { pings }) {
-  return await withPair(options, async (pair) => {
-    const figures = []
+export async function measurePing(options, { pings }, add) {
+  await withPair(options, async (pair) => {
     for (const size of SIZES) {
       const { us } = await load(pair, 'ping', { size, count: pings, seconds: 10 })
-      figures.push(
+      add(
         { name: `round trip of ${size} B, p50`, unit: 'µs', better: 'less', value: us.p50 },
         { name: `round trip of ${size} B, p99`, unit: 'µs', better: 'less', value: us.p99 },
       )
     }
-    return figures
   })
 }

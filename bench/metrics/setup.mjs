@@ -10,19 +10,17 @@ const US_PER_MS = 1_000
 const MS_PER_S = 1_000
 
 /** @type {import('./index.mjs').Measure} */
-export async function measureSetup(options, { setups, setupSeconds, warmSeconds }) {
-  return await withPair(options, async (pair) => {
-    const one = await load(pair, 'connect', { count: setups, flight: 1, seconds: 10, warm: 0 })
+export async function measureSetup(options, { setups, setupSeconds, warmSeconds }, add) {
+  await withPair(options, async (pair) => {
+    const one = { count: setups, flight: 1, seconds: 10, warm: 0 }
+    add(...latencies(await load(pair, 'connect', one), 'set-up, one at a time'))
     const many = { count: NO_LIMIT, flight: IN_FLIGHT, seconds: setupSeconds, warm: warmSeconds }
-    return [
-      ...latencies(one, 'set-up, one at a time'),
-      ...rate(await load(pair, 'connect', many), `set-up, ${IN_FLIGHT} in flight`),
-    ]
+    add(...rate(await load(pair, 'connect', many), `set-up, ${IN_FLIGHT} in flight`))
   })
 }
 
-function latencies({ failed, us }, name) {
-  if (failed > 0) throw new Error(`${name}: ${failed} failed`)
+function latencies({ done, failed, us }, name) {
+  requireAll(done, failed, name)
   return [
     { name: `${name}, p50`, unit: 'ms', better: 'less', value: us.p50 / US_PER_MS },
     { name: `${name}, p99`, unit: 'ms', better: 'less', value: us.p99 / US_PER_MS },
@@ -31,7 +29,7 @@ function latencies({ failed, us }, name) {
 
 function rate(said, name) {
   const { seconds, done, failed, us, cpu } = said
-  if (failed > 0) throw new Error(`${name}: ${failed} failed`)
+  requireAll(done, failed, name)
   return [
     { name, unit: 'conn/s', better: 'more', value: done / seconds },
     { name: `${name}, p99`, unit: 'ms', better: 'less', value: us.p99 / US_PER_MS },
@@ -41,4 +39,8 @@ function rate(said, name) {
       cpu.map((used) => (used * MS_PER_S) / done),
     ),
   ]
+}
+
+function requireAll(done, failed, name) {
+  if (failed > 0 || done === 0) throw new Error(`${name}: ${failed} failed, ${done} were opened`)
 }

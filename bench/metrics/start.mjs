@@ -6,8 +6,7 @@ const US_PER_MS = 1_000
 const PATIENCE_MS = 120_000
 
 /** @type {import('./index.mjs').Measure} */
-export async function measureStart({ loadgen, candidate, transport, pinned }, { starts }) {
-  const figures = []
+export async function measureStart({ loadgen, candidate, transport, pinned }, { starts }, add) {
   for (const [cpu, end] of ['client', 'server'].entries()) {
     const folder = makeFolder()
     const env = startEnvironment(end, transport, folder)
@@ -16,7 +15,7 @@ export async function measureStart({ loadgen, candidate, transport, pinned }, { 
     try {
       const { failed, us, cpu_us } = JSON.parse((await readLines(child, () => true, PATIENCE_MS))[0])
       if (failed > 0) throw new Error(`${failed} starts of the ${end} failed: ${child.stderr}`)
-      figures.push(
+      add(
         { name: `start to METHODS DONE, ${end}`, unit: 'ms', better: 'less', value: us.p50 / US_PER_MS },
         { name: `CPU of a start, ${end}`, unit: 'ms', better: 'less', value: cpu_us.p50 / US_PER_MS },
       )
@@ -25,5 +24,4 @@ export async function measureStart({ loadgen, candidate, transport, pinned }, { 
       removeFolder(folder)
     }
   }
-  return figures
 }

@@ -5,5 +5,4 @@ import { withPair } from '../pair.mjs'
 /** @type {import('./index.mjs').Measure} */
 export async function measureTransfer(options, { transferBytes }) {
   await withPair(options, async (pair) => await load(pair, 'transfer', { bytes: transferBytes }))
-  return []
 }

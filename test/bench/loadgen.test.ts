@@ -10,6 +10,7 @@ import { launch, makeFolder, readLines, removeFolder, stop } from '../../bench/c
 import { compile, findCompiler } from '../../bench/compile.mjs'
 import { load } from '../../bench/load.mjs'
 import { residentMiB } from '../../bench/memory.mjs'
+import type { Figure } from '../../bench/metrics/index.mjs'
 import { metrics } from '../../bench/metrics/index.mjs'
 import type { Pair } from '../../bench/pair.mjs'
 import { withPair } from '../../bench/pair.mjs'
@@ -81,7 +82,8 @@ onLinux('the load generator', () => {
   it('counts from fork to METHODS DONE', async () => {
     const relay = { name: FLOOR, client: [programs.relay], server: [programs.relay] }
     const options = { loadgen: programs.loadgen, candidate: relay, transport: 'obfs4', pinned: false }
-    const figures = await metrics['start']!(options, { ...quick, starts: 2 })
+    const figures: Figure[] = []
+    await metrics['start']!(options, { ...quick, starts: 2 }, (...some) => void figures.push(...some))
     expect(figures.map(({ name }) => name)).toContain('start to METHODS DONE, server')
     expect(figures.every(({ value }) => value > 0)).toBe(true)
   })

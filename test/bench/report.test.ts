@@ -113,6 +113,12 @@ describe('goals', () => {
 })
 
 describe('the report', () => {
+  it('has a column for each candidate, in the same order whatever came first', () => {
+    const turned = samples(mbps, { other: [1], [CEILING]: [3_000], [FLOOR]: [1_200], [OURS]: [500], [PEER]: [300] })
+    const text = formatReport({ ...run, samples: turned }, undefined)
+    expect(text).toContain(`| ${PEER} | ${OURS} | ratio | ${FLOOR} | ${CEILING} | other |`)
+  })
+
   it('has the machine, the goals and a row for each figure', () => {
     const text = formatReport(run, 'RESULTS.svg')
     expect(text).toContain('- machine: 2 × Some CPU')
@@ -175,7 +181,7 @@ describe('the chart', () => {
   })
 
   it('is well-formed, with a bar and a value for each figure', () => {
-    const svg = drawChart(gains(some), 'Some <CPU> & more')
+    const svg = drawChart(gains(some), ['Some <CPU> & more'])
     expect(svg.startsWith('<svg xmlns="http://www.w3.org/2000/svg"')).toBe(true)
     expect(svg).toContain('Some &lt;CPU> &amp; more')
     expect(svg).toContain('>1.67 ×</text>')
@@ -187,7 +193,7 @@ describe('the chart', () => {
   })
 
   it('draws what lies off the scale at its edge', () => {
-    const svg = drawChart([{ title: 't', rows: [{ name: 'n', gain: 1_000, low: 0.0001, high: 1_000 }] }], '')
+    const svg = drawChart([{ title: 't', rows: [{ name: 'n', gain: 1_000, low: 0.0001, high: 1_000 }] }], [])
     expect(svg).toContain('>1000.0 ×</text>')
     for (const [, x] of svg.matchAll(/x2="([\d.]+)"/g)) expect(Number(x)).toBeLessThanOrEqual(900)
   })
@@ -282,12 +288,16 @@ describe('the machine', () => {
     expect(mostConnections(limit)).toBe(connections)
   })
 
-  it('a case that fails is kept as a failure, and the others go on', async () => {
+  it('a case that fails is kept as a failure with what it had, and the others go on', async () => {
     const said: string[] = []
-    const measure = async (one: number): Promise<number[]> =>
-      await (one === 2 ? Promise.reject(new Error('no')) : Promise.resolve([one * 10]))
-    const done = await runCases([1, 2, 3] as never, String, measure as never, (line: string) => said.push(line))
-    expect(done).toMatchObject({ results: [10, 30], failures: [{ case: '2', error: 'no' }] })
+    const measure = async (one: object, add: (...results: object[]) => void): Promise<void> => {
+      add({ figure: 1, ...one })
+      if ('bad' in one) throw new Error('no')
+    }
+    const nameOf = (one: object): string => ('bad' in one ? 'the bad one' : 'a good one')
+    const done = await runCases([{}, { bad: true }, {}], nameOf, measure, (line: string) => said.push(line))
+    expect(done.results).toEqual([{ figure: 1 }, { figure: 1, bad: true }, { figure: 1 }])
+    expect(done.failures).toEqual([{ case: 'the bad one', error: 'no' }])
     expect(said.some((line) => line.includes('failed: no'))).toBe(true)
   })
 })
