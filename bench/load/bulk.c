@@ -1,5 +1,5 @@
 /*
- * Throughput: all streams at work, `warm` seconds and the first byte unmeasured, then a window of `seconds`.
+ * Throughput: all streams at work, `warm` seconds unmeasured, then a window of `seconds`.
  *
  *     down    bytes that arrived here in the window
  *     up      bytes of which the far end has said that they arrived: what only fills buffers on the way does not count
@@ -13,10 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum {
-  EVENTS = 512,
-  PATIENCE = 50, /* tenths of a second that the first byte may take beyond the warm-up */
-};
+enum { EVENTS = 512 };
 
 struct stream {
   int fd;
@@ -75,12 +72,6 @@ static void run_until(struct window *window, uint64_t end) {
   }
 }
 
-static bool has_begun(const struct window *window) {
-  for (int i = 0; i < window->count; i++)
-    if (window->streams[i].total > 0) return true;
-  return false;
-}
-
 static void measure(struct window *window) {
   /* An acknowledgement every 256 KiB; with many streams more often, as each has fewer bytes in a window. */
   uint64_t step = window->count <= 8 ? 256 * 1024 : window->count <= 64 ? 64 * 1024 : 16 * 1024;
@@ -91,8 +82,6 @@ static void measure(struct window *window) {
     if (!send_request(stream->fd, window->up ? SINK : GIVE, window->up ? step : 0)) bury(window, stream);
   }
   run_until(window, now_ns() + (uint64_t)(options.warm * 1e9));
-  for (int tries = 0; tries < PATIENCE && options.warm > 0 && !has_begun(window); tries++)
-    run_until(window, now_ns() + 100000000ull);
   for (int i = 0; i < window->count; i++) window->streams[i].at_start = window->streams[i].total;
   sample_cpu(&window->before);
   uint64_t began = now_ns();
