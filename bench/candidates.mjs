@@ -1,0 +1,61 @@
+// What is measured side by side: our PT, obfs4proxy, both mixed, the relay, and no PT at all.
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+/** The one that all ratios are to. */
+export const PEER = 'obfs4proxy'
+export const OURS = 'postern'
+export const OUR_CLIENT = 'postern → obfs4proxy'
+export const OUR_SERVER = 'obfs4proxy → postern'
+export const FLOOR = 'C relay'
+export const CEILING = 'no PT'
+
+/** As they stand in tables; what is added stands behind. */
+export const order = [PEER, OURS, OUR_CLIENT, OUR_SERVER, FLOOR, CEILING]
+
+const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
+
+/**
+ * @typedef {object} Candidate
+ * @property {string} name
+ * @property {readonly string[]} [client] the command of the PT client; without one the load goes straight to the far end
+ * @property {readonly string[]} [server]
+ */
+
+/**
+ * All candidates. Ours is run as tor runs it: the file itself, with its `#!` line.
+ * @param {{ relay: string, peer?: string }} programs the compiled relay, and obfs4proxy
+ * @returns {Candidate[]}
+ */
+export function candidates({ relay, peer = 'obfs4proxy' }) {
+  const ours = [main, 'pt']
+  return [
+    { name: PEER, client: [peer], server: [peer] },
+    { name: OURS, client: ours, server: ours },
+    { name: OUR_CLIENT, client: ours, server: [peer] },
+    { name: OUR_SERVER, client: [peer], server: ours },
+    { name: FLOOR, client: [relay], server: [relay] },
+    { name: CEILING },
+  ]
+}
+
+/**
+ * One more, from `NAME=COMMAND`.
+ * @param {string} text
+ * @returns {Candidate}
+ */
+export function readCandidate(text) {
+  const [, name, words] = /^([^=]+)=(.+)$/s.exec(text) ?? []
+  if (!name) throw new Error(`--with ${text}: expected NAME=COMMAND`)
+  const command = words.trim().split(/\s+/)
+  return { name, client: command, server: command }
+}
+
+/**
+ * The version that a program names with --version, or undefined where it cannot be run.
+ * @param {readonly string[]} command
+ */
+export function versionOf(command) {
+  const { status, stdout } = spawnSync(command[0], [...command.slice(1), '--version'], { encoding: 'utf8' })
+  return status === 0 ? stdout.trim().split('\n')[0] : undefined
+}

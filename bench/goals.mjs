@@ -1,0 +1,138 @@
+// What we want to reach, as ratios to obfs4proxy in the same run or, where marked, as absolute figures.
+import { OUR_CLIENT, OUR_SERVER, OURS, PEER } from './candidates.mjs'
+import { compare, median, select } from './statistics.mjs'
+
+const bothWays = (...streams) => streams.flatMap((count) => [`up, ${count}`, `down, ${count}`])
+const one = bothWays('1 stream')
+const many = bothWays('8 streams', '64 streams')
+const all = [...one, ...many]
+const cpuOf = (names) => names.map((name) => `${name}: CPU, both`)
+const pingsOf = (percentile) => [1, 64, 512].map((size) => `round trip of ${size} B, ${percentile}`)
+const ends = (name) => [`${name}, client`, `${name}, server`]
+
+/**
+ * @typedef {object} Goal
+ * @property {string} name
+ * @property {string} transport
+ * @property {string[]} figures the worst of them counts
+ * @property {'more' | 'less'} better
+ * @property {number} must
+ * @property {number} aim
+ * @property {boolean} [pinned] default true
+ * @property {string} [candidate] default ours
+ * @property {boolean} [absolute]
+ */
+
+/** @type {Goal[]} */
+export const goals = [
+  { name: 'obfs4 bulk, 1 stream', transport: 'obfs4', figures: one, better: 'more', must: 1.5, aim: 1.8 },
+  { name: 'obfs4 bulk, 8 and 64 streams', transport: 'obfs4', figures: many, better: 'more', must: 1.6, aim: 2 },
+  { name: 'obfs4 CPU-s/GB, both ends', transport: 'obfs4', figures: cpuOf(all), better: 'less', must: 0.6, aim: 0.5 },
+  { name: 'obfs4 bulk, unpinned', transport: 'obfs4', pinned: false, figures: all, better: 'more', must: 2, aim: 2.5 },
+  ...['obfs3', 'obfs2'].flatMap((transport) => [
+    { name: `${transport} bulk`, transport, figures: all, better: 'more', must: 1.8, aim: 2.2 },
+    { name: `${transport} CPU-s/GB, both ends`, transport, figures: cpuOf(all), better: 'less', must: 0.5, aim: 0.4 },
+  ]),
+  {
+    name: 'obfs4 set-up, 32 in flight',
+    transport: 'obfs4',
+    figures: ['set-up, 32 in flight'],
+    better: 'more',
+    must: 1.2,
+    aim: 1.5,
+  },
+  {
+    name: 'obfs4 set-up, one at a time, p50',
+    transport: 'obfs4',
+    figures: ['set-up, one at a time, p50'],
+    better: 'less',
+    must: 0.85,
+    aim: 0.7,
+  },
+  {
+    name: 'obfs4 CPU of a connection',
+    transport: 'obfs4',
+    figures: ['a connection: CPU, both'],
+    better: 'less',
+    must: 0.85,
+    aim: 0.7,
+  },
+  {
+    name: 'obfs3 set-up, 32 in flight',
+    transport: 'obfs3',
+    figures: ['set-up, 32 in flight'],
+    better: 'more',
+    must: 4,
+    aim: 6,
+  },
+  { name: 'round trip, p50', transport: 'obfs4', figures: pingsOf('p50'), better: 'less', must: 1, aim: 0.85 },
+  { name: 'round trip, p99', transport: 'obfs4', figures: pingsOf('p99'), better: 'less', must: 0.6, aim: 0.4 },
+  {
+    name: 'RSS per 1,000 idle connections',
+    transport: 'obfs4',
+    figures: ends('RSS per 1,000 connections'),
+    better: 'less',
+    must: 0.15,
+    aim: 0.08,
+  },
+  {
+    name: 'start to METHODS DONE, ms',
+    transport: 'obfs4',
+    figures: ends('start to METHODS DONE'),
+    better: 'less',
+    must: 50,
+    aim: 30,
+    absolute: true,
+  },
+  {
+    name: 'idle RSS, MiB',
+    transport: 'obfs4',
+    figures: ends('idle RSS'),
+    better: 'less',
+    must: 55,
+    aim: 45,
+    absolute: true,
+  },
+  ...[OUR_CLIENT, OUR_SERVER].flatMap((candidate) =>
+    ['obfs4', 'obfs3', 'obfs2'].map((transport) => ({
+      name: `${transport} bulk, ${candidate}`,
+      transport,
+      candidate,
+      figures: all,
+      better: 'more',
+      must: 1,
+      aim: 1,
+    })),
+  ),
+]
+
+/**
+ * Each goal with what was measured: its worst figure, and whether that will do. Goals of which nothing was measured are
+ * left out.
+ * @param {readonly import('./statistics.mjs').Sample[]} samples
+ * @returns {(Goal & { figure: string, measured: number, verdict: 'aim' | 'must' | 'missed' })[]}
+ */
+export function judge(samples) {
+  return goals.flatMap((goal) => {
+    const measured = goal.figures.flatMap((figure) => {
+      const value = valueOf(goal, figure, samples)
+      return value === undefined ? [] : [{ figure, value }]
+    })
+    if (measured.length === 0) return []
+    const worst = measured.reduce((a, b) => (isBetter(goal, a.value, b.value) ? b : a))
+    const reaches = (bound) => !isBetter(goal, bound, worst.value)
+    const verdict = reaches(goal.aim) ? 'aim' : reaches(goal.must) ? 'must' : 'missed'
+    return [{ ...goal, figure: worst.figure, measured: worst.value, verdict }]
+  })
+}
+
+function valueOf({ transport, pinned = true, candidate = OURS, absolute = false }, name, samples) {
+  const ours = select(samples, { transport, pinned, candidate, name })
+  if (ours.length === 0) return undefined
+  if (absolute) return median(ours.map(({ value }) => value))
+  return compare(ours, select(samples, { transport, pinned, candidate: PEER, name }))?.ratio
+}
+
+function isBetter({ better }, a, b) {
+  return better === 'more' ? a > b : a < b
+}

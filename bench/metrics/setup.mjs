@@ -1,0 +1,46 @@
+// Connections: one after another for their latency, and 32 in flight for their rate and what each costs.
+import { load } from '../load.mjs'
+import { withPair } from '../pair.mjs'
+import { bothEnds } from './ends.mjs'
+
+const IN_FLIGHT = 32
+/** More than any candidate opens in a window. */
+const NO_LIMIT = 200_000
+const US_PER_MS = 1_000
+const MS_PER_S = 1_000
+
+/** @type {import('./index.mjs').Measure} */
+export async function measureSetup(options, { setups, setupSeconds, warmSeconds }, add) {
+  await withPair(options, async (pair) => {
+    const one = { count: setups, flight: 1, seconds: 10, warm: 0 }
+    add(...latencies(await load(pair, 'connect', one), 'set-up, one at a time'))
+    const many = { count: NO_LIMIT, flight: IN_FLIGHT, seconds: setupSeconds, warm: warmSeconds }
+    add(...rate(await load(pair, 'connect', many), `set-up, ${IN_FLIGHT} in flight`))
+  })
+}
+
+function latencies({ done, failed, us }, name) {
+  requireAll(done, failed, name)
+  return [
+    { name: `${name}, p50`, unit: 'ms', better: 'less', value: us.p50 / US_PER_MS },
+    { name: `${name}, p99`, unit: 'ms', better: 'less', value: us.p99 / US_PER_MS },
+  ]
+}
+
+function rate(said, name) {
+  const { seconds, done, failed, us, cpu } = said
+  requireAll(done, failed, name)
+  return [
+    { name, unit: 'conn/s', better: 'more', value: done / seconds },
+    { name: `${name}, p99`, unit: 'ms', better: 'less', value: us.p99 / US_PER_MS },
+    ...bothEnds(
+      'a connection',
+      'ms',
+      cpu.map((used) => (used * MS_PER_S) / done),
+    ),
+  ]
+}
+
+function requireAll(done, failed, name) {
+  if (failed > 0 || done === 0) throw new Error(`${name}: ${failed} failed, ${done} were opened`)
+}
