@@ -9,7 +9,7 @@
 import type { Duplex } from 'node:stream'
 import type { DialStage } from '../error.ts'
 import { isPtError, PtError } from '../error.ts'
-import { firstOf } from '../upstream/index.ts'
+import { firstOf } from '../io/index.ts'
 import type { BridgeLine } from './bridge-line.ts'
 
 export type Strategy = 'failover' | 'race'

@@ -9,7 +9,7 @@ import { connect, isIP } from 'node:net'
 import type { Address, OutboundBind } from '../ipc/index.ts'
 import { orAborted } from '../io/index.ts'
 import { isLoopback } from '../ipc/index.ts'
-import { firstOf } from './race.ts'
+import { firstOf } from '../io/index.ts'
 
 /**
  * Connects to an IP address, or to whichever address of a host name answers first. Rejects with the system's error

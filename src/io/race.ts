@@ -4,12 +4,12 @@
  * Not left to net.connect: its own gives each address but the last 250 ms in all, which a slow path does not keep, and it
  * is off where a local address is asked for.
  */
-import { delay } from '../io/index.ts'
+import { delay } from './deadline.ts'
 
 /** How long an attempt has before the next is started beside it, in ms: the RFC's "Connection Attempt Delay". */
 const ATTEMPT_DELAY = 250
 
-export type Attempt<T> = (signal: AbortSignal) => Promise<T>
+type Attempt<T> = (signal: AbortSignal) => Promise<T>
 
 /**
  * Starts each attempt when the one before has failed or `attemptDelay` (ms) has passed. Resolves with the first success and
