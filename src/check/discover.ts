@@ -32,7 +32,11 @@ export async function discover(wanted: Wanted): Promise<Partial<Record<Role, str
   return found
 }
 
-async function offered(role: Role, names: readonly string[], wanted: Wanted): Promise<{ transports: string[]; seen: string }> {
+async function offered(
+  role: Role,
+  names: readonly string[],
+  wanted: Wanted,
+): Promise<{ transports: string[]; seen: string }> {
   const { command, env, patience } = wanted
   const evidence = new Map<string, Promise<unknown>>()
   const commands = { [role]: command }
@@ -50,6 +54,7 @@ async function offered(role: Role, names: readonly string[], wanted: Wanted): Pr
 }
 
 function nothing(role: string, names: readonly string[], seen: string): PtError {
-  const asked = names.length === 1 ? `the transport ${names[0]}` : 'any transport of a known name (--transport names another)'
+  const asked =
+    names.length === 1 ? `the transport ${names[0]}` : 'any transport of a known name (--transport names another)'
   return new PtError('PT_LAUNCH', `the program is no ${role} of ${asked}; it said: ${seen.split('\n').join(' | ')}`)
 }

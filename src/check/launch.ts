@@ -149,7 +149,10 @@ export class Launched {
 
 /** Text of the program under test as a report shows it: control characters and others outside ASCII in hex. */
 export function visible(text: string): string {
-  const shown = text.replace(/[^\x20-\x7e]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
+  const shown = text.replace(
+    /[^\x20-\x7e]/g,
+    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  )
   return shown.length > 300 ? `${shown.slice(0, 300)}…` : shown
 }
 

@@ -81,7 +81,8 @@ async function socks5(wire: Wire, login: boolean): ReturnType<Negotiate> {
   if (request[0] !== 5 || request[1] !== 1) return undefined
   const length = request[3] === 1 ? 4 : request[3] === 4 ? 16 : ((await wire.take(1, WAIT))[0] ?? 0)
   const address = await wire.take(length, WAIT)
-  const host = request[3] === 1 ? address.join('.') : request[3] === 3 ? address.toString('latin1') : address.toString('hex')
+  const host =
+    request[3] === 1 ? address.join('.') : request[3] === 3 ? address.toString('latin1') : address.toString('hex')
   const port = await portOf(wire)
   const answer = (code: number): Buffer => Buffer.of(5, code, 0, 1, 0, 0, 0, 0, 0, 0)
   return { asked: { host, port, login: given }, yes: answer(0), no: answer(2) }

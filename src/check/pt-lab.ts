@@ -62,13 +62,23 @@ export class PtLab implements Bench {
     return { folder, stateDir, home }
   }
 
-  /** Starts the program in `role`; `changes` to the plain environment, where undefined leaves a variable out. */
-  async launch(role: Role, changes: Environment = {}, folders?: Folders): Promise<Launched> {
+  /**
+   * Starts the program in `role`; `changes` to the plain environment, where undefined leaves a variable out. `before` are
+   * words in front of its command: another program that starts it.
+   */
+  async launch(
+    role: Role,
+    changes: Environment = {},
+    folders?: Folders,
+    before: readonly string[] = [],
+  ): Promise<Launched> {
     const { stateDir, home } = folders ?? (await this.folders())
     const plain = role === 'client' ? this.#clientEnvironment() : this.#serverEnvironment()
     const all = { ...this.subject.env, HOME: home, TMPDIR: home, TOR_PT_STATE_LOCATION: stateDir, ...plain, ...changes }
-    const env = Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined))
-    return this.start(this.command(role), env, home, describe(role, changes))
+    const env = Object.fromEntries(
+      Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined),
+    )
+    return this.start([...before, ...this.command(role)], env, home, describe(role, changes))
   }
 
   command(role: Role): readonly string[] {
@@ -126,7 +136,12 @@ export class PtLab implements Bench {
   }
 
   /** Asks a client for `target`, in the protocol that it announced. */
-  async dial(client: { method: ClientMethod }, target: Address, args: string, options: SocksOptions = {}): Promise<Dialled> {
+  async dial(
+    client: { method: ClientMethod },
+    target: Address,
+    args: string,
+    options: SocksOptions = {},
+  ): Promise<Dialled> {
     const { protocol, address } = client.method
     const wire = await this.open(address)
     if (wire === undefined) cannotTell(`nobody accepts at ${formatAddress(address)}`)
@@ -196,7 +211,9 @@ async function inOwnLab<T>(subject: Subject, make: (lab: PtLab) => Promise<T>): 
 }
 
 function describe(role: Role, changes: Environment): string {
-  const lines = Object.entries(changes).map(([name, value]) => (value === undefined ? `${name} unset` : `${name}=${value}`))
+  const lines = Object.entries(changes).map(([name, value]) =>
+    value === undefined ? `${name} unset` : `${name}=${value}`,
+  )
   return lines.length === 0 ? `the environment of a ${role}` : `the environment of a ${role}, and\n${lines.join('\n')}`
 }
 

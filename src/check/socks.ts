@@ -49,7 +49,12 @@ export function connect4({ host, port }: Address, userid: string): Buffer {
 }
 
 /** Asks for `target` by SOCKS 5. */
-export async function socks5(wire: Wire, target: Address, args: string, options: SocksOptions = {}): Promise<SocksOutcome> {
+export async function socks5(
+  wire: Wire,
+  target: Address,
+  args: string,
+  options: SocksOptions = {},
+): Promise<SocksOutcome> {
   const { patience = 10_000, methods = args === '' ? [0] : [2] } = options
   const list = Buffer.from(args, 'latin1')
   const greeting = Buffer.of(5, methods.length, ...methods)
@@ -77,13 +82,20 @@ export async function socks5(wire: Wire, target: Address, args: string, options:
 }
 
 /** Asks for `target` by SOCKS 4. */
-export async function socks4(wire: Wire, target: Address, args: string, options: SocksOptions = {}): Promise<SocksOutcome> {
+export async function socks4(
+  wire: Wire,
+  target: Address,
+  args: string,
+  options: SocksOptions = {},
+): Promise<SocksOutcome> {
   const bytes = connect4(target, args)
   if (options.trickle === true) await wire.trickle(bytes)
   else wire.write(bytes)
   const reply = await wire.take(8, options.patience ?? 10_000)
   const granted = reply.length === 8 && reply[1] === 0x5a
-  return granted ? { granted, stage: 'request', seen: `reply ${hex(reply)}` } : refused('request', `reply ${hex(reply)}`)
+  return granted
+    ? { granted, stage: 'request', seen: `reply ${hex(reply)}` }
+    : refused('request', `reply ${hex(reply)}`)
 }
 
 function refused(stage: SocksOutcome['stage'], seen: string): SocksOutcome {

@@ -17,7 +17,11 @@ function trap(number: number, section: string, says: string): Trap {
 export const traps: readonly Trap[] = [
   trap(1, 'Log Message', 'Quoted strings hold no octal escapes: Arti takes them for a violation and ends the PT.'),
   trap(2, 'Client Messages', 'An error for one transport beside others that work fails the whole launch under Arti.'),
-  trap(3, 'Common Messages', 'A LOG line goes ahead of ENV-ERROR: C tor drops the text of an ENV-ERROR behind VERSION.'),
+  trap(
+    3,
+    'Common Messages',
+    'A LOG line goes ahead of ENV-ERROR: C tor drops the text of an ENV-ERROR behind VERSION.',
+  ),
   trap(4, 'Client Messages', 'CMETHOD names a loopback address: Arti refuses others, and traffic would be readable.'),
   trap(5, 'Server Messages', 'ARGS is left out where there are no arguments; some readers refuse an empty list.'),
   trap(6, 'Server Messages', 'ARGS is the first option of SMETHOD: C tor looks at no other.'),
@@ -26,7 +30,11 @@ export const traps: readonly Trap[] = [
   trap(9, 'Log Message', 'SEVERITY comes before MESSAGE, the only order that Arti reads.'),
   trap(10, 'Shutdown', 'SIGINT ends the PT gracefully too: it is what a terminal sends.'),
   trap(11, 'Workflow', 'The end of one direction leaves the other open: what comes after a half-close arrives.'),
-  trap(12, 'Per-Connection Arguments', 'Of the methods 00 and 02, 02 is chosen: tor offers both and would lose its arguments.'),
+  trap(
+    12,
+    'Per-Connection Arguments',
+    'Of the methods 00 and 02, 02 is chosen: tor offers both and would lose its arguments.',
+  ),
   trap(13, 'Per-Connection Arguments', 'SOCKS messages that come in one packet are read one by one.'),
   trap(14, 'Client Environment Variables', 'socks4 is taken as a proxy type, as Arti writes it for socks4a.'),
   trap(15, 'Common Environment Variables', 'A missing or relative TOR_PT_STATE_LOCATION is an ENV-ERROR.'),

@@ -149,6 +149,8 @@ export class Listener {
 /** Bytes for a report. */
 export function hex(bytes: Uint8Array): string {
   if (bytes.length === 0) return '(nothing)'
-  const shown = Buffer.from(bytes.subarray(0, 48)).toString('hex').replace(/..(?=.)/g, '$& ')
+  const shown = Buffer.from(bytes.subarray(0, 48))
+    .toString('hex')
+    .replace(/..(?=.)/g, '$& ')
   return bytes.length > 48 ? `${shown} … (${bytes.length} bytes)` : shown
 }

@@ -23,7 +23,11 @@ const nameProbes: readonly Probe<PtLab>[] = [
       const name = lab.transport(role)
       const pt = await lab.launch(role, { TOR_PT_CLIENT_TRANSPORTS: `${UNKNOWN_NAME},${name},*` })
       await pt.settled(lab.patience)
-      lab.expect(pt.lines.some((line) => line.startsWith(`CMETHOD ${name} `)), pt, `CMETHOD ${name}`)
+      lab.expect(
+        pt.lines.some((line) => line.startsWith(`CMETHOD ${name} `)),
+        pt,
+        `CMETHOD ${name}`,
+      )
     },
   },
   {
@@ -61,7 +65,10 @@ const lineProbes: readonly Probe<PtLab>[] = [
       lab.expect(/^socks[45]$/.test(protocol) && isListening(address), pt, form, { seen: line })
       const wire = await lab.open(parseAddress(address))
       const seen = wire === undefined ? 'connection refused' : 'accepted'
-      lab.expect(wire !== undefined, pt, 'a listener that accepts', { sent: 'a connection, as soon as CMETHOD came', seen })
+      lab.expect(wire !== undefined, pt, 'a listener that accepts', {
+        sent: 'a connection, as soon as CMETHOD came',
+        seen,
+      })
     },
   },
   {
@@ -83,7 +90,11 @@ const lineProbes: readonly Probe<PtLab>[] = [
       const pt = await plainStart(lab, role)
       const at = pt.lines.indexOf('CMETHODS DONE')
       lab.expect(at !== -1, pt, 'CMETHODS DONE')
-      lab.expect(!pt.lines.slice(at + 1).some((line) => /^CMETHOD/.test(line)), pt, 'nothing about transports behind it')
+      lab.expect(
+        !pt.lines.slice(at + 1).some((line) => /^CMETHOD/.test(line)),
+        pt,
+        'nothing about transports behind it',
+      )
       const none = await lab.launch(role, { TOR_PT_CLIENT_TRANSPORTS: UNKNOWN_NAME })
       await none.settled(lab.patience)
       lab.expect(none.lines.includes('CMETHODS DONE'), none, 'CMETHODS DONE, though it knows none of the names')
@@ -106,7 +117,9 @@ const lineProbes: readonly Probe<PtLab>[] = [
       const line = await methodLine(lab)
       const address = line.split(/ +/)[3] ?? ''
       if (!isListening(address)) cannotTell('its address cannot be read')
-      lab.expect(isLoopback(parseAddress(address).host), await plainStart(lab, role), 'a loopback address', { seen: line })
+      lab.expect(isLoopback(parseAddress(address).host), await plainStart(lab, role), 'a loopback address', {
+        seen: line,
+      })
     },
   },
   {

@@ -74,7 +74,11 @@ const formProbes = (role: Role): readonly Probe<PtLab>[] => [
     title: 'no keyword besides those of the draft',
     async run(lab) {
       for (const pt of await allSaid(lab, role)) {
-        lab.expect(pt.lines.filter((line) => LINE.test(line)).every((line) => KEYWORD.test(line)), pt, 'known keywords')
+        lab.expect(
+          pt.lines.filter((line) => LINE.test(line)).every((line) => KEYWORD.test(line)),
+          pt,
+          'known keywords',
+        )
       }
     },
   },
@@ -157,7 +161,11 @@ const errorProbes = (role: Role): readonly Probe<PtLab>[] => [
       const late = (await envErrors(lab, role)).filter(({ pt }) => pt.lines.some((line) => line.startsWith('VERSION ')))
       if (late.length === 0) notApplicable('no ENV-ERROR came behind VERSION')
       for (const { pt, at } of late) {
-        lab.expect(pt.lines.slice(0, at).some((line) => line.startsWith('LOG ')), pt, 'LOG, then ENV-ERROR')
+        lab.expect(
+          pt.lines.slice(0, at).some((line) => line.startsWith('LOG ')),
+          pt,
+          'LOG, then ENV-ERROR',
+        )
       }
     },
   },
@@ -168,7 +176,9 @@ const errorProbes = (role: Role): readonly Probe<PtLab>[] => [
     async run(lab) {
       const pt = await plainStart(lab, role)
       const letter = role === 'client' ? 'C' : 'S'
-      const told = pt.lines.some((line) => new RegExp(`^${letter}METHOD(?:-ERROR)? +${lab.transport(role)} `).test(line))
+      const told = pt.lines.some((line) =>
+        new RegExp(`^${letter}METHOD(?:-ERROR)? +${lab.transport(role)} `).test(line),
+      )
       lab.expect(told, pt, `${letter}METHOD or ${letter}METHOD-ERROR for the transport`)
     },
   },

@@ -84,7 +84,8 @@ async function attempt(
   const login = more.login === undefined ? '' : `${more.login}@`
   const uri = `${type}://${login}${formatAddress(proxy.listener.address)}`
   const pt = await lab.client({ TOR_PT_PROXY: uri })
-  if (!pt.lines.includes('PROXY DONE')) notApplicable(`it does not take a proxy of the form ${uri.replace(/:\d+$/, '')}`)
+  if (!pt.lines.includes('PROXY DONE'))
+    notApplicable(`it does not take a proxy of the form ${uri.replace(/:\d+$/, '')}`)
   if (more.close === true) await proxy.listener.close()
   const target: Address = more.host === undefined ? bridge.address : { host: more.host, port: bridge.address.port }
   const { granted } = await lab.dial(pt, target, args, { patience: 5_000 })
@@ -115,7 +116,11 @@ const answerProbes: readonly Probe<PtLab>[] = [
       lab.expect(atAnswer(good) !== -1, good, 'PROXY DONE or PROXY-ERROR')
       for (const uri of malformed) {
         const pt = await answerTo(lab, uri)
-        lab.expect(pt.lines.some((line) => line.startsWith('PROXY-ERROR ')), pt, 'PROXY-ERROR')
+        lab.expect(
+          pt.lines.some((line) => line.startsWith('PROXY-ERROR ')),
+          pt,
+          'PROXY-ERROR',
+        )
       }
     },
   },
@@ -155,7 +160,10 @@ const useProbes: readonly Probe<PtLab>[] = [
     title: 'a proxy that is down, or breaks off, is not gone around',
     async run(lab) {
       const type = await usableType(lab)
-      for (const [what, close] of [['is down', true], ['breaks off', false]] as const) {
+      for (const [what, close] of [
+        ['is down', true],
+        ['breaks off', false],
+      ] as const) {
         const { pt, around } = await attempt(lab, type, { answer: 'cut' }, { close })
         const seen = `${around} connections around it`
         lab.expect(around === 0, pt, 'no connection', { sent: `a SOCKS request, while the proxy ${what}`, seen })
@@ -191,7 +199,8 @@ const useProbes: readonly Probe<PtLab>[] = [
         const arrived = tried.proxy.listener.wires.length > 0
         if (asked === undefined && !arrived) cannotTell('it made no connection to the proxy')
         const wanted = asked !== undefined && asked.port === tried.bridge.address.port && asked.login === (login ?? '')
-        const seen = asked === undefined ? 'no such request' : `a request for port ${asked.port} with login "${asked.login}"`
+        const seen =
+          asked === undefined ? 'no such request' : `a request for port ${asked.port} with login "${asked.login}"`
         lab.expect(wanted, tried.pt, `a ${type} request for the bridge, with the login of the URI`, { seen })
       }
     },
