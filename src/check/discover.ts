@@ -18,6 +18,11 @@ export interface Wanted {
 
 /** The transport of each role; the same one for both, if there is such a one. Throws PT_LAUNCH where there is nothing to try. */
 export async function discover(wanted: Wanted): Promise<Partial<Record<Role, string>>> {
+  const { transport } = wanted
+  // Who names both knows the program; what it does not do then is for the probes to say.
+  if (transport !== undefined && wanted.roles.length > 0) {
+    return Object.fromEntries(wanted.roles.map((role) => [role, transport]))
+  }
   const names = wanted.transport === undefined ? knownTransports : [wanted.transport]
   const roles: readonly Role[] = wanted.roles.length > 0 ? wanted.roles : ['client', 'server']
   const offers = await Promise.all(roles.map((role) => offered(role, names, wanted)))
@@ -49,8 +54,8 @@ async function offered(
   const pt = await lab.launch(role, variables)
   await pt.settled(patience)
   const method = role === 'client' ? /^CMETHOD +(\S+)/ : /^SMETHOD +(\S+)/
-  const said = pt.lines.flatMap((line) => method.exec(line)?.[1] ?? [])
-  return { transports: names.filter((name) => said.includes(name)), seen: pt.seen }
+  const said = new Set(pt.lines.flatMap((line) => method.exec(line)?.[1] ?? []))
+  return { transports: names.filter((name) => said.has(name)), seen: pt.seen }
 }
 
 function nothing(role: string, names: readonly string[], seen: string): PtError {

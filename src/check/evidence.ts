@@ -120,15 +120,8 @@ async function liveThroughADay(lab: PtLab): Promise<Partial<Record<Role, Day>>> 
 
 /** A place of the bridge that nothing else has, which clients reach from an address that nothing else has either. */
 async function tap(lab: PtLab, server: Listener['address'] | undefined): Promise<Listener> {
-  const serve = (wire: Wire): void => {
-    if (server === undefined) return
-    void lab.open(server, CLIENT_HOST).then((onward) => {
-      if (onward === undefined) return wire.socket.destroy()
-      wire.socket.pipe(onward.socket).pipe(wire.socket)
-    })
-  }
   try {
-    return await lab.listen(serve, BRIDGE_HOST)
+    return (await lab.way(server, { localAddress: CLIENT_HOST, host: BRIDGE_HOST })).listener
   } catch {
     throw new Finding('unknown', 'this system has no loopback addresses besides 127.0.0.1')
   }

@@ -26,12 +26,14 @@ export class Launched {
   readonly sent: string
   readonly child: ChildProcess
   /** Resolves once the process is gone and what it wrote has been read. */
-  readonly exited: Promise<Exit>
+  readonly exited: Promise<void>
+  /** How it ended by itself, or by a signal that a probe sent. */
   exit: Exit | undefined
   /** When each line was complete, in milliseconds since the start. */
   readonly times: number[] = []
   #stdout: Buffer = Buffer.alloc(0)
   #stderr: string = ''
+  #killed = false
   readonly #waiting = new Set<() => void>()
   readonly #start: number = performance.now()
 
@@ -95,7 +97,9 @@ export class Launched {
     this.child.stdin?.destroy()
   }
 
+  /** Ends it, where it has not ended by itself; `exit` stays as it was. */
   async kill(): Promise<void> {
+    this.#killed = true
     this.child.stdin?.destroy()
     this.child.kill('SIGKILL')
     await this.exited
@@ -129,8 +133,9 @@ export class Launched {
     })
   }
 
-  async #untilGone(): Promise<Exit> {
+  async #untilGone(): Promise<void> {
     const { child } = this
+    let exit: Exit
     try {
       const closed = once(child, 'close')
       const [code, signal] = (await once(child, 'exit')) as [number | null, string | null]
@@ -138,12 +143,12 @@ export class Launched {
       const timer = setTimeout(() => [child.stdout, child.stderr].forEach((stream) => stream?.destroy()), 300)
       await closed
       clearTimeout(timer)
-      this.exit = code ?? signal ?? 'unknown'
+      exit = code ?? signal ?? 'unknown'
     } catch (error) {
-      this.exit = (error as Error).message
+      exit = (error as Error).message
     }
+    if (!this.#killed) this.exit = exit
     this.#wake()
-    return this.exit
   }
 }
 

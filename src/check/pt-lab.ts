@@ -14,7 +14,8 @@ import type { SocksOptions, SocksOutcome } from './socks.ts'
 import { socks4, socks5 } from './socks.ts'
 import type { Subject } from './subject.ts'
 import type { Role } from './verdict.ts'
-import { dialWire, Listener, Wire } from './wire.ts'
+import type { Wire } from './wire.ts'
+import { dialWire, Listener } from './wire.ts'
 
 export interface Folders {
   /** All that a launch is given is in here. */
@@ -135,6 +136,21 @@ export class PtLab implements Bench {
     return wire
   }
 
+  /** A way to `target` on an address of its own; undefined leads nowhere. `onward` holds the connections that it made. */
+  async way(target: Address | undefined, from: { localAddress?: string; host?: string } = {}): Promise<Way> {
+    const onward: Wire[] = []
+    const lead = async (wire: Wire): Promise<void> => {
+      if (target === undefined) return
+      const next = await this.open(target, from.localAddress)
+      if (next === undefined) return void wire.socket.destroy()
+      onward.push(next)
+      wire.passTo(next)
+      next.passTo(wire)
+    }
+    const listener = await this.listen((wire) => void lead(wire), from.host)
+    return { listener, onward }
+  }
+
   /** Asks a client for `target`, in the protocol that it announced. */
   async dial(
     client: { method: ClientMethod },
@@ -186,6 +202,11 @@ export class PtLab implements Bench {
       TOR_PT_ORPORT: '127.0.0.1:9',
     }
   }
+}
+
+export interface Way {
+  readonly listener: Listener
+  readonly onward: readonly Wire[]
 }
 
 export interface ServerMethod {

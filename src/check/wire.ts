@@ -10,10 +10,9 @@ import type { Address } from '../ipc/index.ts'
 export class Wire {
   readonly socket: Socket
   ended = false
-  /** How many bytes came so far. */
-  received = 0
   #held: Buffer = Buffer.alloc(0)
   readonly #waiting = new Set<() => void>()
+  readonly #keep: (chunk: Buffer) => void
 
   constructor(socket: Socket) {
     this.socket = socket
@@ -22,11 +21,11 @@ export class Wire {
       this.#wake()
     }
     socket.on('error', () => undefined)
-    socket.on('data', (chunk: Buffer) => {
-      this.received += chunk.length
+    this.#keep = (chunk) => {
       this.#held = Buffer.concat([this.#held, chunk])
       this.#wake()
-    })
+    }
+    socket.on('data', this.#keep)
     socket.once('end', over).once('close', over)
   }
 
@@ -59,6 +58,19 @@ export class Wire {
   async ends(ms: number): Promise<boolean> {
     await this.#wait(ms, () => this.ended)
     return this.ended
+  }
+
+  /** From here on everything goes to `other`, ends included: what came already first. */
+  passTo(other: Wire): void {
+    const { socket } = this
+    socket.off('data', this.#keep)
+    other.write(this.#held)
+    this.#held = Buffer.alloc(0)
+    if (socket.readableEnded) other.socket.end()
+    else socket.pipe(other.socket)
+    const cut = (): void => void (socket.readableEnded ? undefined : other.socket.destroy())
+    if (socket.closed) cut()
+    else socket.once('close', cut)
   }
 
   #wake(): void {

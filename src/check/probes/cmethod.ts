@@ -11,7 +11,7 @@ const role = 'client'
 
 async function methodLine(lab: PtLab): Promise<string> {
   const pt = await plainStart(lab, role)
-  return pt.lines.find((line) => /^CMETHOD /.test(line)) ?? cannotTell('it said no CMETHOD')
+  return pt.lines.find((line) => line.startsWith('CMETHOD ')) ?? cannotTell('it said no CMETHOD')
 }
 
 const nameProbes: readonly Probe<PtLab>[] = [
@@ -91,7 +91,7 @@ const lineProbes: readonly Probe<PtLab>[] = [
       const at = pt.lines.indexOf('CMETHODS DONE')
       lab.expect(at !== -1, pt, 'CMETHODS DONE')
       lab.expect(
-        !pt.lines.slice(at + 1).some((line) => /^CMETHOD/.test(line)),
+        !pt.lines.slice(at + 1).some((line) => line.startsWith('CMETHOD')),
         pt,
         'nothing about transports behind it',
       )

@@ -2,8 +2,9 @@
 import { join } from 'node:path'
 import { commands } from '../../extor/index.ts'
 import { delay } from '../../io/index.ts'
+import type { Address } from '../../ipc/index.ts'
 import { formatAddress } from '../../ipc/index.ts'
-import { CLIENT_HOST, QUIET } from '../evidence.ts'
+import { CLIENT_HOST } from '../evidence.ts'
 import type { Heard } from '../ext-or-port.ts'
 import { scriptedPort } from '../ext-or-port.ts'
 import type { Launched } from '../launch.ts'
@@ -18,34 +19,27 @@ const role = 'server'
 const PAYLOAD = 'a payload of which nothing may be lost'
 
 interface Arrival {
-  /** The near end: a client of the transport, or, without one, a plain connection. */
-  readonly near: Wire
+  /** The connection as the server has it. */
+  readonly atServer: Wire
   /** Where the server sees it come from. */
   readonly source: string
 }
 
 /** A connection to the server, through a client where there is one, and with a first payload. */
 async function arrive(lab: PtLab, server: Launched & ServerMethod): Promise<Arrival> {
-  const sources: string[] = []
-  const wayIn = await lab.listen((wire) => {
-    void lab.open(server.method.address, CLIENT_HOST).then((onward) => {
-      if (onward === undefined) return wire.socket.destroy()
-      sources.push(`${CLIENT_HOST}:${onward.socket.localPort}`)
-      wire.socket.pipe(onward.socket).pipe(wire.socket)
-    })
-  })
-  if (lab.subject.commands.client === undefined) {
-    const near = (await lab.open(wayIn.address)) ?? cannotTell('its listener does not accept')
-    near.write(PAYLOAD)
-    await delay(QUIET)
-    return { near, source: sources[0] ?? '' }
-  }
+  const { listener, onward } = await lab.way(server.method.address, { localAddress: CLIENT_HOST })
+  const near = await approach(lab, server, listener.address)
+  near.write(PAYLOAD)
+  for (const end = performance.now() + 5_000; onward.length === 0 && performance.now() < end;) await delay(10)
+  const atServer = onward[0] ?? cannotTell('its listener was not reached')
+  return { atServer, source: `${CLIENT_HOST}:${atServer.socket.localPort}` }
+}
+
+async function approach(lab: PtLab, server: ServerMethod, address: Address): Promise<Wire> {
+  if (lab.subject.commands.client === undefined) return (await lab.open(address)) ?? cannotTell('nobody accepts')
   const client = await lab.client()
-  const args = joined(server.method.args, lab.subject.args)
-  const { wire, granted, seen } = await lab.dial(client, wayIn.address, args)
-  if (!granted) cannotTell(`its client did not grant the connection: ${seen}`)
-  wire.write(PAYLOAD)
-  return { near: wire, source: sources[0] ?? '' }
+  const { wire, granted, seen } = await lab.dial(client, address, joined(server.method.args, lab.subject.args))
+  return granted ? wire : cannotTell(`its client did not grant the connection: ${seen}`)
 }
 
 /** A server with an extended port, and one connection to it. */
@@ -118,10 +112,10 @@ const dialogueProbes: readonly Probe<PtLab>[] = [
       const seen = `type ${right.heard.type}, a hash that is ${right.heard.hash}`
       lab.expect(right.heard.hash === 'right', right.pt, 'SAFE_COOKIE and the right hash', { seen })
       const wrong = await visit(lab, { answer: 'okay', impostor: true })
-      const answer = `${wrong.heard.hash === 'none' ? 'no hash' : 'its own hash'}`
+      const answer = wrong.heard.hash === 'none' ? 'no hash' : 'its own hash'
       const sent = 'a server hash made from another cookie'
       lab.expect(wrong.heard.hash === 'none', wrong.pt, 'no hash of its own', { sent, seen: answer })
-      const ended = await wrong.near.ends(5_000)
+      const ended = await wrong.atServer.ends(5_000)
       lab.expect(ended, wrong.pt, 'the end of the client’s connection', {
         sent,
         seen: ended ? 'its end' : 'still open',
@@ -140,8 +134,8 @@ const dialogueProbes: readonly Probe<PtLab>[] = [
       if (!pt.lines.some((line) => line.startsWith('SMETHOD ')))
         return lab.expect(true, pt, 'no start, or no forwarding')
       const server = await lab.server({ TOR_PT_ORPORT: undefined, ...port.env, TOR_PT_AUTH_COOKIE_FILE: missing })
-      const { near } = await arrive(lab, server)
-      const ended = await near.ends(8_000)
+      const { atServer } = await arrive(lab, server)
+      const ended = await atServer.ends(8_000)
       lab.expect(ended, server, 'the end of the client’s connection', { seen: ended ? 'its end' : 'still open' })
     },
   },
@@ -157,7 +151,7 @@ const dialogueProbes: readonly Probe<PtLab>[] = [
       const payload = (await heard.wire.take(PAYLOAD.length, 3_000)).toString('latin1')
       lab.expect(payload === PAYLOAD, pt, 'the payload behind OKAY', { sent: PAYLOAD, seen: payload || '(nothing)' })
       const denied = await visit(lab, { answer: 'deny' })
-      const ended = await denied.near.ends(5_000)
+      const ended = await denied.atServer.ends(5_000)
       const after = await denied.heard.wire.rest(0)
       lab.expect(after.length === 0, denied.pt, 'nothing behind DENY', { sent: 'DENY', seen: hex(after) })
       lab.expect(ended, denied.pt, 'the end of the client’s connection', {

@@ -165,7 +165,7 @@ const lineProbes: readonly Probe<PtLab>[] = [
       const at = pt.lines.indexOf('SMETHODS DONE')
       lab.expect(at !== -1, pt, 'SMETHODS DONE')
       lab.expect(
-        !pt.lines.slice(at + 1).some((line) => /^SMETHOD/.test(line)),
+        !pt.lines.slice(at + 1).some((line) => line.startsWith('SMETHOD')),
         pt,
         'nothing about transports behind it',
       )

@@ -32,11 +32,7 @@ async function bridge(lab: PtLab): Promise<Bridge> {
     return { client, address: listener.address, args: lab.subject.args, count: () => listener.wires.length, arrives }
   }
   const { client, server, args } = await lab.pair()
-  const wayIn = await lab.listen((wire) => {
-    void lab.open(server.method.address).then((onward) => {
-      if (onward !== undefined) wire.socket.pipe(onward.socket).pipe(wire.socket)
-    })
-  })
+  const wayIn = (await lab.way(server.method.address)).listener
   const arrives = async ({ granted, wire }: Dialled): Promise<boolean> => {
     if (!granted) return false
     wire.write(ECHO)

@@ -48,12 +48,6 @@ export const trafficProbes = (role: Role): readonly Probe<PtLab>[] => [
           seen,
         })
       }
-      near.socket.end()
-      const ended = await far.ends(5_000)
-      far.socket.end()
-      lab.expect(ended, pair.client, 'the end of the connection at the other side', {
-        seen: ended ? 'its end' : 'nothing',
-      })
     },
   },
   {
