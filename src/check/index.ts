@@ -1,4 +1,6 @@
 /** The conformance checker: any PT, any parent, one verdict for each requirement. */
+export type { CheckParentOptions } from './parent/parent.ts'
+export { checkParent } from './parent/parent.ts'
 export type { CheckPtOptions } from './pt.ts'
 export { checkPt } from './pt.ts'
 export { formatHtml } from './report/html.ts'

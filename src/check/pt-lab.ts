@@ -94,6 +94,9 @@ export class PtLab implements Bench {
 
   /** Notes what a launch has shown; `holds` says whether it was as expected. */
   expect(holds: boolean, pt: Launched, expected: string, more: Partial<Step> = {}): void {
+    // Silence is no answer: the machine may be slow.
+    if (!holds && pt.exit === undefined && pt.lines.length === 0)
+      cannotTell('it has said nothing in time, and not ended')
     const sent = more.sent === undefined ? pt.sent : `${pt.sent}\n${more.sent}`
     this.notes.expect(holds, { sent, expected, seen: more.seen ?? pt.seen })
   }

@@ -43,4 +43,6 @@ export const traps: readonly Trap[] = [
   trap(18, 'Architecture Overview', 'Both transport lists at once are an ENV-ERROR rather than a silent choice.'),
   trap(19, 'Pluggable Transport Naming', 'A name that stands twice in the transport list is launched once.'),
   trap(20, 'Server Environment Variables', 'Unknown Extended ORPort commands are passed over while OKAY is awaited.'),
+  trap(21, 'Workflow', 'A parent gives up on a PT that says nothing; the draft sets no time.'),
+  trap(22, 'Workflow', 'A PT that dies, or breaks the protocol, does not fell its parent.'),
 ]

@@ -6,13 +6,27 @@
  */
 import { writeFileSync } from 'node:fs'
 import type { CheckPtOptions, Progress, Report, Role } from '../check/index.ts'
-import { checkPt, exitStatus, formatHtml, formatJson, formatJunit, formatText, statementOf } from '../check/index.ts'
+import {
+  checkParent,
+  checkPt,
+  exitStatus,
+  formatHtml,
+  formatJson,
+  formatJunit,
+  formatText,
+  statementOf,
+} from '../check/index.ts'
 import { parseArguments, UsageError } from './usage.ts'
 import { packageVersion } from './version.ts'
 
 const help = `Usage: postern check pt [options] -- EXECUTABLE [ARGUMENT …]
+       postern check parent [options] -- COMMAND …
 
-Starts the executable again and again, drives it from outside, and says which requirements of the specification it keeps.
+Starts a PT, or the parent of one, again and again, drives it from outside, and says which requirements of the specification
+it keeps. In the command of a parent, {pt} stands for the PT that it is to launch, and {dir} for an empty folder:
+
+  postern check parent -- tor --DataDirectory {dir} --SocksPort 0 --UseBridges 1 --Bridge 'a 192.0.2.1:1 k=v' \\
+    --ClientTransportPlugin 'a exec {pt}'
 
 Options:
   --client, --server  this role only; by default those that it has
@@ -60,10 +74,12 @@ export async function run(argv: readonly string[]): Promise<number> {
     return 0
   }
   const [subject, ...exec] = positionals
-  if (subject !== 'pt') throw new UsageError(`check ${subject ?? 'what'}? There is: postern check pt -- EXECUTABLE`)
-  if (exec.length === 0) throw new UsageError('check pt: no executable; it stands behind --')
-  const report = await checkPt({ ...optionsOf(values), exec })
-  return tell(report, values)
+  if (subject !== 'pt' && subject !== 'parent') throw new UsageError('check: expected "check pt" or "check parent"')
+  if (exec.length === 0) throw new UsageError(`check ${subject}: no command; it stands behind --`)
+  if (subject === 'pt') return tell(await checkPt({ ...optionsOf(values), exec }), values)
+  const { only, skipSlow, patience = 0, env = {}, onProgress } = optionsOf(values)
+  const common = { only, skipSlow, env, onProgress, patience: 2 * patience }
+  return tell(await checkParent({ ...common, exec, node: process.execPath }), values)
 }
 
 function read(argv: readonly string[]) {
