@@ -4,4 +4,8 @@ import { build, install, root, run } from './setup.mjs'
 install()
 build()
 console.log('Running the tests …')
-run(process.execPath, [`${root}node_modules/vitest/vitest.mjs`, 'run', ...process.argv.slice(2)])
+// --long (npm run test:long): every mutant meets every probe of the checker, which takes minutes.
+const long = process.argv.includes('--long')
+const args = process.argv.slice(2).filter((arg) => arg !== '--long')
+const env = { ...process.env, ...(long && { POSTERN_LONG: '1' }) }
+run(process.execPath, [`${root}node_modules/vitest/vitest.mjs`, 'run', ...args], { env })

@@ -40,6 +40,8 @@ export async function plainStart(lab: PtLab, role: Role): Promise<Launched> {
   return await lab.evidence(`plain ${role}`, async (lab) => {
     const pt = await lab.launch(role)
     await pt.settled(lab.patience)
+    // What comes behind DONE is part of it.
+    await pt.ends(QUIET)
     return pt
   })
 }

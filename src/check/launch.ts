@@ -137,7 +137,7 @@ export class Launched {
     const { child } = this
     let exit: Exit
     try {
-      const closed = once(child, 'close')
+      const closed = new Promise((resolve) => child.once('close', resolve))
       const [code, signal] = (await once(child, 'exit')) as [number | null, string | null]
       // A program that it left behind may hold the pipes open.
       const timer = setTimeout(() => [child.stdout, child.stderr].forEach((stream) => stream?.destroy()), 300)

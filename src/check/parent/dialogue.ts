@@ -1,10 +1,10 @@
 /** Probes of how a parent takes what its PT says and does. Sections "Communication", "Client Messages", "Shutdown". */
+import { connect } from 'node:net'
 import { connectExtOrPort } from '../../extor/index.ts'
 import { formatAddress, parseAddress } from '../../ipc/index.ts'
 import type { Probe } from '../probe.ts'
 import { cannotTell, notApplicable } from '../probe.ts'
 import type { Role } from '../verdict.ts'
-import { dialWire } from '../wire.ts'
 import type { ParentLab, Session, StandIn } from './lab.ts'
 
 /** How long a parent is watched that must not dismiss its PT. */
@@ -158,11 +158,10 @@ const serverProbe: Probe<ParentLab> = {
     const [port, cookieFile] = [pt.env['TOR_PT_EXTENDED_SERVER_PORT'], pt.env['TOR_PT_AUTH_COOKIE_FILE']]
     if (!port || cookieFile === undefined) notApplicable('it uses no ExtORPort')
     pt.say('VERSION 1', ...(await methodLines(lab, pt)), doneLine(pt))
-    const wire = (await dialWire(parseAddress(port))) ?? cannotTell('its ExtORPort does not accept')
-    lab.closers.add(() => void wire.socket.destroy())
-    wire.socket.removeAllListeners('data')
+    const conn = connect({ ...parseAddress(port), allowHalfOpen: true })
+    lab.closers.add(() => void conn.destroy())
     const request = { cookieFile, transport: pt.transports[0], userAddr: '192.0.2.7:4711' }
-    const failure = await connectExtOrPort(wire.socket, request).then(
+    const failure = await connectExtOrPort(conn, request).then(
       () => '',
       (error: unknown) => (error as Error).message,
     )

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { dayOf, failedStarts, plainStart, QUIET } from '../evidence.ts'
 import type { Launched } from '../launch.ts'
 import type { Probe } from '../probe.ts'
+import { cannotTell } from '../probe.ts'
 import type { PtLab } from '../pt-lab.ts'
 import type { Role } from '../verdict.ts'
 
@@ -77,6 +78,7 @@ export const envProbes = (role: Role): readonly Probe<PtLab>[] => [
     role,
     title: 'a state directory that does not exist is made',
     async run(lab) {
+      if (!says(await plainStart(lab, role), /^[CS]METHOD /)) cannotTell('it launches no transport in any case')
       const folders = await lab.folders()
       const stateDir = join(folders.folder, 'not', 'there')
       const pt = await lab.launch(role, { TOR_PT_STATE_LOCATION: stateDir }, folders)
