@@ -47,7 +47,7 @@ export async function plainStart(lab: PtLab, role: Role): Promise<Launched> {
 }
 
 /** Environments that no PT can work with. */
-export function badEnvironments(role: Role, name: string): readonly Environment[] {
+function badEnvironments(role: Role, name: string): readonly Environment[] {
   const common = [{ TOR_PT_CLIENT_TRANSPORTS: undefined, TOR_PT_SERVER_TRANSPORTS: undefined }]
   if (role === 'client') return common
   return [

@@ -10,7 +10,7 @@ export const proxyTypes = ['socks5', 'http', 'socks4a'] as const
 export type ProxyType = (typeof proxyTypes)[number]
 
 /** What one connection asked for. */
-export interface Asked {
+interface Asked {
   readonly host: string
   readonly port: number
   /** `user:password` or what there is of it. */

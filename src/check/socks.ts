@@ -29,7 +29,7 @@ export interface SocksOptions {
 const FIELD = 255
 
 /** The target of a SOCKS 5 request; a host name goes as one. */
-export function connect5({ host, port }: Address): Buffer {
+function connect5({ host, port }: Address): Buffer {
   const octets = host.split('.').map(Number)
   const numeric = octets.length === 4 && octets.every((octet) => octet >= 0 && octet < 256)
   const address = numeric ? [1, ...octets] : [3, host.length, ...Buffer.from(host)]
@@ -37,13 +37,13 @@ export function connect5({ host, port }: Address): Buffer {
 }
 
 /** UNAME and PASSWD of RFC 1929, cut as ARGS-4 and ARGS-5 say. */
-export function login5(args: Uint8Array): Buffer {
+function login5(args: Uint8Array): Buffer {
   const uname = args.subarray(0, FIELD)
   const passwd = args.length > FIELD ? args.subarray(FIELD) : Buffer.of(0)
   return Buffer.concat([Buffer.of(1, uname.length), uname, Buffer.of(passwd.length), passwd])
 }
 
-export function connect4({ host, port }: Address, userid: string): Buffer {
+function connect4({ host, port }: Address, userid: string): Buffer {
   const head = Buffer.of(4, 1, port >> 8, port & 255, ...host.split('.').map(Number))
   return Buffer.concat([head, Buffer.from(userid, 'latin1'), Buffer.of(0)])
 }

@@ -49,7 +49,7 @@ export const mutants: readonly Mutant[] = [
   ['status-0', 'client', ['TRAP-16']],
   ['status-3', 'server', ['TRAP-16']],
   ['proxy-silent', 'client', ['PROXY-2']],
-  ['proxy-malformed', 'client', ['PROXY-2']],
+  ['proxy-malformed', 'client', ['PROXY-2', 'CENV-4']],
   ['proxy-late', 'client', ['PROXY-1', 'FLOW-4']],
   ['proxy-error-lingers', 'client', ['PROXY-3']],
   ['proxy-ignored', 'client', ['CENV-3', 'ANON-3']],

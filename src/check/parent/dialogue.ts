@@ -11,7 +11,7 @@ import type { ParentLab, Session, StandIn } from './lab.ts'
 const WATCHED = 1_500
 
 /** The lines that start a PT well, each transport on its own listener's address. */
-export async function methodLines(lab: ParentLab, pt: StandIn): Promise<string[]> {
+async function methodLines(lab: ParentLab, pt: StandIn): Promise<string[]> {
   const listener = await lab.listen()
   const address = formatAddress(listener.address)
   return pt.transports.map((name) =>

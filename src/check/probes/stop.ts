@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { platform } from 'node:os'
 import { delay } from '../../io/index.ts'
-import { END_TIME } from '../evidence.ts'
+import { END_TIME, QUIET } from '../evidence.ts'
 import type { Exit, Launched } from '../launch.ts'
 import { requireLine } from '../launch.ts'
 import type { Probe } from '../probe.ts'
@@ -19,6 +19,8 @@ const WATCHED = 700
 async function started(lab: PtLab, role: Role, exitOnClose?: string): Promise<Launched> {
   const pt = await lab.launch(role, { TOR_PT_EXIT_ON_STDIN_CLOSE: exitOnClose })
   if (!(await pt.settled(lab.patience)) || pt.exit !== undefined) cannotTell('it did not start')
+  // Some install their handlers behind DONE; a signal at that very moment is not what is asked here.
+  await pt.ends(QUIET)
   return pt
 }
 
