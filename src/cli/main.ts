@@ -26,6 +26,7 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'fetches a file through a transport on this machine alone, and shows how',
     load: () => import('./demo/demo.ts'),
   },
+  check: { summary: 'says which requirements of the specification a PT keeps', load: () => import('./check.ts') },
 }
 
 /** True where a parent process that speaks the IPC has started us. */

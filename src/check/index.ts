@@ -1,0 +1,12 @@
+/** The conformance checker: any PT, any parent, one verdict for each requirement. */
+export type { CheckParentOptions } from './parent/parent.ts'
+export { checkParent } from './parent/parent.ts'
+export type { CheckPtOptions } from './pt.ts'
+export { checkPt } from './pt.ts'
+export { formatHtml } from './report/html.ts'
+export { formatJson } from './report/json.ts'
+export { formatJunit } from './report/junit.ts'
+export { formatText } from './report/text.ts'
+export type { Progress, RunOptions } from './run.ts'
+export type { Report, Result, Role, Statement, Step, Verdict } from './verdict.ts'
+export { breaches, exitStatus, statementOf, verdicts } from './verdict.ts'

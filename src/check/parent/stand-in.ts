@@ -1,0 +1,58 @@
+/**
+ * The program that a parent under test launches as its PT: it tells the checker what happens to it, and does what the checker
+ * says. Started as `node stand-in.js <port> …`; every message is a line of JSON on a connection to that port of loopback.
+ *
+ *     → {"type":"hello","env":{…},"argv":[…]}   {"type":"stdin"}   {"type":"signal","name":"SIGTERM"}
+ *     ← {"say":"VERSION 1\n"}   {"exit":3}   {"deaf":true}
+ */
+import { writeSync } from 'node:fs'
+import { connect } from 'node:net'
+import { createInterface } from 'node:readline'
+
+/** What the checker says. */
+export interface Order {
+  /** Written to stdout as it is. */
+  readonly say?: string
+  readonly exit?: number
+  /** From here on neither a closed stdin nor a signal ends it. */
+  readonly deaf?: boolean
+}
+
+/** What the checker hears. */
+export type Report =
+  | { readonly type: 'hello'; readonly env: Record<string, string>; readonly argv: readonly string[] }
+  | { readonly type: 'stdin' }
+  | { readonly type: 'signal'; readonly name: string }
+
+const control = connect({ host: '127.0.0.1', port: Number(process.argv[2]), noDelay: true })
+let deaf = false
+
+function report(message: Report): void {
+  control.write(`${JSON.stringify(message)}\n`)
+}
+
+function endUnlessDeaf(): void {
+  if (!deaf) control.end(() => process.exit(0))
+}
+
+function obey({ say, exit, deaf: hears }: Order): void {
+  if (say !== undefined) writeSync(1, say)
+  if (hears !== undefined) deaf = hears
+  if (exit !== undefined) process.exit(exit)
+}
+
+// Without the checker nobody would end it.
+control.on('error', () => process.exit(1)).on('close', () => process.exit(0))
+createInterface(control).on('line', (line) => obey(JSON.parse(line) as Order))
+process.stdin.on('error', () => undefined)
+process.stdin.resume().once('close', () => {
+  report({ type: 'stdin' })
+  endUnlessDeaf()
+})
+for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+  process.on(name, () => {
+    report({ type: 'signal', name })
+    endUnlessDeaf()
+  })
+}
+report({ type: 'hello', env: process.env as Record<string, string>, argv: process.argv.slice(3) })

@@ -1,0 +1,60 @@
+/**
+ * A probe: one question to the program under test, answered from outside. It returns where the statement is kept, and
+ * throws a Finding for every other verdict; any other error means that it could not be told.
+ */
+import type { Role, Step, Verdict } from './verdict.ts'
+
+export interface Probe<Lab> {
+  /** The statements that the answer is about. */
+  readonly ids: readonly string[]
+  readonly role: Role
+  readonly title: string
+  /** Waits out a time limit of the program under test. */
+  readonly slow?: boolean
+  run(lab: Lab): Promise<void>
+}
+
+/** A verdict other than kept. */
+export class Finding extends Error {
+  readonly verdict: Exclude<Verdict, 'kept'>
+
+  constructor(verdict: Exclude<Verdict, 'kept'>, why: string) {
+    super(why)
+    this.name = 'Finding'
+    this.verdict = verdict
+  }
+}
+
+export function notApplicable(why: string): never {
+  throw new Finding('notApplicable', why)
+}
+
+export function cannotTell(why: string): never {
+  throw new Finding('unknown', why)
+}
+
+/** Takes down what was tried; the first thing that does not hold ends the probe. */
+export class Notes {
+  readonly steps: Step[] = []
+
+  expect(holds: boolean, step: Step): void {
+    this.steps.push(step)
+    if (!holds) throw new Finding('broken', `expected ${step.expected}`)
+  }
+}
+
+/** Something that one probe made, and that ends with it. */
+export type Closer = () => void | Promise<void>
+
+/** Ends what a probe made, last first. */
+export class Closers implements AsyncDisposable {
+  readonly #closers: Closer[] = []
+
+  add(closer: Closer): void {
+    this.#closers.push(closer)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const close of this.#closers.splice(0).reverse()) await close()
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * What a probe finds out, as plain data: the verdict, and what was sent, expected and seen.
+ */
+import type { Requirement } from '../ipc/requirements.ts'
+import { requirements } from '../ipc/requirements.ts'
+import { traps } from './traps.ts'
+
+export type Role = 'client' | 'server'
+
+/** The verdicts, with the words of the reports. */
+export const verdicts = {
+  kept: 'kept',
+  broken: 'broken',
+  notApplicable: 'not applicable',
+  unknown: 'could not tell',
+} as const
+export type Verdict = keyof typeof verdicts
+
+/** One thing that was tried. */
+export interface Step {
+  /** What the program was given: variables, bytes, signals. */
+  readonly sent: string
+  readonly expected: string
+  readonly seen: string
+}
+
+/** A statement that can be kept or broken: of the draft, or (level ADVICE) a trap of real peers. */
+export interface Statement extends Pick<Requirement, 'id' | 'section' | 'says'> {
+  readonly level: Requirement['level'] | 'ADVICE'
+  readonly note?: string
+}
+
+/** What one probe found out about one statement. */
+export interface Result extends Statement {
+  /** The role of the program under test. */
+  readonly role: Role
+  readonly title: string
+  readonly verdict: Verdict
+  /** Why it is not applicable or could not be told; empty otherwise. */
+  readonly why: string
+  /** In order; where the verdict is broken, the last one is the breach. */
+  readonly steps: readonly Step[]
+  /** True where the probe waits out a time limit. */
+  readonly slow: boolean
+  /** How long the probe took, in milliseconds. */
+  readonly duration: number
+}
+
+/** What a whole check found out. */
+export interface Report {
+  readonly subject: 'pt' | 'parent'
+  /** The command line that was checked. */
+  readonly command: readonly string[]
+  /** The transport that each role was tried with. */
+  readonly transports: Readonly<Partial<Record<Role, string>>>
+  /** When the check began, ISO 8601 in UTC. */
+  readonly date: string
+  /** Milliseconds. */
+  readonly duration: number
+  readonly results: readonly Result[]
+  /** Titles of the probes that were left out by `skipSlow`. */
+  readonly skipped: readonly string[]
+}
+
+const statements: ReadonlyMap<string, Statement> = new Map(
+  [...requirements, ...traps].map((statement) => [statement.id, statement]),
+)
+
+/** The statement with this id; undefined where there is none. */
+export function statementOf(id: string): Statement | undefined {
+  return statements.get(id)
+}
+
+/** How much a broken statement weighs. What the draft states as a plain fact weighs like its MUSTs. */
+export function weightOf({ level }: Pick<Statement, 'level'>): 'error' | 'warning' | 'advice' {
+  if (level === 'ADVICE') return 'advice'
+  return level === 'MUST' || level === 'IS' ? 'error' : 'warning'
+}
+
+/** The broken results of each weight. */
+export function breaches(results: readonly Result[]): Record<'error' | 'warning' | 'advice', Result[]> {
+  const broken = results.filter(({ verdict }) => verdict === 'broken')
+  const of = (weight: string): Result[] => broken.filter((result) => weightOf(result) === weight)
+  return { error: of('error'), warning: of('warning'), advice: of('advice') }
+}
+
+/** 1 where a MUST or a plain fact is broken, with `strict` also for a SHOULD; else 0. Advice never counts. */
+export function exitStatus(results: readonly Result[], strict = false): 0 | 1 {
+  const { error, warning } = breaches(results)
+  return error.length > 0 || (strict && warning.length > 0) ? 1 : 0
+}

@@ -1,0 +1,88 @@
+/** Parents: ours, tor, and mutants of a small one, each with a PT that the checker plays. */
+import type { Report } from 'postern/check'
+import { checkParent } from 'postern/check'
+import { expect, test } from 'vitest'
+import { peer, root } from '../support.ts'
+import { idsOf } from './support.ts'
+
+const standIn = `${root}dist/check/parent/stand-in.js`
+
+async function check(exec: readonly string[], only?: readonly string[]): Promise<Report> {
+  const env = { PATH: process.env['PATH'] }
+  return await checkParent({ exec, standIn, node: process.execPath, env, only, skipSlow: true, patience: 60_000 })
+}
+
+function program(...words: string[]): string[] {
+  return [process.execPath, `${root}test/fixtures/mutants/parent.mjs`, ...words]
+}
+
+test.for(['client', 'server'] as const)(
+  'FLOW-1, STOP-1, LINE-2, EXT-3: our parent keeps every requirement of a parent of a %s',
+  { timeout: 180_000 },
+  async (role) => {
+    const report = await check(program(role, '{pt}', '{dir}'))
+    const { kept, ...rest } = idsOf(report, role)
+    const notApplicable = role === 'client' ? [] : ['SENV-14']
+    expect(rest).toEqual({ broken: [], advice: [], unknown: [], notApplicable })
+    expect(kept).toContain('STOP-1')
+    expect(kept).toContain(role === 'client' ? 'ARGS-5' : 'EXT-3')
+  },
+)
+
+test('CENV-5, STOP-1: tor hands on a stale proxy, and asks by SIGTERM first', { timeout: 300_000 }, async (context) => {
+  const lines = ['--SocksPort', '0', '--UseBridges', '1', '--Bridge', 'dummy 127.0.0.1:1 key=va;pad=xyz']
+  const plugin = ['--ClientTransportPlugin', 'dummy exec {pt}']
+  const folders = ['-f', '{dir}/torrc', '--ignore-missing-torrc', '--DataDirectory', '{dir}']
+  const report = await check([peer('tor', context), ...folders, ...lines, ...plugin])
+  expect(idsOf(report, 'client')).toEqual({
+    kept: [
+      'ARGS-2',
+      'ARGS-4',
+      'ARGS-5',
+      'CENV-1',
+      'ENV-1',
+      'ENV-4',
+      'FLOW-1',
+      'LINE-2',
+      'LOG-2',
+      'STATUS-2',
+      'TRAP-22',
+    ],
+    broken: ['CENV-5', 'STOP-1'],
+    advice: [],
+    unknown: [],
+    notApplicable: ['CM-5'],
+  })
+})
+
+test.concurrent.for([
+  ['version', 'client', ['ENV-1']],
+  ['state', 'client', ['ENV-4']],
+  ['names', 'client', ['CENV-1']],
+  ['proxy', 'client', ['CENV-5']],
+  ['unknown', 'client', ['LINE-2']],
+  ['log', 'client', ['LOG-2', 'STATUS-2']],
+  ['fragile', 'client', ['TRAP-22']],
+  ['any-order', 'client', ['CM-5']],
+  ['sigterm-first', 'client', ['STOP-1']],
+  ['hasty', 'client', ['STOP-1']],
+  ['args-raw', 'client', ['ARGS-2']],
+  ['args-passwd', 'client', ['ARGS-5', 'ARGS-4']],
+  ['args-cut', 'client', ['ARGS-4', 'ARGS-5']],
+  ['no-names', 'server', ['SENV-1']],
+  ['order', 'server', ['SENV-7']],
+  ['twice', 'server', ['SENV-9']],
+  ['options', 'server', ['SENV-4']],
+  ['ext-unset', 'server', ['SENV-12']],
+  ['cookie', 'server', ['SENV-14']],
+] as const)('%s: a parent that breaks a rule is caught', { timeout: 180_000 }, async ([mutant, role, breaks]) => {
+  const report = await check(program(role, '{pt}', '{dir}', mutant), breaks)
+  const { broken, advice } = idsOf(report, role)
+  expect([...broken, ...advice].sort()).toEqual([...breaks].sort())
+})
+
+test('PT_EXEC, PT_LAUNCH: a command without {pt}, and one that launches no PT', async () => {
+  await expect(check(['true'])).rejects.toMatchObject({ code: 'PT_EXEC' })
+  const nothing = checkParent({ exec: ['sleep', '{pt}'], standIn, patience: 300 })
+  await expect(nothing).rejects.toMatchObject({ code: 'PT_LAUNCH' })
+})

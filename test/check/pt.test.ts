@@ -1,0 +1,104 @@
+/** The checker against whole PTs: ours, and those of others, about which it finds what is known. */
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import type { CheckPtOptions, Report } from 'postern/check'
+import { checkPt, exitStatus } from 'postern/check'
+import type { TestContext } from 'vitest'
+import { expect, test } from 'vitest'
+import { peer, tempDir } from '../support.ts'
+import { idsOf, ourPt } from './support.ts'
+
+/** A whole check; the machine may be busy, so there is time. */
+async function check(exec: readonly string[], options: Partial<CheckPtOptions> = {}): Promise<Report> {
+  return await checkPt({ exec, patience: 20_000, skipSlow: true, env: process.env, ...options })
+}
+
+const unanswerable = ['CM-2']
+
+test(
+  'our PT keeps every requirement in both roles, and every trap; only what nobody can tell is undecided',
+  { timeout: 240_000 },
+  async () => {
+    const report = await check(ourPt)
+    expect(report.transports).toEqual({ client: 'rot_by_N', server: 'rot_by_N' })
+    for (const role of ['client', 'server'] as const) {
+      const { kept, ...rest } = idsOf(report, role)
+      expect(rest).toEqual({
+        broken: [],
+        advice: [],
+        notApplicable: [],
+        unknown: role === 'client' ? unanswerable : [],
+      })
+      expect(kept.length).toBeGreaterThan(45)
+    }
+    expect(report.skipped).toEqual(['a client that says nothing is cut off within a minute (client)'])
+    expect(exitStatus(report.results, true)).toBe(0)
+  },
+)
+
+test(
+  'obfs4proxy: unknown names get CMETHOD-ERROR, a bind address is mandatory, and what else is known of it',
+  { timeout: 240_000 },
+  async (context) => {
+    const report = await check([peer('obfs4proxy', context)], { transport: 'obfs4' })
+    expect(idsOf(report, 'client')).toMatchObject({
+      broken: ['CM-4', 'FLOW-2', 'FLOW-3', 'PROXY-2'],
+      advice: ['TRAP-10', 'TRAP-11', 'TRAP-13', 'TRAP-14', 'TRAP-15', 'TRAP-19', 'TRAP-2'],
+      unknown: unanswerable,
+    })
+    expect(idsOf(report, 'server')).toMatchObject({
+      broken: ['FLOW-2', 'FLOW-3', 'SENV-6'],
+      advice: ['TRAP-10', 'TRAP-11', 'TRAP-15', 'TRAP-2', 'TRAP-20', 'TRAP-3'],
+      unknown: [],
+    })
+    expect(exitStatus(report.results)).toBe(1)
+  },
+)
+
+/** Both of goptlib's dummies, built from Debian's sources. */
+function dummies(context: TestContext): { client: string; server: string } {
+  const folder = tempDir()
+  const env = { ...process.env, GO111MODULE: 'off', GOPATH: '/usr/share/gocode', GOCACHE: join(folder, 'cache') }
+  const build = (name: string): string => {
+    const source = `/usr/share/doc/golang-goptlib-dev/examples/${name}/${name}.go`
+    const { status, stderr } = spawnSync(peer('go', context), ['build', '-o', join(folder, name), source], { env })
+    expect(status, String(stderr)).toBe(0)
+    return join(folder, name)
+  }
+  return { client: build('dummy-client'), server: build('dummy-server') }
+}
+
+test(
+  'goptlib’s dummies: a bad proxy without PROXY-ERROR, and what else is known of them',
+  { timeout: 240_000 },
+  async (context) => {
+    const { client, server } = dummies(context)
+    const [ofClient, ofServer] = [await check([client], { peer: [server] }), await check([server], { peer: [client] })]
+    expect(idsOf(ofClient, 'client')).toMatchObject({
+      broken: ['CM-4', 'PROXY-2', 'STOP-4'],
+      advice: ['TRAP-10', 'TRAP-11', 'TRAP-13', 'TRAP-15', 'TRAP-18', 'TRAP-19', 'TRAP-2', 'TRAP-3'],
+      unknown: unanswerable,
+    })
+    expect(idsOf(ofServer, 'server')).toMatchObject({
+      broken: ['SENV-6', 'STOP-4'],
+      advice: ['TRAP-10', 'TRAP-11', 'TRAP-15', 'TRAP-18', 'TRAP-2', 'TRAP-20', 'TRAP-3'],
+      unknown: [],
+    })
+  },
+)
+
+test(
+  'snowflake-client: alone and without a broker, it is told what can be told',
+  { timeout: 240_000 },
+  async (context) => {
+    const report = await check([peer('snowflake-client', context), '-url', 'http://127.0.0.1:9/'])
+    expect(idsOf(report, 'client')).toMatchObject({ broken: ['CM-4', 'PROXY-2', 'STOP-4'] })
+    expect(report.transports).toEqual({ client: 'snowflake' })
+  },
+)
+
+test('PT_LAUNCH, PT_EXEC: a program that is no PT, and no program', async () => {
+  await expect(check(['true'])).rejects.toMatchObject({ code: 'PT_LAUNCH' })
+  await expect(check(['/nonexistent/program'])).rejects.toMatchObject({ code: 'PT_LAUNCH' })
+  await expect(check([])).rejects.toMatchObject({ code: 'PT_EXEC' })
+})

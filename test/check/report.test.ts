@@ -1,0 +1,110 @@
+/** The reports, and the command that prints them. */
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Report } from 'postern/check'
+import { exitStatus, formatHtml, formatJson, formatJunit, formatText } from 'postern/check'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { root, tempDir } from '../support.ts'
+import { checkMutant, tinyPt } from './support.ts'
+
+let report: Report
+
+beforeAll(async () => {
+  const only = ['CM-4', 'CM-2', 'STATUS-1', 'ARCH-3', 'TRAP-2']
+  report = await checkMutant('cmethod-error', 'client', { only })
+})
+
+describe('a report', () => {
+  test('as text has a line for each statement, and the breach in full', () => {
+    const text = formatText(report)
+    expect(text).toMatch(
+      /\n {2}CM-4 +BROKEN +an unknown name causes no CMETHOD-ERROR\n +rests on +MUST: An unknown transport/,
+    )
+    expect(text).toMatch(/\n {2}TRAP-2 +advice /)
+    expect(text).toMatch(/\n {2}STATUS-1 +not applicable .*\(it wrote no STATUS line\)\n/)
+    expect(text).toMatch(/\n {2}CM-2 +could not tell /)
+    expect(text).toMatch(
+      /\n1 kept, 1 broken, 0 warnings, 1 pieces of advice, 1 not applicable, 1 could not tell; [\d.]+ s\n$/,
+    )
+  })
+
+  test('as JSON is the report with its counts', () => {
+    const json = JSON.parse(formatJson(report)) as Report & { errors: number; exitStatus: number }
+    expect(json).toMatchObject({ subject: 'pt', errors: 1, warnings: 0, advice: 1, exitStatus: 1 })
+    expect(json.results).toEqual(report.results)
+  })
+
+  test('as JUnit XML has a failure for the breach, and none for advice', () => {
+    const xml = formatJunit(report)
+    expect(xml).toContain('<testsuite name="client tiny" tests="5" failures="1" errors="0" skipped="2"')
+    expect(xml.match(/<failure /g)).toHaveLength(1)
+    expect(xml).toContain('<testcase classname="client" name="CM-4: an unknown name causes no CMETHOD-ERROR"')
+    expect(xml).not.toMatch(/&(?!amp;|lt;|gt;|quot;)/)
+  })
+
+  test('as HTML needs nothing from elsewhere, and what a PT says is text in it', () => {
+    const [result] = report.results
+    const evil = {
+      ...result!,
+      verdict: 'broken' as const,
+      steps: [{ sent: '<b>', expected: '"', seen: '<script>x</script>' }],
+    }
+    const page = formatHtml({ ...report, results: [evil] })
+    expect(page).toMatch(/^<!doctype html>/)
+    expect(page).not.toMatch(/<script|https?:|url\(|src=/)
+    expect(page).toContain('&lt;script&gt;x&lt;/script&gt;')
+  })
+
+  test('a broken SHOULD fails with strict only, and advice never', () => {
+    const [result] = report.results
+    const broken = (level: 'MUST' | 'IS' | 'SHOULD' | 'ADVICE'): Report['results'] => [
+      { ...result!, level, verdict: 'broken' },
+    ]
+    expect([exitStatus(broken('MUST')), exitStatus(broken('IS'))]).toEqual([1, 1])
+    expect([exitStatus(broken('SHOULD')), exitStatus(broken('SHOULD'), true)]).toEqual([0, 1])
+    expect(exitStatus(broken('ADVICE'), true)).toBe(0)
+  })
+})
+
+describe('postern check', () => {
+  const postern = (...args: string[]): { status: number | null; stdout: string; stderr: string } =>
+    spawnSync(process.execPath, [`${root}dist/cli/main.js`, 'check', ...args], {
+      encoding: 'utf8',
+      env: { PATH: process.env['PATH'] },
+    })
+
+  test(
+    'prints the table, writes the other reports, and its exit status says whether something is broken',
+    { timeout: 60_000 },
+    () => {
+      const folder = tempDir()
+      const files = ['--junit', join(folder, 'x.xml'), '--html', join(folder, 'x.html')]
+      const only = ['--client', '--transport', 'tiny', '--only', 'CM-4,ARCH-3']
+      const good = postern('pt', ...only, ...files, '--', ...tinyPt())
+      expect([good.status, good.stderr]).toEqual([0, ''])
+      expect(good.stdout).toContain('2 kept, 0 broken')
+      expect(readFileSync(join(folder, 'x.xml'), 'utf8')).toContain('failures="0"')
+      expect(readFileSync(join(folder, 'x.html'), 'utf8')).toContain('</html>')
+      const bad = postern('pt', ...only, '--json', '--', ...tinyPt('socks4-word'))
+      expect(bad.status).toBe(0)
+      expect(JSON.parse(bad.stdout)).toMatchObject({ warnings: 1, exitStatus: 0 })
+      expect(postern('pt', ...only, '--strict', '--', ...tinyPt('socks4-word')).status).toBe(1)
+    },
+  )
+
+  test.each([
+    [[], 'check: expected "check pt" or "check parent"'],
+    [['pt'], 'check pt: no command; it stands behind --'],
+    [['pt', '--only', 'XYZ-1', '--', 'true'], '--only XYZ-1: no such requirement'],
+    [['pt', '--patience', 'x', '--', 'true'], '--patience x: expected a number of seconds'],
+  ])('%j is a mistake that it names, with status 2', (args, message) => {
+    expect(postern(...args)).toMatchObject({ status: 2, stderr: `postern: ${message}\nTry: postern --help\n` })
+  })
+
+  test('a program that is no PT is told so in a line, with status 1', () => {
+    const { status, stderr } = postern('pt', '--', 'true')
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/^postern: the program is no client nor server of any transport .*\n$/)
+  })
+})
