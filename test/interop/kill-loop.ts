@@ -16,8 +16,8 @@ export interface Outcome {
   readonly stages: readonly unknown[]
 }
 
-/** Downloads for `seconds`, through `postern client` with `flags`. */
-export async function killLoop(seconds: number, flags: readonly string[]): Promise<Outcome> {
+/** Downloads for `seconds`, through `postern client` with `flags`. With `spare`, a PT is not killed before it is ready. */
+export async function killLoop(seconds: number, flags: readonly string[], spare = false): Promise<Outcome> {
   const file = randomBytes(2 ** 20)
   const wanted = hash(file)
   const web = await serve(createServer((_, response) => response.end(file)))
@@ -29,6 +29,9 @@ export async function killLoop(seconds: number, flags: readonly string[]): Promi
     while (Date.now() < until) {
       await delay(1_000)
       const pid = client.events.findLast(({ event }) => event === 'pt-start')?.['pid'] as number
+      // On a machine that takes more than a second to start it, a PT would never get to do anything.
+      const isReady = client.events.findLast(({ event }) => /^pt-/.test(event))?.event === 'pt-ready'
+      if (spare && !isReady) continue
       try {
         process.kill(pid, 'SIGKILL')
         outcome.kills++

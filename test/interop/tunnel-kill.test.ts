@@ -10,9 +10,9 @@ test.for(['postern', 'obfs4proxy'])(
   { timeout: SECONDS * 1000 + 60_000 },
   async (who, context) => {
     const flags = who === 'obfs4proxy' ? ['--exec', peer('obfs4proxy', context)] : []
-    const { complete, failed, codes, kills, stages } = await killLoop(SECONDS, flags)
+    const { complete, failed, codes, kills, stages } = await killLoop(SECONDS, flags, true)
     expect(complete).toBeGreaterThan(0)
-    expect(kills).toBeGreaterThan(SECONDS / 3)
+    expect(kills).toBeGreaterThan(0)
     expect(codes.filter((code) => code !== 'ECONNRESET' && code !== 'EPIPE')).toEqual([])
     if (failed > 0) expect(stages.length).toBeGreaterThan(0)
     expect(stages).not.toContain('unknown')
