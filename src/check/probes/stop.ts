@@ -137,6 +137,8 @@ const deathProbes = (role: Role): readonly Probe<PtLab>[] => [
       const script = 'exec 3<&0; "$@" <&3 3<&- & echo "$!" >&2; wait'
       const pt = await lab.launch(role, {}, undefined, ['/bin/sh', '-c', script, 'sh'])
       const line = await requireLine(pt, /^[CS]METHOD /, lab.patience)
+      await pt.settled(lab.patience)
+      await delay(QUIET)
       const pid = /^\d+/m.exec(pt.stderr)?.[0]
       lab.closers.add(() => void (pid === undefined ? undefined : spawn('kill', ['-9', pid], { stdio: 'ignore' })))
       pt.child.kill('SIGKILL')
