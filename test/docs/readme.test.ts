@@ -14,7 +14,7 @@ const pt = [process.execPath, join(root, 'dist/cli/main.js'), 'pt']
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
 const programs = [...readme.matchAll(/```js\n(.*?)```/gs)].map((match) => match[1] ?? '')
 const [parentProgram = ''] = programs
-const [flip = ''] = programs.filter((program) => program.includes('export default'))
+const flip = programs.find((program) => program.includes('export default')) ?? ''
 
 /** Inside the package, where its name leads to what was built. */
 function save(name: string, text: string): string {

@@ -30,7 +30,7 @@ export async function killLoop(seconds: number, flags: readonly string[], spare 
       await delay(1_000)
       const pid = client.events.findLast(({ event }) => event === 'pt-start')?.['pid'] as number
       // On a machine that takes more than a second to start it, a PT would never get to do anything.
-      const isReady = client.events.findLast(({ event }) => /^pt-/.test(event))?.event === 'pt-ready'
+      const isReady = client.events.findLast(({ event }) => event.startsWith('pt-'))?.event === 'pt-ready'
       if (spare && !isReady) continue
       try {
         process.kill(pid, 'SIGKILL')
