@@ -56,9 +56,9 @@ export function splitBridgeLine(line: string): BridgeFields {
   return { keyword, transport, address, fingerprint: fields.slice(0, end), args: fields.slice(end) }
 }
 
-/** Fields by white space; a placeholder such as `<IP ADDRESS>:<PORT>` stays one. */
+/** Fields by white space; a placeholder such as `<IP ADDRESS>:<PORT>` stays one. It holds no `=`: two arguments are two. */
 function withPlaceholders(line: string): string[] {
-  return line.match(/(?:<[^<>]*>|\S)+/g) ?? []
+  return line.match(/(?:<[^<>=]*>|\S)+/g) ?? []
 }
 
 /** Reads a bridge line, with or without `Bridge` before it. Throws PT_BRIDGE_LINE, and names the field. */

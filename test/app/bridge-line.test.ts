@@ -96,6 +96,11 @@ const init = fc.record(
 )
 
 describe('there and back', () => {
+  test('angle brackets of two arguments are no placeholder', () => {
+    const text = 'a 8.8.8.8:1 a=< 0=>'
+    expect(formatBridgeLine(parseBridgeLine(text))).toBe(text)
+  })
+
   test('what is written reads back as the same value, with and without Bridge', () => {
     fc.assert(
       fc.property(init, (init) => {

@@ -1,11 +1,9 @@
 /** HTTP over a connection that a transport made. */
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
-import type { IncomingMessage } from 'node:http'
-import { request } from 'node:http'
 import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
 import { addAbortSignal } from 'node:stream'
+import { readUntil } from '../../io/index.ts'
 
 export interface Download {
   readonly bytes: number
@@ -14,6 +12,8 @@ export interface Download {
 }
 
 const HOST = 'demo.postern.example'
+const EMPTY_LINE = Buffer.from('\r\n\r\n')
+const HEAD_LIMIT = 16_384
 
 /** A whole request, byte for byte as it is written. */
 export function formatRequest(path: string): Buffer {
@@ -30,10 +30,12 @@ export async function exchange(conn: Duplex, asked: Uint8Array, signal: AbortSig
 async function readUntilEnd(conn: Duplex, signal: AbortSignal): Promise<Buffer> {
   const chunks: Buffer[] = []
   for await (const chunk of addAbortSignal(signal, conn)) chunks.push(chunk as Buffer)
+  // From Node 24 on the loop leaves our own half open.
+  conn.destroy()
   return Buffer.concat(chunks)
 }
 
-/** Reads the whole body; `onProgress` hears of bytes and seconds at most ten times a second, and at the end. */
+/** Asks for `path` and reads the whole body; `onProgress` hears of bytes and seconds ten times a second, and at the end. */
 export async function download(
   conn: Duplex,
   path: string,
@@ -45,15 +47,14 @@ export async function download(
   const seconds = (): number => (performance.now() - start) / 1000
   let bytes = 0
   let shown = 0
-  // No `agent`, not even false: an agent of any kind makes its own connections and passes createConnection over.
-  const asked = request({ path, headers: { host: HOST, connection: 'close' }, createConnection: () => conn, signal })
-  asked.end()
-  const [response] = (await once(asked, 'response')) as [IncomingMessage]
-  for await (const chunk of response) {
+  conn.write(formatRequest(path))
+  await readUntil(conn, EMPTY_LINE, HEAD_LIMIT, signal)
+  for await (const chunk of addAbortSignal(signal, conn)) {
     hash.update(chunk as Buffer)
     bytes += (chunk as Buffer).length
     if (seconds() - shown > 0.1) onProgress(bytes, (shown = seconds()))
   }
+  conn.destroy()
   onProgress(bytes, seconds())
   return { bytes, sha256: hash.digest('hex'), seconds: seconds() }
 }

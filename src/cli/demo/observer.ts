@@ -1,4 +1,5 @@
 /** Whoever watches the wire between PT client and PT server: passes every byte on and keeps the first ones. */
+import type { Socket } from 'node:net'
 import { createServer, connect } from 'node:net'
 import { listen, relay } from '../../io/index.ts'
 import type { Address } from '../../ipc/index.ts'
@@ -12,7 +13,9 @@ export interface Observer extends AsyncDisposable {
 
 export async function observe(server: Address, limit: number): Promise<Observer> {
   let seen = Buffer.alloc(0)
+  const open = new Set<Socket>()
   const listener = createServer({ allowHalfOpen: true }, (conn) => {
+    open.add(conn.once('close', () => open.delete(conn)))
     conn.on('data', (chunk: Buffer) => {
       seen = Buffer.concat([seen, chunk.subarray(0, limit - seen.length)])
     })
@@ -22,6 +25,10 @@ export async function observe(server: Address, limit: number): Promise<Observer>
   return {
     address,
     seen: () => seen,
-    [Symbol.asyncDispose]: () => new Promise((resolve) => listener.close(() => resolve())),
+    [Symbol.asyncDispose]: () =>
+      new Promise((resolve) => {
+        listener.close(() => resolve())
+        for (const conn of open) conn.destroy()
+      }),
   }
 }
