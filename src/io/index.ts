@@ -1,10 +1,11 @@
 /** Streams: exact reads, codecs as streams, relaying, bounded waits, listening. */
 export type { Deadline } from './deadline.ts'
 export { deadline, delay, orAborted, withDeadline } from './deadline.ts'
-export type { Codec, PacedCodec } from './framed.ts'
-export { framed } from './framed.ts'
+export type { Codec, DirectCodec, PacedCodec } from './framed.ts'
+export { framed, withDirect } from './framed.ts'
 export { listen } from './listen.ts'
 export { firstOf } from './race.ts'
 export { readExactly, readSome, readUntil } from './read.ts'
 export type { BeforeEnd, RelayCount } from './relay.ts'
 export { relay } from './relay.ts'
+export { splice } from './splice.ts'

@@ -3,7 +3,8 @@
  */
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
-import { deadline } from '../io/index.ts'
+import type { RelayCount } from '../io/index.ts'
+import { deadline, relay, splice } from '../io/index.ts'
 import type { Connect } from '../transport.ts'
 
 export interface Handshake extends Disposable {
@@ -73,6 +74,11 @@ export function trackOpened(connect: Connect): { readonly connect: Connect; dest
       for (const conn of opened) conn.destroy()
     },
   }
+}
+
+/** Carries bytes between two streams that nobody else uses any more, until both have ended (FLOW-6). */
+export function carry(conn: Duplex, other: Duplex): Promise<RelayCount> {
+  return splice(conn, other) ?? splice(other, conn) ?? relay(conn, other)
 }
 
 /** An error that nobody listens for would end the whole process; whoever reads or writes the stream meets it as its end. */

@@ -19,7 +19,7 @@ import { hmac } from '../crypto/hmac.ts'
 import { uniformDh, uniformDhLength } from '../crypto/uniform-dh.ts'
 import { PtError } from '../error.ts'
 import type { Codec } from '../io/index.ts'
-import { readExactly } from '../io/index.ts'
+import { readExactly, withDirect } from '../io/index.ts'
 import type { Transport } from '../transport.ts'
 import type { Role } from './handshake.ts'
 import { handshake, opposite } from './handshake.ts'
@@ -40,7 +40,7 @@ export function obfs3Codec(role: Role, secret: Uint8Array, padding: Uint8Array =
   /** What arrived while the magic is still awaited. */
   let held: Buffer | undefined = Buffer.alloc(0)
 
-  return {
+  return withDirect({
     encode(payload) {
       if (payload.length === 0) return payload
       const bytes = encrypt(payload)
@@ -59,7 +59,7 @@ export function obfs3Codec(role: Role, secret: Uint8Array, padding: Uint8Array =
       held = undefined
       return [decrypt(surplus)]
     },
-  }
+  })
 }
 
 /** Where the application's bytes begin, if the magic has arrived. Throws PT_HANDSHAKE once it can no longer come. */
