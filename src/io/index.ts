@@ -1,6 +1,6 @@
 /** Streams: exact reads, codecs as streams, relaying, bounded waits, listening. */
 export type { Deadline } from './deadline.ts'
-export { deadline, delay, orAborted, withDeadline } from './deadline.ts'
+export { closeAfter, deadline, delay, orAborted, withDeadline } from './deadline.ts'
 export type { Codec, DirectCodec, PacedCodec } from './framed.ts'
 export { framed, withDirect } from './framed.ts'
 export { listen } from './listen.ts'

@@ -17,9 +17,8 @@ export interface Handshake extends Disposable {
  * counts as hanging up too: a parent that closes its SOCKS connection is seen as a FIN only.
  */
 export function beginHandshake(conn: Duplex, ms: number, what: string, watchEnd: boolean): Handshake {
-  const gone = new AbortController()
-  const limit = deadline(ms, what, gone.signal)
-  const hangup = (): void => gone.abort(new PtError('PT_CLOSED', 'the connection was closed during the handshake'))
+  const limit = deadline(ms, what)
+  const hangup = (): void => limit.abort(new PtError('PT_CLOSED', 'the connection was closed during the handshake'))
   // read(0) takes nothing, and lets the stream say that it has ended.
   const look = (): void => void conn.read(0)
   conn.once('close', hangup)
