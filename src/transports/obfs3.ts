@@ -12,10 +12,11 @@
  *
  * A side that has nothing to say never sends its magic, so nobody waits for it before reporting success.
  */
-import { randomBytes, randomInt } from 'node:crypto'
+import { randomInt } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import { counterMode } from '../crypto/counter-mode.ts'
 import { hmac } from '../crypto/hmac.ts'
+import { randomPiece } from '../crypto/random.ts'
 import { uniformDh, uniformDhLength } from '../crypto/uniform-dh.ts'
 import { PtError } from '../error.ts'
 import type { Codec } from '../io/index.ts'
@@ -29,7 +30,7 @@ const magicLength = 32
 const maxPadding = 8194
 const timeout = 30_000
 
-const randomPadding = (): Buffer => randomBytes(randomInt(maxPadding / 2 + 1))
+const randomPadding = (): Buffer => randomPiece(randomInt(maxPadding / 2 + 1))
 
 /** The codec of `role` behind the key exchange. `padding` goes in front of the magic. */
 export function obfs3Codec(role: Role, secret: Uint8Array, padding: Uint8Array = randomPadding()): Codec {
