@@ -6,6 +6,7 @@
  * Node 20 to 26; where one is missing, nothing is read this way, and the streams carry the bytes.
  */
 import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 
 interface Handle {
   readonly reading: boolean
@@ -45,6 +46,20 @@ export function shareReads(socket: Socket, memory: Uint8Array, take: TakeRead): 
   const { kBuffer, kBufferCb, kBufferGen } = fields
   Object.assign(socket, { [kBuffer]: memory, [kBufferCb]: take, [kBufferGen]: null })
   handleOf(socket)?.useUserBuffer(memory)
+}
+
+/** As much as the system gives Node at a time. */
+const CHUNK_LENGTH = 65_536
+let chunk: Buffer | undefined
+
+/**
+ * A socket's reads become chunks of the length of what came, instead of a buffer of 64 KiB each that is cut to it: for
+ * handshakes, which read little and often. Nothing else changes; where this Node cannot do it, nothing at all.
+ */
+export function leanReads(socket: Duplex): void {
+  if (!canShareReads(socket)) return
+  const memory = (chunk ??= Buffer.allocUnsafeSlow(CHUNK_LENGTH))
+  shareReads(socket, memory, (length) => socket.push(Buffer.from(memory.subarray(0, length))))
 }
 
 /** Starts reading, or does so again after `take` has stopped it. */

@@ -8,7 +8,7 @@ import type { Server, Socket } from 'node:net'
 import { createServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { stageOf } from '../error.ts'
-import { listen } from '../io/index.ts'
+import { leanReads, listen } from '../io/index.ts'
 import type { SocksRequest } from '../socks/index.ts'
 import { acceptSocks } from '../socks/index.ts'
 import type { Client, Connect, Report } from '../transport.ts'
@@ -82,6 +82,7 @@ interface Service {
 async function serve(conn: Socket, service: Service): Promise<void> {
   const { name, config } = service
   ignoreErrors(conn)
+  leanReads(conn)
   const admission = config.connections.admit(conn)
   if (admission === undefined) return config.reporter.log('warning', `${name}: ${TOO_MANY}`)
   let request: SocksRequest

@@ -8,7 +8,7 @@ import type { Server as Listener, Socket } from 'node:net'
 import { createServer, isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { connectExtOrPort } from '../extor/index.ts'
-import { listen } from '../io/index.ts'
+import { leanReads, listen } from '../io/index.ts'
 import type { Address, Destination, ServerTransport } from '../ipc/index.ts'
 import { Args, DEFAULT_BIND_ADDRESS, formatAddress } from '../ipc/index.ts'
 import type { Connect, Report, Server } from '../transport.ts'
@@ -102,6 +102,7 @@ interface Service {
 async function serve(conn: Socket, service: Service): Promise<void> {
   const { report, config } = service
   ignoreErrors(conn)
+  leanReads(conn)
   const admission = config.connections.admit(conn)
   if (admission === undefined) return report.log('warning', TOO_MANY)
   const userAddr = addressOf(conn)
@@ -133,6 +134,7 @@ async function forward(conn: Socket, userAddr: string | undefined, service: Serv
   const { signal } = handshake
   try {
     const application = ignoreErrors(await config.connect(formatAddress(destination.address), signal))
+    leanReads(application)
     if (destination.type === 'orPort') return application
     const { cookieFile } = destination
     try {

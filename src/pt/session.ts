@@ -4,7 +4,7 @@
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
 import type { RelayCount } from '../io/index.ts'
-import { deadline, relay, splice } from '../io/index.ts'
+import { deadline, leanReads, relay, splice } from '../io/index.ts'
 import type { Connect } from '../transport.ts'
 
 export interface Handshake extends Disposable {
@@ -63,6 +63,7 @@ export function trackOpened(connect: Connect): { readonly connect: Connect; dest
   return {
     async connect(target, signal) {
       const conn = ignoreErrors(await connect(target, signal))
+      leanReads(conn)
       if (over) conn.destroy()
       opened.add(conn)
       conn.once('close', () => opened.delete(conn))
