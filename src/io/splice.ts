@@ -110,7 +110,7 @@ abstract class Lane {
   }
 
   watch(): void {
-    this.from.once('end', () => this.#ended()).once('close', () => this.#closed())
+    this.from.on('end', () => this.#ended()).on('close', () => this.#splice.closed(this))
   }
 
   start(): void {
@@ -173,10 +173,6 @@ abstract class Lane {
     } catch (error) {
       this.from.destroy(error as Error)
     }
-  }
-
-  #closed(): void {
-    this.#splice.closed(this)
   }
 }
 

@@ -78,7 +78,7 @@ interface Service {
   readonly config: ClientConfig
 }
 
-/** Serves one connection of the parent; never rejects. */
+/** Serves one connection of the parent up to where it carries traffic; never rejects. */
 async function serve(conn: Socket, service: Service): Promise<void> {
   const { name, config } = service
   ignoreErrors(conn)
@@ -98,7 +98,8 @@ async function serve(conn: Socket, service: Service): Promise<void> {
     request.grant()
     admission.established()
     report.status([...addressOf(request, config), ['CONNECT', 'Success']])
-    await carry(conn, bridge).catch((error: unknown) => report.log('debug', `connection ended: ${messageOf(error)}`))
+    // Not awaited: what this function holds is not needed as long as the connection lives.
+    carry(conn, bridge).catch((error: unknown) => report.log('debug', `connection ended: ${messageOf(error)}`))
   } catch (error) {
     const hungUp = conn.destroyed || conn.readableEnded
     request.refuse(error)

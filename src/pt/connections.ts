@@ -67,7 +67,7 @@ export function createConnections(limits: ConnectionLimits = {}): Connections {
     handshakes++
     total.admitted++
     open.add(conn)
-    conn.once('close', () => {
+    conn.on('close', () => {
       leaveHandshake('failed')
       open.delete(conn)
       if (open.size === 0) whenEmpty?.()

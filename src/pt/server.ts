@@ -98,7 +98,10 @@ interface Service {
   readonly config: ServerConfig
 }
 
-/** Serves one client; never rejects. A failed handshake says nothing to the client (no probe learns from it). */
+/**
+ * Serves one client up to where it carries traffic; never rejects. A failed handshake says nothing to the client (no probe
+ * learns from it).
+ */
 async function serve(conn: Socket, service: Service): Promise<void> {
   const { report, config } = service
   ignoreErrors(conn)
@@ -106,18 +109,20 @@ async function serve(conn: Socket, service: Service): Promise<void> {
   const admission = config.connections.admit(conn)
   if (admission === undefined) return report.log('warning', TOO_MANY)
   const userAddr = addressOf(conn)
+  const ended = (error: unknown): void => report.log('debug', `connection ended: ${messageOf(error)}`)
+  let client: Duplex | undefined
   try {
-    const client = await accept(conn, service)
+    client = await accept(conn, service)
     admission.established()
-    try {
-      await carry(client, await forward(conn, userAddr, service))
-    } finally {
-      client.destroy()
-    }
+    const application = await forward(conn, userAddr, service)
+    // Not awaited: what this function holds is not needed as long as the connection lives.
+    carry(client, application)
+      .catch(ended)
+      .finally(() => conn.destroy())
   } catch (error) {
-    report.log('debug', `connection ended: ${messageOf(error)}`)
-  } finally {
+    client?.destroy()
     conn.destroy()
+    ended(error)
   }
 }
 

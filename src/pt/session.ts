@@ -66,7 +66,7 @@ export function trackOpened(connect: Connect): { readonly connect: Connect; dest
       leanReads(conn)
       if (over) conn.destroy()
       opened.add(conn)
-      conn.once('close', () => opened.delete(conn))
+      conn.on('close', () => opened.delete(conn))
       return conn
     },
     destroyAll() {
@@ -83,5 +83,7 @@ export function carry(conn: Duplex, other: Duplex): Promise<RelayCount> {
 
 /** An error that nobody listens for would end the whole process; whoever reads or writes the stream meets it as its end. */
 export function ignoreErrors<Stream extends Duplex>(stream: Stream): Stream {
-  return stream.on('error', () => undefined)
+  return stream.on('error', ignore)
 }
+
+function ignore(): void {}

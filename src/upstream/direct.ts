@@ -47,21 +47,23 @@ export function connectIp(
     const limit = ms === undefined ? undefined : closeAfter(socket, ms, 'the connection')
     const settle = (act: () => void): void => {
       limit?.[Symbol.dispose]()
-      socket.off('connect', connected)
+      // An error that comes while nobody reads or writes would else find no listener and end the process.
+      socket.off('connect', connected).off('error', failed).on('error', ignore)
       signal.removeEventListener('abort', abort)
       act()
     }
     const connected = (): void => settle(() => resolve(socket))
+    const failed = (error: Error): void => settle(() => reject(addressless(error)))
     const abort = (): void => {
       socket.destroy()
       settle(() => reject(signal.reason as Error))
     }
     signal.addEventListener('abort', abort)
-    socket.once('connect', connected)
-    // Stays: an error that comes while nobody reads or writes would else find no listener and end the process.
-    socket.on('error', (error) => settle(() => reject(addressless(error))))
+    socket.on('connect', connected).on('error', failed)
   })
 }
+
+function ignore(): void {}
 
 /** A system error as it may be shown: the same `code`, `errno` and `syscall`, and no address nor host name. */
 export function addressless(error: unknown): unknown {

@@ -30,26 +30,59 @@ export interface CodecOptions {
 }
 
 export function obfs4Codec(options: CodecOptions): Codec | PacedCodec {
-  const { sealer, opener, iatMode, shape, environment } = options
-  const take = takeSeed(options)
-  const reading = { decode: (chunk: Uint8Array) => opener.payloads(chunk, take), end: () => end(opener) }
-  const padding = (payload: Uint8Array): number[] => burstPadding(framesLength(payload.length), shape().length())
-  const padded = (payload: Uint8Array): Buffer => sealer.burst(payload, padding(payload))
-  if (iatMode === 0) {
-    const { memory } = environment.frameKernel()
-    const direct: DirectCodec = {
-      input: memory.input,
-      encode: (payload) => sealer.burstView(payload, padding(payload)),
-      decode: (chunk) => opener.payloadViews(chunk, take),
-      end: reading.end,
-      ...(memory.hold && { hold: () => memory.hold!() }),
-    }
-    return { encode: padded, ...reading, direct }
+  return options.iatMode === 0 ? new BurstCodec(options) : pacedCodec(options)
+}
+
+/** iat-mode 0: a write is a burst. */
+class BurstCodec implements Codec {
+  protected readonly options: CodecOptions
+
+  constructor(options: CodecOptions) {
+    this.options = options
   }
+
+  get direct(): DirectCodec {
+    return new DirectBurstCodec(this.options)
+  }
+
+  encode(payload: Uint8Array): Uint8Array {
+    return this.options.sealer.burst(payload, padding(this.options, payload))
+  }
+
+  decode(chunk: Uint8Array): Iterable<Uint8Array> {
+    return this.options.opener.payloads(chunk, seedTaker(this.options))
+  }
+
+  end(): void {
+    end(this.options.opener)
+  }
+}
+
+/** The same in the kernel's memory. */
+class DirectBurstCodec extends BurstCodec implements DirectCodec {
+  get input(): Uint8Array {
+    return this.options.environment.frameKernel().memory.input
+  }
+
+  override encode(payload: Uint8Array): Uint8Array {
+    return this.options.sealer.burstView(payload, padding(this.options, payload))
+  }
+
+  override decode(chunk: Uint8Array): Iterable<Uint8Array> {
+    return this.options.opener.payloadViews(chunk, seedTaker(this.options))
+  }
+
+  hold(): () => void {
+    return this.options.environment.frameKernel().memory.hold?.() ?? nothingHeld
+  }
+}
+
+function pacedCodec(options: CodecOptions): PacedCodec {
+  const { sealer, opener, iatMode, shape, environment } = options
   const pause = pauses(environment)
   const cut = (payload: Uint8Array): Iterable<Buffer> =>
     iatMode === 1
-      ? framePieces(padded(payload))
+      ? framePieces(sealer.burst(payload, padding(options, payload)))
       : randomPieces(
           sealer.burst(payload, []),
           () => shape().length(),
@@ -62,16 +95,24 @@ export function obfs4Codec(options: CodecOptions): Codec | PacedCodec {
         await pause(shape())
       }
     },
-    ...reading,
+    decode: (chunk) => opener.payloads(chunk, seedTaker(options)),
+    end: () => end(opener),
   }
 }
 
-function takeSeed({ onSeed }: CodecOptions): TakePacket {
-  // Packets of other types are not ours to understand.
+/** What brings the burst of `payload` to a length of this side's shape. */
+function padding({ shape }: CodecOptions, payload: Uint8Array): number[] {
+  return burstPadding(framesLength(payload.length), shape().length())
+}
+
+/** Packets of other types are not ours to understand. */
+function seedTaker({ onSeed }: CodecOptions): TakePacket {
   return (type, payload) => {
     if (type === packetTypes.seed && payload.length === drbgSeedLength) onSeed?.(payload)
   }
 }
+
+function nothingHeld(): void {}
 
 function end(opener: FrameOpener): void {
   if (opener.pending) throw new PtError('PT_CLOSED', 'the connection was closed in the middle of a frame')
