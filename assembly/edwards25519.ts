@@ -31,9 +31,11 @@ const T: usize = 3 * ELEMENT
 const POINT: usize = 4 * ELEMENT
 const ENTRY: usize = 3 * ELEMENT
 /** Entries of a row, 1-fold to 8-fold. */
-const COLUMNS = 8
-const LOW_ROW = 32
-const ENTRIES = (LOW_ROW + 1) * COLUMNS
+const COLUMNS: usize = 8
+const ROWS: usize = 33
+const LOW_ROW: usize = 32
+/** Of the points of a row. */
+const ROW: usize = COLUMNS * POINT
 
 const TABLE: usize = memory.data(31_680, 16)
 /** The points that the table is made of, and the products of their Z up to each. */
@@ -42,7 +44,6 @@ const PRODUCTS: usize = memory.data(10_560, 16)
 const CHOSEN: usize = memory.data(120, 16)
 const NEGATIVE: usize = memory.data(40, 16)
 const DIGITS: usize = memory.data(64, 16)
-const STEP: usize = memory.data(160, 16)
 const E: usize = memory.data(40, 16)
 const F: usize = memory.data(40, 16)
 const G: usize = memory.data(40, 16)
@@ -101,71 +102,69 @@ function setPoint(point: usize, x: usize, y: usize): void {
   multiply(point + T, x, y)
 }
 
-/** The entry of a point, for 1/Z. */
-function setEntry(entry: usize, point: usize, inverseOfZ: usize): void {
-  multiply(E, point, inverseOfZ)
-  multiply(F, point + Y, inverseOfZ)
+/** The entry of a point that has 1/Z in place of Z. E and F are its x and y then. */
+function setEntry(entry: usize, point: usize): void {
+  multiply(E, point, point + Z)
+  multiply(F, point + Y, point + Z)
   add(entry, F, E)
   subtract(entry + ELEMENT, F, E)
   multiply(entry + 2 * ELEMENT, E, F)
   multiply(entry + 2 * ELEMENT, entry + 2 * ELEMENT, D2)
 }
 
-/** Row `row` of POINTS: the multiples of the point in STEP, which has to have Z = 1. */
-function setRow(row: i32): void {
-  const first = POINTS + <usize>(row * COLUMNS) * POINT
-  setEntry(CHOSEN, STEP, ONE)
-  memory.copy(first, STEP, POINT)
-  for (let i = 1; i < COLUMNS; i++) {
-    const point = first + <usize>i * POINT
+/** Puts 1/Z in place of Z, in `count` points of which one is every `step` bytes; by one inversion for all of them. */
+function invertZ(first: usize, step: usize, count: usize): void {
+  let product = ONE
+  for (let i: usize = 0; i < count; i++) {
+    const next = PRODUCTS + i * ELEMENT
+    multiply(next, product, first + i * step + Z)
+    product = next
+  }
+  // 1 over the product of all up to the current one.
+  const inverse = H
+  invert(inverse, product)
+  for (let i = count; i-- > 0;) {
+    const z = first + i * step + Z
+    multiply(G, inverse, i == 0 ? ONE : PRODUCTS + (i - 1) * ELEMENT)
+    multiply(inverse, inverse, z)
+    copy(z, G)
+  }
+}
+
+/** The multiples of a row's first point, which has 1/Z in place of Z. */
+function setRow(first: usize): void {
+  setEntry(CHOSEN, first)
+  setPoint(first, E, F)
+  for (let point = first + POINT; point < first + ROW; point += POINT) {
     memory.copy(point, point - POINT, POINT)
     addEntry(point, CHOSEN)
   }
 }
 
-/** The table; one inversion for all of its points. */
 function makeTable(): void {
-  setPoint(STEP, BASE_X, BASE_Y)
-  for (let row = 0; row < LOW_ROW; row++) {
-    setRow(row)
-    for (let i = 0; i < 8; i++) double(STEP)
-    normalize(STEP)
+  const low = POINTS + LOW_ROW * ROW
+  setPoint(low, LOW_X, LOW_Y)
+  setPoint(POINTS, BASE_X, BASE_Y)
+  for (let first = POINTS + ROW; first < low; first += ROW) {
+    memory.copy(first, first - ROW, POINT)
+    for (let i = 0; i < 8; i++) double(first)
   }
-  setPoint(STEP, LOW_X, LOW_Y)
-  setRow(LOW_ROW)
-  let product = ONE
-  for (let i = 0; i < ENTRIES; i++) {
-    const next = PRODUCTS + <usize>i * ELEMENT
-    multiply(next, product, POINTS + <usize>i * POINT + Z)
-    product = next
-  }
-  const inverse = H
-  invert(inverse, product)
-  for (let i = ENTRIES - 1; i >= 0; i--) {
-    const point = POINTS + <usize>i * POINT
-    multiply(G, inverse, i == 0 ? ONE : PRODUCTS + <usize>(i - 1) * ELEMENT)
-    multiply(inverse, inverse, point + Z)
-    setEntry(TABLE + <usize>i * ENTRY, point, G)
-  }
+  invertZ(POINTS, ROW, ROWS)
+  for (let first = POINTS; first <= low; first += ROW) setRow(first)
+  invertZ(POINTS, POINT, ROWS * COLUMNS)
+  for (let i: usize = 0; i < ROWS * COLUMNS; i++) setEntry(TABLE + i * ENTRY, POINTS + i * POINT)
   isTableReady = true
 }
 
-function normalize(point: usize): void {
-  invert(G, point + Z)
-  multiply(E, point, G)
-  multiply(F, point + Y, G)
-  setPoint(point, E, F)
-}
-
 /** CHOSEN = digit times the row's point, for a digit of -8 to 8. Reads the whole row, whatever the digit. */
-function chooseEntry(row: i32, digit: i32): void {
+function chooseEntry(row: usize, digit: i32): void {
   const sign = digit >> 31
   const size = (digit ^ sign) - sign
   copy(CHOSEN, ONE)
   copy(CHOSEN + ELEMENT, ONE)
   copy(CHOSEN + 2 * ELEMENT, ZERO)
-  let entry = TABLE + <usize>(row * COLUMNS) * ENTRY
-  for (let i = 1; i <= COLUMNS; i++) {
+  let entry = TABLE + row * COLUMNS * ENTRY
+  for (let i = 1; i <= <i32>COLUMNS; i++) {
     const keep = isNot(size, i)
     for (let at: usize = 0; at < ENTRY; at += 8) {
       store<u64>(CHOSEN + at, (load<u64>(CHOSEN + at) & keep) | (load<u64>(entry + at) & ~keep))
@@ -200,13 +199,13 @@ export function multiplyBase(point: usize, scalar: usize, low: i32): void {
   if (!isTableReady) makeTable()
   setDigits(scalar)
   setPoint(point, ZERO, ONE)
-  for (let i = 1; i < 64; i += 2) {
-    chooseEntry(i >> 1, load<i8>(DIGITS + <usize>i))
+  for (let i: usize = 1; i < 64; i += 2) {
+    chooseEntry(i >> 1, load<i8>(DIGITS + i))
     addEntry(point, CHOSEN)
   }
   for (let i = 0; i < 4; i++) double(point)
-  for (let i = 0; i < 64; i += 2) {
-    chooseEntry(i >> 1, load<i8>(DIGITS + <usize>i))
+  for (let i: usize = 0; i < 64; i += 2) {
+    chooseEntry(i >> 1, load<i8>(DIGITS + i))
     addEntry(point, CHOSEN)
   }
   chooseEntry(LOW_ROW, low)

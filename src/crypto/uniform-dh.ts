@@ -14,17 +14,11 @@
  */
 import { getDiffieHellman, randomInt } from 'node:crypto'
 import { PtError } from '../error.ts'
+import type { HalfKey } from './dh-half-key.ts'
+import { freshHalf } from './dh-half-key.ts'
 
 /** The bytes of a public key and of a secret. */
 export const uniformDhLength = 192
-
-/** The part of node:crypto's DiffieHellman that is used here: an exponent h that stays inside. */
-export interface HalfKey {
-  /** g^h mod p, with or without zeros in front. */
-  getPublicKey(): Buffer
-  /** peer^h mod p. */
-  computeSecret(peer: Uint8Array): Buffer
-}
 
 /** A key pair for one handshake. */
 export interface UniformDh {
@@ -48,13 +42,6 @@ export function uniformDh(half: HalfKey = freshHalf(), coin: number = randomInt(
     publicKey: toBytes(coin === 0 ? square : p - square),
     secret: (peer) => rightAligned(half.computeSecret(toBytes(requirePublic(peer, p) ** 2n % p))),
   }
-}
-
-function freshHalf(): HalfKey {
-  // getDiffieHellman, never createDiffieHellman(prime): newer versions of Node test such a prime on use, for 0.1 s.
-  const half = getDiffieHellman('modp5')
-  half.generateKeys()
-  return half
 }
 
 /** 0, 1 and p − 1 would make the secret known to everyone, and no honest peer sends p or more. */

@@ -30,6 +30,8 @@ const poolSize = 32
 const slice = 0.5
 /** How long the loop is left alone between two slices while nobody waits, in ms: handshakes come first. Some 2,000 pairs a second. */
 const leisure = 2
+/** How long it is left alone at the start, in ms: a launch comes first, and where someone wants a pair nothing rests. */
+const grace = 20
 
 /** One attempt at a pair; undefined for every second one. */
 export function attemptPair(seed: Uint8Array): EphemeralPair | undefined {
@@ -56,7 +58,7 @@ export function makeKeyPool(randomBytes: (length: number) => Uint8Array, size: n
     }
     schedule()
   }
-  const schedule = (): void => {
+  const schedule = (rest = leisure): void => {
     if (waiting.length > 0) {
       // Between two slices the loop turns once: connections that are being served go on.
       soon ??= setImmediate(() => {
@@ -68,14 +70,14 @@ export function makeKeyPool(randomBytes: (length: number) => Uint8Array, size: n
       timer ??= setTimeout(() => {
         timer = undefined
         fill(() => pairs.length < size)
-      }, leisure).unref()
+      }, rest).unref()
     }
   }
   return {
     get ready() {
       return pairs.length
     },
-    warm: schedule,
+    warm: () => schedule(grace),
     async take() {
       const pair = pairs.pop()
       if (pair !== undefined) {
