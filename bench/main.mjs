@@ -30,7 +30,7 @@ async function main() {
   const { loadgen, relay } = compile(makeFolder())
   if (flags.build) {
     install()
-    build()
+    await build()
   }
   const all = [...candidates({ relay, peer: flags.obfs4proxy }), ...extra]
   const find = (name) => all.find((candidate) => candidate.name === name)
