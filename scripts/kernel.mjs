@@ -1,23 +1,47 @@
-// The frame kernel: AssemblyScript of assembly/ to WebAssembly, which lies in the sources as a module of base64, so that they run
-// without a build. With --check it writes nothing, and fails where the module is not what would be written.
+// The kernels: AssemblyScript of assembly/ to WebAssembly, which lies in the sources as modules of base64, so that they run without a
+// build. With --check it writes nothing, and fails where a module is not what would be written. With --traced and an entry it prints a
+// module that calls out at each access to memory and at each place where its code divides; for tests.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from './setup.mjs'
 
 const folder = join(root, 'assembly')
-const target = join(root, 'src/crypto/kernel/binary.ts')
-/** 16 MiB, which does not grow: to grow would take the memory away from all that look at it. */
-const pages = '256'
-const options = ['--enable', 'simd', '--enable', 'bulk-memory', '-O3', '--noAssert', '--runtime', 'stub']
+const options = ['--enable', 'bulk-memory', '-O3', '--noAssert', '--runtime', 'stub']
 
-/** The module as the sources make it. */
-async function kernelModule() {
+/** Their memory does not grow: to grow would take it away from all that look at it. */
+const kernels = [
+  {
+    entry: 'frames.ts',
+    name: 'frameKernelBase64',
+    target: 'src/crypto/kernel/binary.ts',
+    /** 16 MiB */
+    pages: 256,
+    options: ['--enable', 'simd'],
+  },
+  {
+    entry: 'elligator2.ts',
+    name: 'elligatorKernelBase64',
+    target: 'src/crypto/elligator2/binary.ts',
+    /** 128 KiB, which the table of multiples and what it is made of need */
+    pages: 2,
+    options: [],
+  },
+]
+
+/** The module of a kernel, as the sources make it. */
+async function compile(kernel, more = []) {
   const { default: asc } = await import('assemblyscript/asc')
   const { secretbox } = await import('../assembly/secretbox.mjs')
-  const written = new Map([['secretbox.ts', secretbox]])
+  const { field25519 } = await import('../assembly/field25519.mjs')
+  const written = new Map([
+    ['secretbox.ts', secretbox],
+    ['field25519.ts', field25519],
+  ])
+  const pages = String(kernel.pages)
+  const memory = ['--initialMemory', pages, '--maximumMemory', pages]
   let binary
   const { error } = await asc.main(
-    ['frames.ts', '--outFile', 'frames.wasm', ...options, '--initialMemory', pages, '--maximumMemory', pages],
+    [kernel.entry, '--outFile', 'kernel.wasm', ...options, ...kernel.options, ...memory, ...more],
     {
       readFile: (name) => written.get(name) ?? readOr(join(folder, name)),
       writeFile: (_name, bytes) => (binary = bytes),
@@ -25,8 +49,8 @@ async function kernelModule() {
       stderr: process.stderr,
     },
   )
-  if (error) throw new Error(`the frame kernel cannot be compiled: ${error.message}`)
-  return moduleText(Buffer.from(binary).toString('base64'))
+  if (error) throw new Error(`${kernel.entry} cannot be compiled: ${error.message}`)
+  return Buffer.from(binary).toString('base64')
 }
 
 function readOr(path) {
@@ -38,13 +62,24 @@ function readOr(path) {
   }
 }
 
-function moduleText(base64) {
-  return `// Written by scripts/kernel.mjs from assembly/; change those instead.\nexport const frameKernelBase64: string =\n  '${base64}'\n`
+function moduleText(name, base64) {
+  return `// Written by scripts/kernel.mjs from assembly/; change those instead.\nexport const ${name}: string =\n  '${base64}'\n`
 }
 
-const text = await kernelModule()
-if (process.argv[2] !== '--check') writeFileSync(target, text)
-else if (readFileSync(target, 'utf8') !== text) {
-  console.error('src/crypto/kernel/binary.ts is stale: npm run kernel writes it')
-  process.exitCode = 1
+async function update(kernel, check) {
+  const text = moduleText(kernel.name, await compile(kernel))
+  const target = join(root, kernel.target)
+  if (!check) writeFileSync(target, text)
+  else if (readOr(target) !== text) {
+    console.error(`${kernel.target} is stale: npm run kernel writes it`)
+    process.exitCode = 1
+  }
+}
+
+const [mode, entry] = process.argv.slice(2)
+if (mode === '--traced') {
+  const kernel = kernels.find((one) => one.entry === entry)
+  process.stdout.write(await compile(kernel, ['--runPasses', 'instrument-memory,log-execution']))
+} else {
+  for (const kernel of kernels) await update(kernel, mode === '--check')
 }

@@ -49,9 +49,23 @@ export interface NtorClientOptions {
 export function ntorClient({ nodeId, identity, ephemeral, peer }: NtorClientOptions): NtorResult | undefined {
   const secrets = [
     x25519(ephemeral.privateKey, x25519PublicKey(peer)),
-    x25519(ephemeral.privateKey, x25519PublicKey(identity)),
+    x25519(ephemeral.privateKey, identityKey(identity)),
   ]
   return finish(secrets, [identity, identity, ephemeral.publicKey, peer, protoId, nodeId])
+}
+
+/** Identities that were dialled before: reading a key costs a tenth of using it, and a client has few bridges. */
+const identityKeys = new Map<string, KeyObject>()
+const maxIdentityKeys = 64
+
+function identityKey(identity: Uint8Array): KeyObject {
+  const name = Buffer.from(identity).toString('latin1')
+  const known = identityKeys.get(name)
+  if (known !== undefined) return known
+  if (identityKeys.size === maxIdentityKeys) identityKeys.clear()
+  const key = x25519PublicKey(identity)
+  identityKeys.set(name, key)
+  return key
 }
 
 export interface NtorServerOptions {

@@ -3,10 +3,13 @@
  *
  * AbortSignal.any is not used: on Node 20 each call leaves an entry on a long-lived parent signal.
  */
+import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
 
 export interface Deadline extends Disposable {
   readonly signal: AbortSignal
+  /** Aborts the signal now. */
+  abort(reason: Error): void
   /** Ends the time limit; the signal still follows its parent until disposed. */
   clear(): void
 }
@@ -16,18 +19,32 @@ export function deadline(ms: number, what: string, parent?: AbortSignal): Deadli
   const controller = new AbortController()
   const follow = (): void => controller.abort(parent?.reason)
   const timer = setTimeout(() => {
-    controller.abort(new PtError('PT_TIMEOUT', `${what} took longer than ${ms / 1000} s`))
+    controller.abort(tookTooLong(ms, what))
   }, ms)
   if (parent?.aborted) follow()
   parent?.addEventListener('abort', follow, { once: true })
   return {
     signal: controller.signal,
+    abort: (reason) => controller.abort(reason),
     clear: () => clearTimeout(timer),
     [Symbol.dispose]: () => {
       clearTimeout(timer)
       parent?.removeEventListener('abort', follow)
     },
   }
+}
+
+/**
+ * Destroys `conn` with PT_TIMEOUT (`what` took longer) unless it is disposed of within `ms` milliseconds: for a handshake that
+ * could not go on without its connection. It costs a fifth of what a signal does.
+ */
+export function closeAfter(conn: Duplex, ms: number, what: string): Disposable {
+  const timer = setTimeout(() => conn.destroy(tookTooLong(ms, what)), ms)
+  return { [Symbol.dispose]: () => clearTimeout(timer) }
+}
+
+function tookTooLong(ms: number, what: string): PtError {
+  return new PtError('PT_TIMEOUT', `${what} took longer than ${ms / 1000} s`)
 }
 
 /** Runs `act` under a deadline and disposes of it afterwards. */

@@ -6,6 +6,9 @@
 import { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
 
+/** Twice as many bytes in a read save a twentieth of the work, and wait twice as long in memory. */
+const INPUT_LENGTH = 131_072
+
 /** Recodes one connection. Bytes in, bytes out; no stream, no clock. */
 export interface Codec {
   /** Application bytes in, wire bytes out. */
@@ -14,10 +17,31 @@ export interface Codec {
   decode(chunk: Uint8Array): Iterable<Uint8Array>
   /** The peer has sent its last byte. Throwing says that it ended in the middle of a frame. */
   end?(): void
+  /** The same without streams between, for splice(); the two may not be mixed. */
+  readonly direct?: DirectCodec
+}
+
+/** A codec that works in memory which all its connections share, each for the length of one call. */
+export interface DirectCodec extends Omit<Codec, 'direct'> {
+  /** Bytes are read to here; encode() and decode() are given views of it, and keep none. */
+  readonly input: Uint8Array
+  /**
+   * Present where encode() and decode() give views, which the next call overwrites. Keeps what was given last, until the
+   * function that it returns is called.
+   */
+  hold?(): () => void
+}
+
+let input: Uint8Array | undefined
+
+/** A codec that keeps nothing it is given, and whose results are its own, as one that can be spliced. */
+export function withDirect(codec: Codec): Codec {
+  input ??= Buffer.allocUnsafeSlow(INPUT_LENGTH)
+  return { ...codec, direct: { ...codec, input } }
 }
 
 /** A codec that chooses when it sends: what one write makes goes out in pieces, and the next write waits for the last one. */
-export interface PacedCodec extends Omit<Codec, 'encode'> {
+export interface PacedCodec extends Omit<Codec, 'encode' | 'direct'> {
   /** `write` resolves once `conn` has passed the bytes on. Rejecting is fatal to the stream. */
   send(payload: Uint8Array, write: (bytes: Uint8Array) => Promise<void>): Promise<void>
 }
@@ -30,9 +54,32 @@ export function framed(conn: Duplex, codec: Codec | PacedCodec): Duplex {
   return new FramedStream(conn, codec)
 }
 
+/** A codec that can do without streams, and the connection under it. */
+export interface Unframed<Conn extends Duplex> {
+  readonly conn: Conn
+  readonly codec: DirectCodec
+}
+
+/**
+ * Takes a framed stream apart that nobody has used yet; it is of no use from then on, but for destroying the connection.
+ * Undefined, and nothing done, where its codec cannot do it or the connection is not `usable`.
+ */
+export function unframe<Conn extends Duplex>(
+  stream: Duplex,
+  usable: (conn: Duplex) => conn is Conn,
+): Unframed<Conn> | undefined {
+  return stream instanceof FramedStream ? stream.unframe(usable) : undefined
+}
+
 class FramedStream extends Duplex {
   readonly #conn: Duplex
   readonly #codec: Codec | PacedCodec
+  readonly #listeners: Readonly<Record<string, (error: Error) => void>> = {
+    end: () => this.#end(),
+    drain: () => this.#drained(),
+    error: (error) => this.#fail(error),
+    close: () => this.#closed(),
+  }
   #decoding = false
   /** Nothing more is decoded; the stream ends with #failure, if any, once the reader has caught up. */
   #failed = false
@@ -44,16 +91,22 @@ class FramedStream extends Duplex {
     super({ allowHalfOpen: true })
     this.#conn = conn
     this.#codec = codec
-    conn
-      .pause()
-      .on('end', () => this.#end())
-      .on('drain', () => this.#drained())
-      .on('error', (error) => this.#fail(error))
-      .on('close', () => this.#closed())
+    conn.pause()
+    for (const event in this.#listeners) conn.on(event, this.#listeners[event]!)
     // A handshake may have read up to the very end; these events have then been emitted already.
     if (conn.readableEnded) this.#end()
     if (conn.errored) this.#fail(conn.errored)
     else if (conn.closed) this.#closed()
+  }
+
+  unframe<Conn extends Duplex>(usable: (conn: Duplex) => conn is Conn): Unframed<Conn> | undefined {
+    const conn = this.#conn
+    const codec = 'encode' in this.#codec ? this.#codec.direct : undefined
+    const untouched = !this.#decoding && !this.#failed && this.#waiting === undefined && !this.writableEnded
+    if (!untouched || this.destroyed || conn.readableEnded || codec === undefined || !usable(conn)) return undefined
+    this.#failed = true
+    for (const event in this.#listeners) conn.off(event, this.#listeners[event]!)
+    return { conn, codec }
   }
 
   readonly #decode = (chunk: Uint8Array): void => {

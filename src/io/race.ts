@@ -9,6 +9,9 @@ import { delay } from './deadline.ts'
 /** How long an attempt has before the next is started beside it, in ms: the RFC's "Connection Attempt Delay". */
 const ATTEMPT_DELAY = 250
 
+/** Made once: the error that abort() makes by itself holds a stack trace. */
+const overReason = new Error('another attempt was faster')
+
 type Attempt<T> = (signal: AbortSignal) => Promise<T>
 
 /**
@@ -21,6 +24,8 @@ export async function firstOf<T extends { destroy(): unknown }>(
   signal: AbortSignal,
   attemptDelay: number = ATTEMPT_DELAY,
 ): Promise<T> {
+  const [only] = attempts
+  if (attempts.length === 1 && only !== undefined) return await only(signal)
   const race = new AbortController()
   const follow = (): void => race.abort(signal.reason)
   if (signal.aborted) follow()
@@ -36,11 +41,10 @@ export async function firstOf<T extends { destroy(): unknown }>(
   } catch (error) {
     if (signal.aborted) throw signal.reason
     const { errors } = error as AggregateError
-    if (errors.length === 1) throw errors[0]
     throw Object.assign(error as AggregateError, { code: (errors[0] as NodeJS.ErrnoException).code })
   } finally {
     signal.removeEventListener('abort', follow)
-    race.abort()
+    race.abort(overReason)
   }
 }
 
@@ -52,6 +56,6 @@ async function compete<T extends { destroy(): unknown }>(attempt: Attempt<T>, ra
     result.destroy()
     throw race.signal.reason
   }
-  race.abort()
+  race.abort(overReason)
   return result
 }

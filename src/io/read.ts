@@ -45,7 +45,24 @@ export function readUntil(conn: Duplex, delimiter: Uint8Array, limit: number, si
   })
 }
 
-function awaitBytes(conn: Duplex, signal: AbortSignal | undefined, take: () => Buffer | undefined): Promise<Buffer> {
+async function awaitBytes(
+  conn: Duplex,
+  signal: AbortSignal | undefined,
+  take: () => Buffer | undefined,
+): Promise<Buffer> {
+  signal?.throwIfAborted()
+  // A reset between two reads would end the process if nobody listened; the next read rejects with it.
+  if (conn.listenerCount('error') === 0) conn.on('error', ignore)
+  // What has come already needs no other listeners.
+  const bytes = isOpen(conn) && conn.readableLength > 0 ? take() : undefined
+  return bytes ?? (await nextBytes(conn, signal, take))
+}
+
+function isOpen(conn: Duplex): boolean {
+  return !conn.readableEnded && !conn.destroyed
+}
+
+function nextBytes(conn: Duplex, signal: AbortSignal | undefined, take: () => Buffer | undefined): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const stop = (): void => {
       conn.off('readable', attempt).off('end', short).off('close', short).off('error', fail)
@@ -68,9 +85,7 @@ function awaitBytes(conn: Duplex, signal: AbortSignal | undefined, take: () => B
       }
     }
     if (signal?.aborted) return abort()
-    if (conn.readableEnded || conn.destroyed) return short()
-    // A reset between two reads would end the process if nobody listened; the next read rejects with it.
-    if (conn.listenerCount('error') === 0) conn.on('error', ignore)
+    if (!isOpen(conn)) return short()
     // removeAllListeners('data') leaves Node's mark that somebody listens, by which the stream would flow, its bytes lost,
     // as soon as our 'readable' is off; off() takes the mark away where nobody does.
     conn.off('data', ignore)

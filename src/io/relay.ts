@@ -17,7 +17,7 @@ export interface RelayCount {
 }
 
 /** How long the stream that is left has to take what is on its way to it, and to end, in milliseconds. */
-const LINGER = 5_000
+export const LINGER = 5_000
 
 /**
  * Asked before the end of a stream is passed on; a rejection is taken for an error of that stream.

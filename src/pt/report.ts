@@ -53,8 +53,8 @@ export function createReporter(output: LineOutput, options: ReportOptions = {}):
   const status = (name: string, pairs: ArgsInit, secrets: readonly string[]): void => {
     // A transport in JavaScript may well give PERCENT as a number.
     const given: (readonly [string, unknown])[] = [...Args.from(pairs)]
+    if (given.length === 0 || !mayPass()) return
     const cleaned = given.map(([key, value]) => [key, clean(String(value), secrets)] as const)
-    if (cleaned.length === 0 || !mayPass()) return
     try {
       say(transportStatus(name, cleaned))
     } catch (error) {

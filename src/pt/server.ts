@@ -8,7 +8,7 @@ import type { Server as Listener, Socket } from 'node:net'
 import { createServer, isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { connectExtOrPort } from '../extor/index.ts'
-import { listen, relay } from '../io/index.ts'
+import { leanReads, listen } from '../io/index.ts'
 import type { Address, Destination, ServerTransport } from '../ipc/index.ts'
 import { Args, DEFAULT_BIND_ADDRESS, formatAddress } from '../ipc/index.ts'
 import type { Connect, Report, Server } from '../transport.ts'
@@ -20,7 +20,7 @@ import { launchAll } from './launch.ts'
 import type { TransportEntry } from './registry.ts'
 import { loadTransport } from './registry.ts'
 import type { Reporter } from './report.ts'
-import { beginHandshake, ignoreErrors, untilAborted } from './session.ts'
+import { beginHandshake, carry, ignoreErrors, untilAborted } from './session.ts'
 
 /** A backstop: transports have limits of their own, and hold failed handshakes open for a time of their choice. */
 const ACCEPT_TIMEOUT = 180_000
@@ -102,6 +102,7 @@ interface Service {
 async function serve(conn: Socket, service: Service): Promise<void> {
   const { report, config } = service
   ignoreErrors(conn)
+  leanReads(conn)
   const admission = config.connections.admit(conn)
   if (admission === undefined) return report.log('warning', TOO_MANY)
   const userAddr = addressOf(conn)
@@ -109,7 +110,7 @@ async function serve(conn: Socket, service: Service): Promise<void> {
     const client = await accept(conn, service)
     admission.established()
     try {
-      await relay(client, await forward(conn, userAddr, service))
+      await carry(client, await forward(conn, userAddr, service))
     } finally {
       client.destroy()
     }
@@ -133,6 +134,7 @@ async function forward(conn: Socket, userAddr: string | undefined, service: Serv
   const { signal } = handshake
   try {
     const application = ignoreErrors(await config.connect(formatAddress(destination.address), signal))
+    leanReads(application)
     if (destination.type === 'orPort') return application
     const { cookieFile } = destination
     try {

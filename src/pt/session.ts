@@ -3,7 +3,8 @@
  */
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
-import { deadline } from '../io/index.ts'
+import type { RelayCount } from '../io/index.ts'
+import { deadline, leanReads, relay, splice } from '../io/index.ts'
 import type { Connect } from '../transport.ts'
 
 export interface Handshake extends Disposable {
@@ -16,9 +17,8 @@ export interface Handshake extends Disposable {
  * counts as hanging up too: a parent that closes its SOCKS connection is seen as a FIN only.
  */
 export function beginHandshake(conn: Duplex, ms: number, what: string, watchEnd: boolean): Handshake {
-  const gone = new AbortController()
-  const limit = deadline(ms, what, gone.signal)
-  const hangup = (): void => gone.abort(new PtError('PT_CLOSED', 'the connection was closed during the handshake'))
+  const limit = deadline(ms, what)
+  const hangup = (): void => limit.abort(new PtError('PT_CLOSED', 'the connection was closed during the handshake'))
   // read(0) takes nothing, and lets the stream say that it has ended.
   const look = (): void => void conn.read(0)
   conn.once('close', hangup)
@@ -63,6 +63,7 @@ export function trackOpened(connect: Connect): { readonly connect: Connect; dest
   return {
     async connect(target, signal) {
       const conn = ignoreErrors(await connect(target, signal))
+      leanReads(conn)
       if (over) conn.destroy()
       opened.add(conn)
       conn.once('close', () => opened.delete(conn))
@@ -73,6 +74,11 @@ export function trackOpened(connect: Connect): { readonly connect: Connect; dest
       for (const conn of opened) conn.destroy()
     },
   }
+}
+
+/** Carries bytes between two streams that nobody else uses any more, until both have ended (FLOW-6). */
+export function carry(conn: Duplex, other: Duplex): Promise<RelayCount> {
+  return splice(conn, other) ?? splice(other, conn) ?? relay(conn, other)
 }
 
 /** An error that nobody listens for would end the whole process; whoever reads or writes the stream meets it as its end. */

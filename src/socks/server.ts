@@ -11,7 +11,7 @@
  */
 import type { Duplex } from 'node:stream'
 import { isPtError, PtError } from '../error.ts'
-import { readExactly, readUntil, withDeadline } from '../io/index.ts'
+import { closeAfter, readExactly, readUntil } from '../io/index.ts'
 import type { Address } from '../ipc/index.ts'
 import { Args, formatAddress } from '../ipc/index.ts'
 import { replyFor } from './reply.ts'
@@ -98,13 +98,12 @@ export async function acceptSocks(conn: Duplex, options: AcceptSocksOptions = {}
   // Stays for good: a reset that arrives between two reads, or while the caller dials, must not end the process.
   conn.on('error', () => {})
   try {
-    const wanted = await withDeadline(handshakeTimeout, 'the SOCKS handshake', signal, (limit) =>
-      readRequest(conn, { prefer, password }, limit),
-    )
-    return answerable(conn, wanted)
+    using _limit = closeAfter(conn, handshakeTimeout, 'the SOCKS handshake')
+    return answerable(conn, await readRequest(conn, { prefer, password }, signal))
   } catch (error) {
     if (error instanceof SocksFailure) await endWith(conn, error.answer)
     else conn.destroy()
+    if (isPtError(error, 'PT_TIMEOUT')) throw error
     throw error === conn.errored || isPtError(error, 'PT_CLOSED') ? hungUp(error) : error
   }
 }
@@ -114,7 +113,7 @@ interface Terms {
   readonly password: string | undefined
 }
 
-async function readRequest(conn: Duplex, terms: Terms, signal: AbortSignal): Promise<Wanted> {
+async function readRequest(conn: Duplex, terms: Terms, signal: AbortSignal | undefined): Promise<Wanted> {
   const [version = 0] = await readExactly(conn, 1, signal)
   if (version === SOCKS5) return await readRequest5(conn, terms, signal)
   if (version === SOCKS4 && terms.password !== undefined) throw refused4('it has no password, and this port wants one')
@@ -122,7 +121,11 @@ async function readRequest(conn: Duplex, terms: Terms, signal: AbortSignal): Pro
   throw notSocks(version)
 }
 
-async function readRequest5(conn: Duplex, { prefer, password }: Terms, signal: AbortSignal): Promise<Wanted> {
+async function readRequest5(
+  conn: Duplex,
+  { prefer, password }: Terms,
+  signal: AbortSignal | undefined,
+): Promise<Wanted> {
   const offered = await readField(conn, signal)
   const method = password === undefined ? chooseMethod(offered, prefer) : requireLogin(offered)
   conn.write(Uint8Array.of(SOCKS5, method))
@@ -136,7 +139,11 @@ async function readRequest5(conn: Duplex, { prefer, password }: Terms, signal: A
   return { version: SOCKS5, target, args }
 }
 
-async function readPassword(conn: Duplex, password: string | undefined, signal: AbortSignal): Promise<Args> {
+async function readPassword(
+  conn: Duplex,
+  password: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Args> {
   const [version = 0] = await readExactly(conn, 1, signal)
   checkPasswordVersion(version)
   const uname = await readField(conn, signal)
@@ -147,7 +154,7 @@ async function readPassword(conn: Duplex, password: string | undefined, signal: 
   return args
 }
 
-async function readRequest4(conn: Duplex, signal: AbortSignal): Promise<Wanted> {
+async function readRequest4(conn: Duplex, signal: AbortSignal | undefined): Promise<Wanted> {
   const { port, host } = readHeader4(await readExactly(conn, 7, signal))
   const args = readUseridArgs(await readString(conn, USERID_LIMIT, signal))
   const name = host ?? readName4(await readString(conn, NAME_LIMIT, signal))
@@ -155,13 +162,13 @@ async function readRequest4(conn: Duplex, signal: AbortSignal): Promise<Wanted> 
 }
 
 /** A byte that is a length, and so many bytes. */
-async function readField(conn: Duplex, signal: AbortSignal): Promise<Buffer> {
+async function readField(conn: Duplex, signal: AbortSignal | undefined): Promise<Buffer> {
   const [length = 0] = await readExactly(conn, 1, signal)
   return await readExactly(conn, length, signal)
 }
 
 /** Up to `limit` bytes that a NUL ends; without the NUL. */
-async function readString(conn: Duplex, limit: number, signal: AbortSignal): Promise<Buffer> {
+async function readString(conn: Duplex, limit: number, signal: AbortSignal | undefined): Promise<Buffer> {
   try {
     return (await readUntil(conn, NUL, limit + NUL.length, signal)).subarray(0, -NUL.length)
   } catch (error) {

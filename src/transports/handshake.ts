@@ -5,7 +5,7 @@
 import type { Duplex } from 'node:stream'
 import { isPtError, PtError } from '../error.ts'
 import type { Codec } from '../io/index.ts'
-import { framed, withDeadline } from '../io/index.ts'
+import { closeAfter, framed } from '../io/index.ts'
 
 /** Who opened the connection and who took it, in the words of obfs2's and obfs3's key derivation. */
 export type Role = 'Initiator' | 'Responder'
@@ -37,7 +37,8 @@ export async function handshake(
   const heard = (): void => undefined
   conn.on('error', heard)
   try {
-    const codec = await withDeadline(options.timeout, 'the handshake', options.signal, act)
+    using _limit = closeAfter(conn, options.timeout, 'the handshake')
+    const codec = await act(options.signal)
     // A stream that has closed by now reports it to nobody, or before anybody could listen.
     if (conn.destroyed) throw conn.errored ?? new PtError('PT_CLOSED', 'the connection was closed')
     conn.off('error', heard)

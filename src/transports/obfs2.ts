@@ -15,7 +15,7 @@ import type { CounterMode } from '../crypto/counter-mode.ts'
 import { counterMode } from '../crypto/counter-mode.ts'
 import { PtError } from '../error.ts'
 import type { Codec } from '../io/index.ts'
-import { readExactly } from '../io/index.ts'
+import { readExactly, withDirect } from '../io/index.ts'
 import type { Args, Transport } from '../transport.ts'
 import type { Role } from './handshake.ts'
 import { handshake, opposite } from './handshake.ts'
@@ -54,7 +54,7 @@ export function readObfs2Head(role: Role, bytes: Uint8Array): { seed: Uint8Array
 export function obfs2Codec(role: Role, initiatorSeed: Uint8Array, responderSeed: Uint8Array): Codec {
   const keyed = (from: Role): CounterMode => stream(`${from} obfuscated data`, initiatorSeed, responderSeed)
   const [encode, decrypt] = [keyed(role), keyed(opposite(role))]
-  return { encode, decode: (chunk) => [decrypt(chunk)] }
+  return withDirect({ encode, decode: (chunk) => [decrypt(chunk)] })
 }
 
 function stream(label: string, ...seeds: readonly Uint8Array[]): CounterMode {

@@ -12,14 +12,15 @@
  *
  * A side that has nothing to say never sends its magic, so nobody waits for it before reporting success.
  */
-import { randomBytes, randomInt } from 'node:crypto'
+import { randomInt } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import { counterMode } from '../crypto/counter-mode.ts'
 import { hmac } from '../crypto/hmac.ts'
+import { randomPiece } from '../crypto/random.ts'
 import { uniformDh, uniformDhLength } from '../crypto/uniform-dh.ts'
 import { PtError } from '../error.ts'
 import type { Codec } from '../io/index.ts'
-import { readExactly } from '../io/index.ts'
+import { readExactly, withDirect } from '../io/index.ts'
 import type { Transport } from '../transport.ts'
 import type { Role } from './handshake.ts'
 import { handshake, opposite } from './handshake.ts'
@@ -29,7 +30,7 @@ const magicLength = 32
 const maxPadding = 8194
 const timeout = 30_000
 
-const randomPadding = (): Buffer => randomBytes(randomInt(maxPadding / 2 + 1))
+const randomPadding = (): Buffer => randomPiece(randomInt(maxPadding / 2 + 1))
 
 /** The codec of `role` behind the key exchange. `padding` goes in front of the magic. */
 export function obfs3Codec(role: Role, secret: Uint8Array, padding: Uint8Array = randomPadding()): Codec {
@@ -40,7 +41,7 @@ export function obfs3Codec(role: Role, secret: Uint8Array, padding: Uint8Array =
   /** What arrived while the magic is still awaited. */
   let held: Buffer | undefined = Buffer.alloc(0)
 
-  return {
+  return withDirect({
     encode(payload) {
       if (payload.length === 0) return payload
       const bytes = encrypt(payload)
@@ -59,7 +60,7 @@ export function obfs3Codec(role: Role, secret: Uint8Array, padding: Uint8Array =
       held = undefined
       return [decrypt(surplus)]
     },
-  }
+  })
 }
 
 /** Where the application's bytes begin, if the magic has arrived. Throws PT_HANDSHAKE once it can no longer come. */

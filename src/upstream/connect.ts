@@ -9,14 +9,14 @@
  * ANON-3). With a proxy no name is looked up here (ANON-2).
  */
 import type { Socket } from 'node:net'
-import { isIPv6 } from 'node:net'
+import { isIP, isIPv6 } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { isPtError, PtError } from '../error.ts'
 import type { Address, OutboundBind, ProxyUri } from '../ipc/index.ts'
 import { formatAddress, formatProxyUri, parseTarget } from '../ipc/index.ts'
 import { withDeadline } from '../io/index.ts'
 import { connectSocks } from '../socks/index.ts'
-import { addressless, connectTcp } from './direct.ts'
+import { addressless, connectIp, connectTcp } from './direct.ts'
 import { connectHttp } from './http-connect.ts'
 
 export interface UpstreamOptions {
@@ -45,6 +45,9 @@ export function makeConnect({ proxy, outboundBind = {}, connectTimeout = 30_000 
     signal.throwIfAborted()
     const target = requireTarget(text)
     try {
+      if (proxy === undefined && isIP(target.host) !== 0) {
+        return await connectIp(target, outboundBind, signal, connectTimeout)
+      }
       return await withDeadline(connectTimeout, 'the connection', signal, (signal) =>
         proxy === undefined
           ? connectTcp(target, outboundBind, signal)

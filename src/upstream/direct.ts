@@ -7,9 +7,8 @@ import { lookup } from 'node:dns/promises'
 import type { Socket } from 'node:net'
 import { connect, isIP } from 'node:net'
 import type { Address, OutboundBind } from '../ipc/index.ts'
-import { orAborted } from '../io/index.ts'
 import { isLoopback } from '../ipc/index.ts'
-import { firstOf } from '../io/index.ts'
+import { closeAfter, firstOf, orAborted } from '../io/index.ts'
 
 /**
  * Connects to an IP address, or to whichever address of a host name answers first. Rejects with the system's error
@@ -17,7 +16,7 @@ import { firstOf } from '../io/index.ts'
  */
 export async function connectTcp(target: Address, bind: OutboundBind, signal: AbortSignal): Promise<Socket> {
   const hosts = isIP(target.host) === 0 ? await resolve(target.host, signal) : [target.host]
-  const attempts = hosts.map((host) => (signal: AbortSignal) => connectTo({ host, port: target.port }, bind, signal))
+  const attempts = hosts.map((host) => (signal: AbortSignal) => connectIp({ host, port: target.port }, bind, signal))
   return await firstOf(attempts, signal)
 }
 
@@ -33,13 +32,21 @@ async function resolve(name: string, signal: AbortSignal): Promise<string[]> {
   return turns.flat().flatMap((entry) => (entry === undefined ? [] : [entry.address]))
 }
 
-function connectTo({ host, port }: Address, bind: OutboundBind, signal: AbortSignal): Promise<Socket> {
+/** The same for an IP address; where `ms` is given, it rejects with PT_TIMEOUT after so many milliseconds. */
+export function connectIp(
+  { host, port }: Address,
+  bind: OutboundBind,
+  signal: AbortSignal,
+  ms?: number,
+): Promise<Socket> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason as Error)
     const source = isLoopback(host) ? undefined : isIP(host) === 6 ? bind.v6 : bind.v4
     const localAddress = source === undefined ? {} : { localAddress: source }
     const socket = connect({ host, port, ...localAddress, allowHalfOpen: true, noDelay: true })
+    const limit = ms === undefined ? undefined : closeAfter(socket, ms, 'the connection')
     const settle = (act: () => void): void => {
+      limit?.[Symbol.dispose]()
       socket.off('connect', connected)
       signal.removeEventListener('abort', abort)
       act()

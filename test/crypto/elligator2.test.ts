@@ -3,7 +3,10 @@ import fc from 'fast-check'
 import { diffieHellman } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { decodeRepresentative, elligatorKey } from '../../src/crypto/elligator2.ts'
-import { fromBytes, inverse, mod, p, rootOfRatio, toBytes } from '../../src/crypto/field25519.ts'
+import type { ElligatorKey } from '../../src/crypto/elligator2.ts'
+import { plainElligator2 } from '../../src/crypto/elligator2/plain.ts'
+import { wasmElligator2 } from '../../src/crypto/elligator2/wasm.ts'
+import { fromBytes, inverse, mod, p, rootOfRatio, toBytes } from '../../src/crypto/elligator2/field.ts'
 import { x25519PrivateKey, x25519PublicBytes, x25519PublicKey } from '../../src/crypto/x25519.ts'
 import { hex, transportVectors } from '../transport-vectors.ts'
 import * as reference from './elligator2-reference.ts'
@@ -11,7 +14,30 @@ import * as reference from './elligator2-reference.ts'
 const bytes = (length: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ minLength: length, maxLength: length })
 const element = fc.bigInt({ min: 0n, max: p - 1n })
 
-describe('elligatorKey', () => {
+const versions = [
+  ['wasm', wasmElligator2()!],
+  ['plain', plainElligator2],
+] as const
+
+/** Elements at the edges: of the field, of its limbs, of what a representative can hold. */
+const edges: readonly bigint[] = [
+  0n,
+  1n,
+  2n,
+  18n,
+  19n,
+  2n ** 26n - 1n,
+  2n ** 26n,
+  2n ** 51n - 1n,
+  2n ** 253n,
+  2n ** 254n - 20n,
+  2n ** 254n - 19n,
+  2n ** 254n - 1n,
+  (p - 1n) / 2n,
+  (p + 1n) / 2n,
+]
+
+describe.each(versions)('%s: a key', (_name, { key: elligatorKey, decode: decodeRepresentative }) => {
   test.each(transportVectors.elligator2_keygen)('obfs4proxy makes the same of $sk, tweak $tweak', (vector) => {
     const key = elligatorKey(Buffer.concat([hex(vector.sk), hex(vector.tweak ?? '00')]))
     expect(key !== undefined).toBe(vector.ok)
@@ -34,6 +60,18 @@ describe('elligatorKey', () => {
       )
     },
   )
+
+  test('private keys at the edges: all digits 0, 7, 8 and 15, and each alone', () => {
+    const seeds = [0x00, 0x07, 0x70, 0x77, 0x08, 0x80, 0x88, 0xff].flatMap((byte) =>
+      [0x00, 0xc1].map((tweak) => Buffer.from([...Buffer.alloc(32, byte), tweak])),
+    )
+    for (const i of [0, 1, 15, 16, 30, 31]) {
+      const seed = Buffer.alloc(33)
+      seed[i] = 0x88
+      seeds.push(seed)
+    }
+    for (const seed of seeds) expect(elligatorKey(seed)).toEqual(reference.referenceKey(seed))
+  })
 
   test('a dirty key agrees on the secret that the plain key of the same private key agrees on', () => {
     const seed = Buffer.concat([hex('dbc1b4c900ffe48d575b5da5c638040125f65db0fe3e24494b76ea986457d986'), hex('c1')])
@@ -58,7 +96,7 @@ describe('elligatorKey', () => {
   })
 })
 
-describe('decodeRepresentative', () => {
+describe.each(versions)('%s: a representative', (_name, { decode: decodeRepresentative }) => {
   test.each(transportVectors.elligator2_map)('$repr is $pub', ({ repr, pub }) => {
     expect(Buffer.from(decodeRepresentative(hex(repr))).toString('hex')).toBe(pub)
   })
@@ -79,6 +117,17 @@ describe('decodeRepresentative', () => {
     )
   })
 
+  test('at the edges of the field, with each choice of the upper bits', () => {
+    for (const edge of edges) {
+      const representative = toBytes(edge % 2n ** 254n)
+      for (const upper of [0, 0x40, 0x80, 0xc0]) {
+        representative[31] = (representative.at(31)! & 0x3f) | upper
+        expect(decodeRepresentative(representative)).toEqual(reference.referenceMap(representative))
+      }
+    }
+    expect(decodeRepresentative(Buffer.alloc(32, 0xff))).toEqual(reference.referenceMap(Buffer.alloc(32, 0xff)))
+  })
+
   test('does not change what it was given', () => {
     const representative = Buffer.alloc(32, 0xff)
     decodeRepresentative(representative)
@@ -86,7 +135,32 @@ describe('decodeRepresentative', () => {
   })
 })
 
-describe('the field', () => {
+describe('both versions', () => {
+  test('make the same keys', () => {
+    const [[, wasm], [, plain]] = versions
+    fc.assert(
+      fc.property(bytes(33), (seed) => {
+        const key: ElligatorKey | undefined = wasm.key(seed)
+        expect(key).toEqual(plain.key(seed))
+        expect(elligatorKey(seed)).toEqual(key)
+        if (key !== undefined) expect(decodeRepresentative(key.representative)).toEqual(key.publicKey)
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('read the same representatives', () => {
+    const [[, wasm], [, plain]] = versions
+    fc.assert(
+      fc.property(bytes(32), (representative) => {
+        expect(wasm.decode(representative)).toEqual(plain.decode(representative))
+      }),
+      { numRuns: 300 },
+    )
+  })
+})
+
+describe('the field of the plain version', () => {
   test('roots of ratios are roots where there are any', () => {
     fc.assert(
       fc.property(element, element, (n, d) => {

@@ -1,9 +1,42 @@
 import { once } from 'node:events'
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { duplexPair } from 'node:stream'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { framed, readExactly, relay } from '../../src/io/index.ts'
+import type { DirectCodec } from '../../src/io/index.ts'
+import { framed, readExactly, relay, splice } from '../../src/io/index.ts'
 import { drain, pairs, settle, socketPair } from './streams.ts'
+
+type Carry = typeof relay
+
+/** Changes nothing, and lends what it gives in the smallest memory there can be: a place for each call that is held. */
+function lendingCodec(): DirectCodec {
+  let output = Buffer.alloc(1 << 16)
+  const lend = (bytes: Uint8Array): Buffer => {
+    output.fill(0xee)
+    output.set(bytes)
+    return output.subarray(0, bytes.length)
+  }
+  const hold = (): (() => void) => {
+    const held = output
+    output = Buffer.alloc(1 << 16)
+    return () => void held.fill(0xdd)
+  }
+  return { input: Buffer.alloc(1 << 16), encode: lend, decode: (chunk) => [lend(chunk)], hold }
+}
+
+const same = (bytes: Uint8Array): Uint8Array => bytes
+
+/** By splice(), or where that does not apply by relay(); `signal` goes to the latter only. */
+const spliced: Carry = (a, b, signal) =>
+  (signal === undefined
+    ? splice(a, framed(b, { encode: same, decode: (chunk) => [chunk], direct: lendingCodec() }))
+    : undefined) ?? relay(a, b, signal)
+
+const drivers: readonly (readonly [name: string, make: (typeof pairs)[number][1], relay: Carry])[] = [
+  ...pairs.map(([name, make]) => [`streams, ${name}`, make, relay] as const),
+  ['splice, a TCP connection', socketPair, spliced],
+]
 
 const closed = { name: 'PtError', code: 'PT_CLOSED' }
 
@@ -14,6 +47,7 @@ function hangUpAtEnd(stream: Duplex): void {
 
 /** How many bytes have been read of a stream so far. */
 function count(stream: Duplex): () => number {
+  if (stream instanceof Socket) return () => stream.bytesRead - stream.readableLength
   let size = 0
   stream.on('data', (chunk: Buffer) => (size += chunk.length)).pause()
   return () => size
@@ -29,7 +63,7 @@ async function drainSlowly(stream: Duplex): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-describe.each(pairs)('on %s', (_name, make) => {
+describe.each(drivers)('%s', (_name, make, relay) => {
   /** left ⇄ [a relay b] ⇄ right */
   async function bridge(): Promise<{ left: Duplex; a: Duplex; b: Duplex; right: Duplex }> {
     const [left, a] = await make()

@@ -15,17 +15,29 @@ import { maxBoxLength, minBoxLength } from './sizes.ts'
 
 export interface FrameKernel {
   readonly name: 'simd' | 'plain'
+  readonly memory: KernelMemory
   /** What seals under `keys` (72 bytes). */
   sealing(keys: Uint8Array): Sealing
   /** What opens under `keys` (72 bytes). `randomInt`: 0 to n-1, secure. */
   opening(keys: Uint8Array, randomInt: (n: number) => number): Opening
 }
 
+/** What bytes lie in that all connections of the process work on, each for the length of one call. */
+export interface KernelMemory {
+  /** What lies here when burst() or open() is given it need not be copied. */
+  readonly input: Uint8Array
+  /**
+   * Present where burst() and open() give views, which the next call of any connection overwrites. Keeps what was given
+   * last, until the function that it returns is called.
+   */
+  hold?(): () => void
+}
+
 /** One direction of a connection. Throws PT_FRAME once its nonces are used up. */
 export interface Sealing {
   /** The next frame: `payload` and `padding` zeros behind it, together at most 1427 bytes. */
   frame(type: number, payload: Uint8Array, padding: number): Buffer
-  /** The frames of `payload`, and behind them one without payload for each of `paddings`. */
+  /** The frames of `payload`, and behind them one without payload for each of `paddings`. May be a view. */
   burst(payload: Uint8Array, paddings: readonly number[]): Buffer
 }
 
@@ -40,7 +52,7 @@ export interface Opening {
 }
 
 export interface Opened {
-  /** All payloads, but for those that `take` was given. */
+  /** All payloads, but for those that `take` was given. May be a view. */
   readonly payload: Buffer
   /** The beginning of a frame that is not whole; a copy. */
   readonly rest: Buffer

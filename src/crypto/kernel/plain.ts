@@ -3,7 +3,7 @@
  */
 import { openBox, sealBox } from '../secretbox.ts'
 import { SipHashDrbg } from '../siphash-drbg.ts'
-import type { FrameFailure, FrameKernel, Opened, Opening, Sealing, TakePacket } from './kernel.ts'
+import type { FrameFailure, FrameKernel, KernelMemory, Opened, Opening, Sealing, TakePacket } from './kernel.ts'
 import { forgedBoxLength, frameError, nothing } from './kernel.ts'
 import {
   boxKeyLength,
@@ -15,8 +15,16 @@ import {
   packetHeaderLength,
 } from './sizes.ts'
 
+/** Bytes that are read at a time; a hundred packets are enough to be busy with. */
+const inputLength = 100 * maxPacketPayload
+
+let memory: KernelMemory | undefined
+
 export const plainKernel: FrameKernel = {
   name: 'plain',
+  get memory() {
+    return (memory ??= { input: Buffer.alloc(inputLength) })
+  },
   sealing: (keys) => new PlainSealing(keys),
   opening: (keys, randomInt) => new PlainOpening(keys, randomInt),
 }

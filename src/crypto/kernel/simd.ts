@@ -1,15 +1,18 @@
 /**
  * The kernel in WebAssembly (assembly/): a whole read or a whole write in one call, and nothing is allocated for a frame.
  *
- *     memory   … | room (2 KiB) | input (128 KiB) | slack | room | output (what input comes to, and padding)
+ *     memory   … | room (2 KiB) | input (128 KiB) | slack | output | output | …
+ *     output   room | what input comes to, and padding | slack
  *
  * The state of a direction, 96 bytes, is with its owner and visits the module for the length of a call: so there are no
- * places in its memory to be given out, to be given back, and to run out of.
+ * places in its memory to be given out, to be given back, and to run out of. Of outputs there are a few: the one that is
+ * written, over and over so that it stays in the processor's cache, and those that are held until the system has taken
+ * what is in them. When no more than one is left, copies are given instead of views.
  */
 import { frameKernelBase64 } from './binary.ts'
-import type { FrameFailure, FrameKernel, Opened, Opening, Sealing, TakePacket } from './kernel.ts'
+import type { FrameFailure, FrameKernel, KernelMemory, Opened, Opening, Sealing, TakePacket } from './kernel.ts'
 import { forgedBoxLength, frameError, nothing } from './kernel.ts'
-import { framesLength, maxPacketPayload } from './sizes.ts'
+import { framesLength, maxFrameLength, maxPacketPayload } from './sizes.ts'
 import type { WasmGlobal, WasmMemory } from './web-assembly.ts'
 import { webAssembly } from './web-assembly.ts'
 
@@ -22,6 +25,11 @@ export const maxInput = 131_072
 
 /** In whole packets, so that cutting a write makes no frame shorter than it has to be. */
 const maxSealed = Math.floor(maxInput / maxPacketPayload) * maxPacketPayload
+
+/** What input comes to, and the padding of a burst behind it. */
+const outputLength = room + framesLength(maxInput) + 2 * maxFrameLength + slack
+/** Four megabytes of what the system has not taken yet. */
+const maxOutputs = 32
 
 interface Exports {
   readonly memory: WasmMemory
@@ -65,33 +73,52 @@ export function simdKernel(): FrameKernel | undefined {
   }
   return {
     name: 'simd',
+    memory,
     sealing: (keys) => new SimdSealing(memory, keys),
     opening: (keys, randomInt) => new SimdOpening(memory, keys, randomInt),
   }
 }
 
 /** The module, and its memory as this side sees it. */
-class Memory {
+class Memory implements KernelMemory {
   readonly exports: Exports
   readonly bytes: Buffer
-  readonly input: number
-  readonly output: number
+  readonly inputAt: number
+  readonly input: Buffer
   readonly padding: number
   readonly #keys: number
   readonly #state: Buffer
   /** Bytes taken and given by the last open(), and type and length of its packet. */
   readonly result: Uint32Array
+  /** Where the next call may write. */
+  output: number
+  /** Other outputs that nobody holds; the last one was used last. */
+  readonly #free: number[]
+  /** What was given last is a view. */
+  #lent = false
 
   constructor(exports: Exports) {
     const { buffer } = exports.memory
     this.exports = exports
     this.bytes = Buffer.from(buffer)
-    this.input = (exports.heap() + room + 63) & ~63
-    this.output = this.input + maxInput + slack + room
+    this.inputAt = (exports.heap() + room + 63) & ~63
+    // A read of its length is one burst.
+    this.input = this.bytes.subarray(this.inputAt, this.inputAt + maxSealed)
+    const first = this.inputAt + maxInput + slack + room
+    this.#free = Array.from({ length: maxOutputs }, (_, at) => (first + at * outputLength + 63) & ~63).reverse()
+    this.output = this.#free.pop()!
     this.padding = exports.PADDING.value
     this.#keys = exports.KEYS.value
     this.#state = Buffer.from(buffer, exports.STATE.value, exports.STATE_LENGTH.value)
     this.result = new Uint32Array(buffer, exports.RESULT.value, 4)
+  }
+
+  hold(): () => void {
+    if (!this.#lent) return () => undefined
+    const held = this.output
+    this.output = this.#free.pop()!
+    this.#lent = false
+    return () => void this.#free.push(held)
   }
 
   newState(keys: Uint8Array): Uint8Array {
@@ -109,6 +136,18 @@ class Memory {
     return state
   }
 
+  /** Puts `chunk` where input is read, unless it lies there. */
+  putInput(chunk: Uint8Array): void {
+    const isThere = chunk.buffer === this.bytes.buffer && chunk.byteOffset === this.inputAt
+    if (!isThere) this.bytes.set(chunk, this.inputAt)
+  }
+
+  /** What the output holds up to `end`: a view, as long as another output is left that could take its place. */
+  give(end: number): Buffer {
+    this.#lent = this.#free.length > 0
+    return this.#lent ? this.bytes.subarray(this.output, end) : this.copy(this.output, end)
+  }
+
   copy(from: number, to: number): Buffer {
     return from === to ? nothing : Buffer.from(this.bytes.subarray(from, to))
   }
@@ -124,13 +163,14 @@ class SimdSealing implements Sealing {
   }
 
   frame(type: number, payload: Uint8Array, padding: number): Buffer {
-    const { exports, bytes, input, output } = this.#memory
-    bytes.set(payload, input)
-    bytes.fill(0, input + payload.length, input + payload.length + padding)
+    const { exports, bytes, inputAt, output } = this.#memory
+    bytes.set(payload, inputAt)
+    bytes.fill(0, inputAt + payload.length, inputAt + payload.length + padding)
     this.#memory.putState(this.#state)
-    const length = exports.seal(type, input, payload.length, padding, output)
+    const length = exports.seal(type, inputAt, payload.length, padding, output)
     if (length === 0) throw frameError('used-up')
-    return this.#sealed(output, length)
+    this.#memory.takeState(this.#state)
+    return this.#memory.copy(output, output + length)
   }
 
   burst(payload: Uint8Array, paddings: readonly number[]): Buffer {
@@ -138,28 +178,24 @@ class SimdSealing implements Sealing {
     const parts: Buffer[] = []
     for (let at = 0; at < payload.length; at += maxSealed) {
       const end = at + maxSealed
-      parts.push(this.#burst(payload.subarray(at, end), end >= payload.length ? paddings : []))
+      parts.push(Buffer.from(this.#burst(payload.subarray(at, end), end >= payload.length ? paddings : [])))
     }
     return Buffer.concat(parts)
   }
 
   #burst(payload: Uint8Array, paddings: readonly number[]): Buffer {
-    const { exports, bytes, input, output, padding: zeros } = this.#memory
-    bytes.set(payload, input)
+    const { exports, inputAt, output, padding: zeros } = this.#memory
+    this.#memory.putInput(payload)
     this.#memory.putState(this.#state)
-    let length = exports.sealAll(input, payload.length, output)
+    let length = exports.sealAll(inputAt, payload.length, output)
     if (length !== framesLength(payload.length)) throw frameError('used-up')
     for (const padding of paddings) {
       const sealed = exports.seal(0, zeros, 0, padding, output + length)
       if (sealed === 0) throw frameError('used-up')
       length += sealed
     }
-    return this.#sealed(output, length)
-  }
-
-  #sealed(output: number, length: number): Buffer {
     this.#memory.takeState(this.#state)
-    return this.#memory.copy(output, output + length)
+    return this.#memory.give(output + length)
   }
 }
 
@@ -175,11 +211,11 @@ class SimdOpening implements Opening {
   }
 
   open(held: Uint8Array, chunk: Uint8Array, take: TakePacket, each: boolean): Opened {
-    const { exports, bytes, input, output, result } = this.#memory
-    let at = input - held.length
+    const { exports, bytes, inputAt, output, result } = this.#memory
+    let at = inputAt - held.length
     bytes.set(held, at)
-    bytes.set(chunk, input)
-    const end = input + chunk.length
+    this.#memory.putInput(chunk)
+    const end = inputAt + chunk.length
     let given = output
     this.#memory.putState(this.#state)
     for (;;) {
@@ -190,7 +226,7 @@ class SimdOpening implements Opening {
       else if (stop === stopAtLength) exports.expect(forgedBoxLength(this.#randomInt))
       else {
         this.#memory.takeState(this.#state)
-        return { payload: this.#memory.copy(output, given), rest: this.#memory.copy(at, end), failure: failures[stop] }
+        return { payload: this.#memory.give(given), rest: this.#memory.copy(at, end), failure: failures[stop] }
       }
     }
   }

@@ -4,7 +4,7 @@
 import type { Duplex } from 'node:stream'
 import type { DialStage } from '../../error.ts'
 import { isPtError, PtError } from '../../error.ts'
-import { framed, readSome, withDeadline } from '../../io/index.ts'
+import { closeAfter, framed, readSome } from '../../io/index.ts'
 import type { ClientSession } from '../../transport.ts'
 import type { ClientArguments, IatMode } from './cert.ts'
 import { parseClientArguments } from './cert.ts'
@@ -88,18 +88,17 @@ async function shakeHands(session: ClientSession, conn: Duplex, attempt: Attempt
   const handshake = clientHandshake({ bridge, pair, padding, hour: epochHour(environment.now()) })
   const begin = environment.uptime()
   try {
-    return await withDeadline(clientHandshakeTimeout, 'the obfs4 handshake', session.signal, async (signal) => {
-      conn.write(handshake.hello)
-      let received: Buffer = Buffer.alloc(0)
-      for (;;) {
-        received = Buffer.concat([received, await readSome(conn, signal)])
-        const progress = handshake.read(received)
-        if (progress.state === 'failed') throw explain(progress)
-        if (progress.state === 'more') continue
-        if (progress.surplus.length > 0) conn.unshift(progress.surplus)
-        return progress
-      }
-    })
+    using _limit = closeAfter(conn, clientHandshakeTimeout, 'the obfs4 handshake')
+    conn.write(handshake.hello)
+    let received: Buffer = Buffer.alloc(0)
+    for (;;) {
+      received = Buffer.concat([received, await readSome(conn, session.signal)])
+      const progress = handshake.read(received)
+      if (progress.state === 'failed') throw explain(progress)
+      if (progress.state === 'more') continue
+      if (progress.surplus.length > 0) conn.unshift(progress.surplus)
+      return progress
+    }
   } catch (error) {
     throw stageOf(error, environment.uptime() - begin)
   }

@@ -3,7 +3,8 @@
  *
  *     write of n bytes ── packets of up to 1427 ── frames ── padding ── one burst
  */
-import type { Codec, PacedCodec } from '../../io/index.ts'
+import type { Codec, DirectCodec, PacedCodec } from '../../io/index.ts'
+import type { TakePacket } from '../../crypto/kernel/kernel.ts'
 import { framesLength } from '../../crypto/kernel/sizes.ts'
 import { drbgSeedLength } from '../../crypto/siphash-drbg.ts'
 import { PtError } from '../../error.ts'
@@ -29,11 +30,22 @@ export interface CodecOptions {
 }
 
 export function obfs4Codec(options: CodecOptions): Codec | PacedCodec {
-  const { sealer, iatMode, shape, environment } = options
-  const reading = { decode: (chunk: Uint8Array) => decode(options, chunk), end: () => end(options.opener) }
-  const padded = (payload: Uint8Array): Buffer =>
-    sealer.burst(payload, burstPadding(framesLength(payload.length), shape().length()))
-  if (iatMode === 0) return { encode: padded, ...reading }
+  const { sealer, opener, iatMode, shape, environment } = options
+  const take = takeSeed(options)
+  const reading = { decode: (chunk: Uint8Array) => opener.payloads(chunk, take), end: () => end(opener) }
+  const padding = (payload: Uint8Array): number[] => burstPadding(framesLength(payload.length), shape().length())
+  const padded = (payload: Uint8Array): Buffer => sealer.burst(payload, padding(payload))
+  if (iatMode === 0) {
+    const { memory } = environment.frameKernel()
+    const direct: DirectCodec = {
+      input: memory.input,
+      encode: (payload) => sealer.burstView(payload, padding(payload)),
+      decode: (chunk) => opener.payloadViews(chunk, take),
+      end: reading.end,
+      ...(memory.hold && { hold: () => memory.hold!() }),
+    }
+    return { encode: padded, ...reading, direct }
+  }
   const pause = pauses(environment)
   const cut = (payload: Uint8Array): Iterable<Buffer> =>
     iatMode === 1
@@ -54,11 +66,11 @@ export function obfs4Codec(options: CodecOptions): Codec | PacedCodec {
   }
 }
 
-function decode({ opener, onSeed }: CodecOptions, chunk: Uint8Array): Iterable<Buffer> {
+function takeSeed({ onSeed }: CodecOptions): TakePacket {
   // Packets of other types are not ours to understand.
-  return opener.payloads(chunk, (type, payload) => {
+  return (type, payload) => {
     if (type === packetTypes.seed && payload.length === drbgSeedLength) onSeed?.(payload)
-  })
+  }
 }
 
 function end(opener: FrameOpener): void {

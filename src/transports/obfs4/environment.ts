@@ -1,9 +1,10 @@
 /**
  * What obfs4 takes from the machine it runs on, so that tests can hold it still.
  */
-import { randomBytes, randomInt } from 'node:crypto'
+import { randomInt } from 'node:crypto'
 import { frameKernel } from '../../crypto/frame-kernel.ts'
 import type { FrameKernel } from '../../crypto/kernel/kernel.ts'
+import { randomPiece } from '../../crypto/random.ts'
 import { delay } from '../../io/index.ts'
 
 export interface Environment {
@@ -24,7 +25,7 @@ export interface Environment {
 export const systemEnvironment: Environment = {
   now: () => Date.now(),
   uptime: () => performance.now(),
-  randomBytes,
+  randomBytes: randomPiece,
   randomInt: (n) => randomInt(n),
   sleep: delay,
   frameKernel,

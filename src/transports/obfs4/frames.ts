@@ -30,6 +30,11 @@ export class FrameSealer {
 
   /** The frames of any payload, and behind them one without payload for each of `paddings`. */
   burst(payload: Uint8Array, paddings: readonly number[]): Buffer {
+    return Buffer.from(this.burstView(payload, paddings))
+  }
+
+  /** The same as a view of the kernel's memory. */
+  burstView(payload: Uint8Array, paddings: readonly number[]): Buffer {
     return this.#sealing.burst(payload, paddings)
   }
 }
@@ -61,6 +66,11 @@ export class FrameOpener {
 
   /** The same, with all payloads as one; `take` is given the other packets. */
   *payloads(chunk: Uint8Array, take: TakePacket): Generator<Buffer, void, undefined> {
+    for (const view of this.payloadViews(chunk, take)) yield Buffer.from(view)
+  }
+
+  /** The same as views of the kernel's memory. */
+  *payloadViews(chunk: Uint8Array, take: TakePacket): Generator<Buffer, void, undefined> {
     for (const part of parts(chunk)) {
       const { payload } = this.#open(part, take, false)
       if (payload.length > 0) yield payload

@@ -3,7 +3,7 @@
  * how many did.
  *
  *     take ── from the pool; or, once it is empty, a place in a queue that is served in order
- *     fill ── a few milliseconds at a time; at leisure while nobody waits
+ *     fill ── half a millisecond at a time; at leisure while nobody waits
  */
 import { elligatorKey, elligatorSeedLength } from '../../crypto/elligator2.ts'
 import type { NtorKeyPair } from '../../crypto/ntor.ts'
@@ -26,10 +26,10 @@ export interface KeyPool {
 }
 
 const poolSize = 32
-/** How long the event loop is held at a time, in ms; one attempt, a third of a millisecond, may come on top. */
-const slice = 2
-/** How long the loop is left alone between two slices while nobody waits, in ms: handshakes come first. */
-const leisure = 5
+/** How long the event loop is held at a time, in ms; some five pairs. The first slice also makes the table of multiples. */
+const slice = 0.5
+/** How long the loop is left alone between two slices while nobody waits, in ms: handshakes come first. Some 2,000 pairs a second. */
+const leisure = 2
 
 /** One attempt at a pair; undefined for every second one. */
 export function attemptPair(seed: Uint8Array): EphemeralPair | undefined {

@@ -51,25 +51,47 @@ export function makeServer(state: ServerState, environment: Environment, pool: K
   const openFor = serverHandshakeTimeout + closeDelay(state.identity.drbgSeed) * 1_000
   return {
     args: { cert: formatCert(state.identity), 'iat-mode': String(state.iatMode) },
-    accept: (session) =>
-      withDeadline(openFor, 'a failed obfs4 handshake', session.signal, async (closing) => {
-        try {
-          return await establish(bridge, session, closing)
-        } catch (error) {
-          await readUntilClosing(session.conn, closing)
-          throw error
-        }
-      }),
+    async accept(session) {
+      using closing = latch(openFor)
+      try {
+        return await establish(bridge, session)
+      } catch (error) {
+        await readUntilClosing(session, closing)
+        throw error
+      }
+    },
   }
 }
 
-async function establish(bridge: Bridge, session: ServerSession, closing: AbortSignal): Promise<Duplex> {
+/** Something that happens once, after a time. */
+interface Latch extends Disposable {
+  readonly isOver: boolean
+  onOver: () => void
+}
+
+function latch(ms: number): Latch {
+  let isOver = false
+  const timer = setTimeout(() => {
+    isOver = true
+    self.onOver()
+  }, ms)
+  const self = {
+    get isOver() {
+      return isOver
+    },
+    onOver: () => undefined,
+    [Symbol.dispose]: () => clearTimeout(timer),
+  }
+  return self
+}
+
+async function establish(bridge: Bridge, session: ServerSession): Promise<Duplex> {
   const { pool } = bridge
   // Before any byte of the peer is read: how long a key takes is nobody's to see.
   const pair = await pool.take()
   let used = false
   try {
-    return await withDeadline(serverHandshakeTimeout, 'the obfs4 handshake', closing, async (signal) => {
+    return await withDeadline(serverHandshakeTimeout, 'the obfs4 handshake', session.signal, async (signal) => {
       const progress = await readHello(bridge, session, signal)
       used = true
       return answer(bridge, session.conn, pair, progress)
@@ -132,16 +154,17 @@ function answer(bridge: Bridge, conn: Duplex, pair: EphemeralPair, { hello }: Do
   return framed(conn, obfs4Codec({ sealer, opener, iatMode, shape: () => shape, environment }))
 }
 
-/** Takes what comes and throws it away, until the signal or the peer ends it. */
-function readUntilClosing(conn: Duplex, closing: AbortSignal): Promise<void> {
+/** Takes what comes and throws it away, until its time is over, or the peer or the PT ends it. */
+function readUntilClosing({ conn, signal }: ServerSession, closing: Latch): Promise<void> {
   return new Promise((resolve) => {
     const stop = (): void => {
       conn.off('end', stop).off('close', stop).off('error', stop)
-      closing.removeEventListener('abort', stop)
+      signal.removeEventListener('abort', stop)
       resolve()
     }
-    if (closing.aborted || conn.destroyed || conn.readableEnded) return resolve()
+    if (closing.isOver || signal.aborted || conn.destroyed || conn.readableEnded) return resolve()
     conn.on('end', stop).on('close', stop).on('error', stop).resume()
-    closing.addEventListener('abort', stop)
+    signal.addEventListener('abort', stop)
+    closing.onOver = stop
   })
 }

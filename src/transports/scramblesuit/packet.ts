@@ -13,6 +13,7 @@ import { randomInt } from 'node:crypto'
 import { equalBytes, hmac16, macLength } from '../../crypto/hmac.ts'
 import { PtError } from '../../error.ts'
 import type { Codec } from '../../io/index.ts'
+import { withDirect } from '../../io/index.ts'
 import type { DirectionKeys } from './keys.ts'
 
 export const packetFlag = { payload: 1, ticket: 2, seed: 4 } as const
@@ -153,7 +154,7 @@ export function packetCodec(
   reader: PacketReader,
   control: (packet: Packet) => void,
 ): Codec {
-  return {
+  return withDirect({
     encode: (payload) => (payload.length === 0 ? payload : write(payloadPackets(payload))),
     *decode(chunk) {
       // One payload for each chunk and not for each packet: the application would write every piece by itself.
@@ -171,5 +172,5 @@ export function packetCodec(
       if (failure !== undefined) throw failure
     },
     end: () => reader.end(),
-  }
+  })
 }

@@ -30,7 +30,7 @@ function receive(kernel: FrameKernel, chunks: readonly Uint8Array[], each: boole
   let failure: Opened['failure']
   for (const chunk of chunks) {
     const opened = opening.open(held, chunk, (type, payload) => packets.push({ type, payload }), each)
-    payloads.push(opened.payload)
+    payloads.push(Buffer.from(opened.payload))
     held = opened.rest
     failure = opened.failure
     if (failure !== undefined) break
@@ -65,7 +65,7 @@ describe('both kernels', () => {
         const [one, other] = kernels.map((kernel) => kernel.sealing(keys))
         for (const [size, list] of writes) {
           const payload = randomBytes(size)
-          const burst = one!.burst(payload, list)
+          const burst = Buffer.from(one!.burst(payload, list))
           expect(burst.equals(other!.burst(payload, list))).toBe(true)
           expect(burst).toHaveLength(framesLength(size) + list.reduce((sum, padding) => sum + 21 + padding, 0))
         }
@@ -76,7 +76,7 @@ describe('both kernels', () => {
 
   test.each([131_072, 129_857, 129_858, 400_000])('a write of %i bytes, which is more than one call takes', (size) => {
     const payload = randomBytes(size)
-    const [burst, other] = kernels.map((kernel) => kernel.sealing(keys).burst(payload, [10, 1_427]))
+    const [burst, other] = kernels.map((kernel) => Buffer.from(kernel.sealing(keys).burst(payload, [10, 1_427])))
     expect(burst!.equals(other!)).toBe(true)
     const chunks = Array.from({ length: Math.ceil(burst!.length / 65_536) }, (_, i) =>
       burst!.subarray(i * 65_536, (i + 1) * 65_536),
@@ -141,6 +141,55 @@ describe('both kernels', () => {
       const opened = connection.opening.open(Buffer.alloc(0), wire, () => undefined, false)
       expect(opened.payload.equals(payload)).toBe(true)
     }
+  })
+})
+
+describe('the memory of the kernel in WebAssembly', () => {
+  const { memory } = simd
+  const seal = (payload: Uint8Array): Buffer => simd.sealing(keys).burst(payload, [])
+
+  test('bytes that lie where input is read come to the same frames', () => {
+    const payload = randomBytes(memory.input.length)
+    const copied = Buffer.from(seal(payload))
+    memory.input.set(payload)
+    expect(seal(memory.input).equals(copied)).toBe(true)
+    memory.input.set(payload)
+    expect(seal(memory.input.subarray(0, 1_000)).equals(copied.subarray(0, 1_021))).toBe(false)
+    memory.input.set(payload)
+    expect(seal(memory.input.subarray(0, 1_000)).equals(seal(payload.subarray(0, 1_000)))).toBe(true)
+  })
+
+  test('what is given is overwritten by the next call, and kept while it is held', () => {
+    const given = seal(randomBytes(1_000))
+    const before = Buffer.from(given)
+    seal(randomBytes(1_000))
+    expect(given.equals(before)).toBe(false)
+    const kept = seal(randomBytes(1_000))
+    const copy = Buffer.from(kept)
+    const release = memory.hold!()
+    for (let times = 0; times < 3; times++) seal(randomBytes(100_000))
+    expect(kept.equals(copy)).toBe(true)
+    release()
+    // The place that was given back is the next to be held for.
+    seal(randomBytes(1_000))
+    memory.hold!()()
+    seal(randomBytes(1_000))
+    expect(kept.equals(copy)).toBe(false)
+  })
+
+  test('of more than can be held, copies are given', () => {
+    const releases: (() => void)[] = []
+    const given: Buffer[] = []
+    const copies: Buffer[] = []
+    for (let times = 0; times < 100; times++) {
+      given.push(seal(randomBytes(2_000)))
+      copies.push(Buffer.from(given.at(-1)!))
+      releases.push(memory.hold!())
+    }
+    expect(given.every((bytes, at) => bytes.equals(copies[at]!))).toBe(true)
+    expect(given.filter(({ buffer }) => buffer === memory.input.buffer)).toHaveLength(31)
+    for (const release of releases) release()
+    expect(seal(randomBytes(10)).buffer).toBe(memory.input.buffer)
   })
 })
 

@@ -1,0 +1,74 @@
+/**
+ * Reading a socket into memory that many sockets share, instead of into a buffer of its own for every read.
+ *
+ * Node has this for outgoing sockets (`onread` of net.connect), from their first byte on. Here it begins later, behind a
+ * handshake, and for accepted sockets too, by the three fields in which net.Socket keeps that option. They are the same from
+ * Node 20 to 26; where one is missing, nothing is read this way, and the streams carry the bytes.
+ */
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+
+interface Handle {
+  readonly reading: boolean
+  useUserBuffer(buffer: Uint8Array): void
+}
+
+type Fields = Readonly<Record<'kBuffer' | 'kBufferCb' | 'kBufferGen', symbol>>
+
+/** Takes the `length` bytes that lie at the beginning of the memory; false stops reading. */
+export type TakeRead = (length: number) => boolean
+
+/** Undefined where this Node has other fields. */
+const fields: Fields | undefined = findFields(new Socket())
+
+function findFields(socket: Socket): Fields | undefined {
+  const byName = new Map(Object.getOwnPropertySymbols(socket).map((symbol) => [symbol.description, symbol]))
+  const [kBuffer, kBufferCb, kBufferGen] = [byName.get('kBuffer'), byName.get('kBufferCb'), byName.get('kBufferGen')]
+  if (kBuffer === undefined || kBufferCb === undefined || kBufferGen === undefined) return undefined
+  return { kBuffer, kBufferCb, kBufferGen }
+}
+
+/** True where `socket` can be read into shared memory: it is connected, and this Node can do it. */
+export function canShareReads(socket: unknown): socket is Socket {
+  return fields !== undefined && socket instanceof Socket && !socket.connecting && !socket.destroyed && usable(socket)
+}
+
+function usable(socket: Socket): boolean {
+  return typeof handleOf(socket)?.useUserBuffer === 'function'
+}
+
+/**
+ * From now on what arrives at `socket` goes to `take` and not into the stream, which still tells of end, error and close.
+ * Reading goes on as it was; readOn() starts it.
+ */
+export function shareReads(socket: Socket, memory: Uint8Array, take: TakeRead): void {
+  if (fields === undefined) throw new Error('this Node cannot read into shared memory')
+  const { kBuffer, kBufferCb, kBufferGen } = fields
+  Object.assign(socket, { [kBuffer]: memory, [kBufferCb]: take, [kBufferGen]: null })
+  handleOf(socket)?.useUserBuffer(memory)
+}
+
+/** As much as the system gives Node at a time. */
+const CHUNK_LENGTH = 65_536
+let chunk: Buffer | undefined
+
+/**
+ * A socket's reads become chunks of the length of what came, instead of a buffer of 64 KiB each that is cut to it: for
+ * handshakes, which read little and often. Nothing else changes; where this Node cannot do it, nothing at all.
+ */
+export function leanReads(socket: Duplex): void {
+  if (!canShareReads(socket)) return
+  const memory = (chunk ??= Buffer.allocUnsafeSlow(CHUNK_LENGTH))
+  shareReads(socket, memory, (length) => socket.push(Buffer.from(memory.subarray(0, length))))
+}
+
+/** Starts reading, or does so again after `take` has stopped it. */
+export function readOn(socket: Socket): void {
+  const handle = handleOf(socket)
+  // resume() would read once more in a later turn, when `take` may have stopped it anew.
+  if (handle && !handle.reading) socket._read(0)
+}
+
+function handleOf(socket: Socket): Handle | null | undefined {
+  return (socket as unknown as { readonly _handle: Handle | null })._handle
+}

@@ -1,0 +1,201 @@
+/**
+ * Relaying without streams between: each read lies in memory that all connections share, is recoded there by one call, and
+ * goes out by one write. What it does at ends and failures is what relay() does (docs/decisions/0003-relay-endings.md).
+ *
+ *     plain ── read ── encode ── write ── conn          what the system does not take at once stops the reading
+ *     plain ── write ── decode ── read ── conn
+ */
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { PtError } from '../error.ts'
+import type { DirectCodec } from './framed.ts'
+import { unframe } from './framed.ts'
+import type { RelayCount } from './relay.ts'
+import { LINGER } from './relay.ts'
+import { canShareReads, readOn, shareReads } from './shared-reads.ts'
+
+/**
+ * relay() for a socket and a framed one, both of which are given away: nobody else may use or watch them from here on.
+ * Undefined, and nothing done, where it does not apply: the codec is not direct, either end is no TCP socket of this
+ * process, or somebody has read from `b`.
+ */
+export function splice(a: Duplex, b: Duplex): Promise<RelayCount> | undefined {
+  if (!canShareReads(a)) return undefined
+  const taken = unframe(b, canShareReads)
+  if (taken === undefined) return undefined
+  return new Promise((resolve, reject) => new Splice(a, taken.conn, taken.codec, resolve, reject).start())
+}
+
+class Splice {
+  readonly #ends: readonly [Lane, Lane]
+  readonly #resolve: (count: RelayCount) => void
+  readonly #reject: (error: Error) => void
+  #open = 2
+  #failure: Error | undefined
+  #linger: NodeJS.Timeout | undefined
+
+  constructor(
+    plain: Socket,
+    conn: Socket,
+    codec: DirectCodec,
+    resolve: (count: RelayCount) => void,
+    reject: (error: Error) => void,
+  ) {
+    this.#resolve = resolve
+    this.#reject = reject
+    this.#ends = [new Encoding(this, plain, conn, codec), new Decoding(this, conn, plain, codec)]
+  }
+
+  start(): void {
+    for (const lane of this.#ends) lane.watch()
+    for (const lane of this.#ends) lane.start()
+  }
+
+  /** One of the sockets has closed. */
+  closed(lane: Lane): void {
+    if (this.#open === 0) return
+    const failure = lane.failure
+    this.#failure ??= failure
+    for (const one of this.#ends) if (one.to === lane.from) one.release()
+    if (--this.#open === 0) return this.#settle()
+    if (failure === undefined) return
+    for (const one of this.#ends) one.discard()
+    lane.to.end()
+    this.#linger = setTimeout(() => this.#settle(), LINGER)
+  }
+
+  #settle(): void {
+    this.#open = 0
+    clearTimeout(this.#linger)
+    const [up, down] = this.#ends
+    up.from.destroy()
+    down.from.destroy()
+    if (this.#failure === undefined) this.#resolve({ fromA: up.taken, fromB: down.given })
+    else this.#reject(this.#failure)
+  }
+}
+
+/** One direction. */
+abstract class Lane {
+  readonly from: Socket
+  readonly to: Socket
+  /** Bytes read, and bytes written. */
+  taken = 0
+  given = 0
+  protected readonly codec: DirectCodec
+  readonly #splice: Splice
+  /** Gives back the memory of what the system has not taken yet. */
+  #held: (() => void)[] = []
+  #discarding = false
+
+  constructor(splice: Splice, from: Socket, to: Socket, codec: DirectCodec) {
+    this.#splice = splice
+    this.from = from
+    this.to = to
+    this.codec = codec
+  }
+
+  /** Gives what `chunk` comes to, piece by piece, to write(). */
+  protected abstract recode(chunk: Uint8Array): void
+  /** Throws where the bytes may not end here. */
+  protected abstract end(): void
+
+  /** How the socket that is read ended too early, or undefined. */
+  get failure(): Error | undefined {
+    const { errored, readableEnded, writableFinished } = this.from
+    if (errored) return errored
+    return readableEnded && writableFinished
+      ? undefined
+      : new PtError('PT_CLOSED', 'a connection was closed before its end')
+  }
+
+  watch(): void {
+    this.from.once('end', () => this.#ended()).once('close', () => this.#closed())
+  }
+
+  start(): void {
+    const { from } = this
+    from.pause()
+    // What a handshake has read too much; then what the system has.
+    for (let chunk = from.read() as Buffer | null; chunk !== null; chunk = from.read() as Buffer | null) {
+      this.#take(chunk)
+    }
+    const { input } = this.codec
+    shareReads(from, input, (length) => this.#take(length === input.length ? input : input.subarray(0, length)))
+    if (from.readableEnded) this.#ended()
+    else if (this.#held.length === 0) readOn(from)
+  }
+
+  /** What is read from now on is thrown away. */
+  discard(): void {
+    this.#discarding = true
+    readOn(this.from)
+  }
+
+  protected write(bytes: Uint8Array): void {
+    if (bytes.length === 0) return
+    const { to } = this
+    this.given += bytes.length
+    to.write(bytes, this.#written)
+    if (to.writableLength > 0) this.#held.push(this.codec.hold?.() ?? nothing)
+  }
+
+  /** False while the other side has not taken all. */
+  #take(chunk: Uint8Array): boolean {
+    if (this.#discarding) return true
+    this.taken += chunk.length
+    try {
+      this.recode(chunk)
+    } catch (error) {
+      this.#discarding = true
+      this.from.destroy(error as Error)
+    }
+    return this.#held.length === 0
+  }
+
+  readonly #written = (): void => {
+    if (this.#held.length === 0 || this.to.writableLength > 0) return
+    this.release()
+    if (!this.from.destroyed) readOn(this.from)
+  }
+
+  /** The system has taken all, or never will. */
+  release(): void {
+    for (const release of this.#held) release()
+    this.#held = []
+  }
+
+  #ended(): void {
+    if (this.#discarding) return
+    try {
+      this.end()
+      this.to.end()
+    } catch (error) {
+      this.from.destroy(error as Error)
+    }
+  }
+
+  #closed(): void {
+    this.#splice.closed(this)
+  }
+}
+
+class Encoding extends Lane {
+  protected recode(chunk: Uint8Array): void {
+    this.write(this.codec.encode(chunk))
+  }
+
+  protected end(): void {}
+}
+
+class Decoding extends Lane {
+  protected recode(chunk: Uint8Array): void {
+    for (const payload of this.codec.decode(chunk)) this.write(payload)
+  }
+
+  protected end(): void {
+    this.codec.end?.()
+  }
+}
+
+function nothing(): void {}
