@@ -5,11 +5,13 @@
 //
 // The library stays as tsc wrote it. A transport of `--load` that imports it has a copy of its own beside the one in here,
 // so what is told apart across that border goes by name or code, never by class.
-import { chmodSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import * as nodeCrypto from 'node:crypto'
 import * as dnsPromises from 'node:dns/promises'
 import * as fsPromises from 'node:fs/promises'
 import * as nodeUtil from 'node:util'
+import * as nodeV8 from 'node:v8'
+import * as salsa from '@noble/ciphers/salsa.js'
 import { rolldown } from 'rolldown'
 import { root } from './setup.mjs'
 
@@ -17,12 +19,14 @@ const entry = `${root}src/cli/main.ts`
 /** What main.ts imports on demand and a PT needs; everything else stays outside. */
 const inside = new Set(['./pt.ts', './version.ts', '../pt/index.ts'])
 
-/** Built-in modules that take Node a while to load and are not needed before METHODS DONE, at least not always. */
+/** Modules that take Node a while to load and are not needed before METHODS DONE, at least not always. */
 const late = {
   'node:crypto': nodeCrypto,
   'node:dns/promises': dnsPromises,
   'node:fs/promises': fsPromises,
   'node:util': nodeUtil,
+  'node:v8': nodeV8,
+  '@noble/ciphers/salsa.js': salsa,
 }
 const prefix = '\0late '
 
@@ -38,8 +42,8 @@ const otherCommands = {
 }
 
 /** Functions of those modules load their module when they are called. */
-const lateBuiltIns = {
-  name: 'late-built-ins',
+const lateModules = {
+  name: 'late-modules',
   resolveId(source, importer) {
     return source in late && !importer?.startsWith(prefix) ? `${prefix}${source}` : undefined
   },
@@ -51,6 +55,16 @@ const lateBuiltIns = {
     )
     const lines = functions.map((key) => `export const ${key} = (...args) => load().${key}(...args)\n`)
     return `let loaded\nconst load = () => (loaded ??= require('${name}'))\n${lines.join('')}`
+  },
+}
+
+/** The version is written into the bundle: to read package.json would be a fiftieth of a PT's start. */
+const versionInside = {
+  name: 'version-inside',
+  load(id) {
+    if (id !== `${root}src/cli/version.ts`) return undefined
+    const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'))
+    return `export const packageVersion = () => ${JSON.stringify(version)}\n`
   },
 }
 
@@ -73,7 +87,7 @@ export async function bundle() {
     input: entry,
     platform: 'node',
     transform: { target: 'node20.19' },
-    plugins: [otherCommands, lateBuiltIns, inAscii],
+    plugins: [otherCommands, lateModules, versionInside, inAscii],
   })
   await build.write({
     dir: `${root}dist/cli`,
