@@ -1,6 +1,8 @@
 // What is measured side by side: our PT, obfs4proxy, both mixed, the relay, and no PT at all.
 import { spawnSync } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { root } from '../scripts/setup.mjs'
 
 /** The one that all ratios are to. */
 export const PEER = 'obfs4proxy'
@@ -13,7 +15,7 @@ export const CEILING = 'no PT'
 /** As they stand in tables; what is added stands behind. */
 export const order = [PEER, OURS, OUR_CLIENT, OUR_SERVER, FLOOR, CEILING]
 
-const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
+const { bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
 /**
  * @typedef {object} Candidate
@@ -28,7 +30,7 @@ const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
  * @returns {Candidate[]}
  */
 export function candidates({ relay, peer = 'obfs4proxy' }) {
-  const ours = [main, 'pt']
+  const ours = [join(root, bin.postern), 'pt']
   return [
     { name: PEER, client: [peer], server: [peer] },
     { name: OURS, client: ours, server: ours },

@@ -8,7 +8,7 @@ export const help = `Usage: npm run bench -- [options]
 
 Measures our PT beside obfs4proxy and a plain relay in C, all on 127.0.0.1, in one interleaved run.
 
-  --quick             shorter windows, three repetitions: minutes instead of half an hour
+  --quick             shorter windows, three repetitions: less than ten minutes instead of 25
   --growth            instead: how cost grows from 1 to 10,000 connections
   --transport NAME    ${transports.join(', ')}; may be given several times (default: all)
   --metric NAME       ${Object.keys(metrics).join(', ')}; several times (default: all)
@@ -47,7 +47,7 @@ export function readFlags(argv) {
   if (values.growth) settings.reps = values.quick ? 1 : 3
   if (values.reps !== undefined) {
     if (!/^[1-9]\d?$/.test(values.reps)) throw new Error(`--reps ${values.reps}: expected a number from 1 to 99`)
-    settings.reps = settings.sideReps = settings.memoryReps = Number(values.reps)
+    settings.reps = settings.sideReps = settings.memoryReps = settings.otherMemoryReps = Number(values.reps)
   }
   if (values.growth && values.transport.length > 1) throw new Error('--growth takes one --transport')
   if (values.growth && values.metric.length > 0)
@@ -55,7 +55,7 @@ export function readFlags(argv) {
   const everything = values.transport.length === 0 && values.metric.length === 0
   return {
     help: values.help,
-    quick: values.quick,
+    command: ['npm run bench', ...(argv.length > 0 ? ['--', ...argv] : [])].join(' '),
     growth: values.growth,
     transports: chosen('--transport', values.transport, transports),
     metrics: chosen('--metric', values.metric, Object.keys(metrics)),

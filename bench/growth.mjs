@@ -13,8 +13,8 @@ const PATIENCE_MS = 150_000
 const REST_MS = 2_000
 /** Of all sockets at the ends: buffers that the system tunes would take gigabytes with 10,000 streams. */
 const SOCKET_BUFFER = 64 * 1024
-/** So that each stream has its turn many times: at least 3 s, and 1 s more for every 500 streams. */
-const windowSeconds = (count) => 3 + count / 500
+/** So that each stream has its turn several times: at least 3 s, and 1 s more for every 800 streams. */
+const windowSeconds = (count) => 3 + count / 800
 const MB = 1e6
 const KB = 1e3
 const GB = 1e9
@@ -104,6 +104,15 @@ function sum(values) {
 }
 
 /**
+ * How long the rows take that are measured once each, in seconds.
+ * @param {readonly number[]} counts
+ */
+export function estimateGrowth(counts) {
+  const fixed = 1.5 + 1 + REST_MS / 1_000 + 1
+  return sum(counts.map((count) => fixed + windowSeconds(count) + count / 2_000 + count / 700))
+}
+
+/**
  * @typedef {object} GrowthSample
  * @property {string} candidate
  * @property {number} connections
@@ -114,6 +123,7 @@ function sum(values) {
  * The report: for each candidate a table with a row for each number of connections.
  * @param {object} run
  * @param {Record<string, string>} run.machine
+ * @param {string} run.command what was typed
  * @param {string} run.transport
  * @param {number} run.reps
  * @param {number} run.others
@@ -137,7 +147,7 @@ export function formatGrowth(run) {
   })
   return `${[
     '# How cost grows with the number of connections',
-    `Written by \`npm run bench -- --growth\`; [README.md](README.md) says what each figure means. ${run.transport}, each end on a core of its own, medians of ${run.reps}, fresh processes for every row.`,
+    `Written by \`${run.command}\`; [README.md](README.md) says what each figure means. ${run.transport}, each end on a core of its own, medians of ${run.reps}, fresh processes for every row.`,
     formatHead(run),
     ...tables,
   ].join('\n\n')}\n`

@@ -8,10 +8,10 @@ import { drawChart, gains } from './chart.mjs'
 import { exitOnSignals, fileLimit, makeFolder } from './children.mjs'
 import { compile } from './compile.mjs'
 import { help, readFlags } from './flags.mjs'
-import { formatGrowth, measureGrowth } from './growth.mjs'
+import { estimateGrowth, formatGrowth, measureGrowth } from './growth.mjs'
 import { describeMachine } from './machine.mjs'
 import { metrics } from './metrics/index.mjs'
-import { plan } from './plan.mjs'
+import { estimate, plan } from './plan.mjs'
 import { formatReport } from './report.mjs'
 import { runCases } from './run.mjs'
 import { mostConnections } from './settings.mjs'
@@ -30,7 +30,7 @@ async function main() {
   const { loadgen, relay } = compile(makeFolder())
   if (flags.build) {
     install()
-    build()
+    await build()
   }
   const all = [...candidates({ relay, peer: flags.obfs4proxy }), ...extra]
   const find = (name) => all.find((candidate) => candidate.name === name)
@@ -55,6 +55,7 @@ async function compare({ flags, loadgen, find, extra }) {
   const notes = []
   settings.held = withinLimit(settings.held, notes)
   const cases = plan({ transports, metrics: flags.metrics, extra, settings })
+  say(`${cases.length} cases: about ${Math.ceil(estimate(cases, settings) / 60)} minutes`)
   const nameOf = ({ rep, transport, pinned, metric, candidate }) =>
     `${transport}${pinned ? '' : ' unpinned'} ${metric}: ${candidate} (repetition ${rep + 1})`
   const measure = async (one, add) => {
@@ -66,7 +67,7 @@ async function compare({ flags, loadgen, find, extra }) {
   }
   const { results: samples, ...rest } = await runCases(cases, nameOf, measure, say)
   const { reps, windowSeconds } = settings
-  const run = { machine: describeMachine(flags), quick: flags.quick, reps, windowSeconds, notes, ...rest, samples }
+  const run = { machine: describeMachine(flags), command: flags.command, reps, windowSeconds, notes, ...rest, samples }
   const sections = gains(samples)
   const chart = sections.length > 0 ? flags.out?.replace(/(?:\.md)?$/, '.svg') : undefined
   publish(run, flags, () => formatReport(run, chart && basename(chart)))
@@ -92,13 +93,14 @@ async function grow({ flags, loadgen, find, extra }) {
   const cases = Array.from({ length: reps }, (_, rep) =>
     counts.flatMap((connections) => names.map((candidate) => ({ rep, candidate, connections }))),
   ).flat()
+  say(`${cases.length} cases: about ${Math.ceil((reps * names.length * estimateGrowth(counts)) / 60)} minutes`)
   const nameOf = ({ rep, candidate, connections }) => `${connections} connections: ${candidate} (repetition ${rep + 1})`
   const measure = async ({ candidate, connections }, add) => {
     const options = { loadgen, candidate: find(candidate), transport, pinned: true }
     add({ candidate, connections, values: await measureGrowth(options, connections) })
   }
   const { results: samples, ...rest } = await runCases(cases, nameOf, measure, say)
-  const run = { machine: describeMachine(flags), transport, reps, notes, ...rest, samples }
+  const run = { machine: describeMachine(flags), command: flags.command, transport, reps, notes, ...rest, samples }
   publish(run, flags, () => formatGrowth(run))
   return run
 }

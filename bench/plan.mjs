@@ -26,7 +26,7 @@ const unpinned = { transport: 'obfs4', metric: 'bulk', candidates: new Set([PEER
  * @param {readonly string[]} choice.transports
  * @param {readonly string[]} choice.metrics
  * @param {readonly string[]} [choice.extra] candidates besides the usual, measured as ours is
- * @param {Pick<import('./settings.mjs').Settings, 'reps' | 'sideReps' | 'memoryReps' | 'everyTransport'>} choice.settings
+ * @param {Pick<import('./settings.mjs').Settings, 'reps' | 'sideReps' | 'memoryReps' | 'otherMemoryReps' | 'everyTransport'>} choice.settings
  * @returns {Case[]}
  */
 export function plan({ transports, metrics, extra = [], settings }) {
@@ -37,7 +37,7 @@ export function plan({ transports, metrics, extra = [], settings }) {
         for (const metric of metrics) {
           if (place > 0 && !settings.everyTransport.includes(metric)) continue
           const names = candidatesOf({ metric, transport, pinned, first: place === 0, extra })
-          const due = names.filter((candidate) => rep < repsOf(metric, candidate, settings))
+          const due = names.filter((candidate) => rep < repsOf(metric, candidate, place, settings))
           for (const candidate of rotate(due, rep)) cases.push({ rep, transport, pinned, metric, candidate })
         }
       }
@@ -46,9 +46,34 @@ export function plan({ transports, metrics, extra = [], settings }) {
   return cases
 }
 
-function repsOf(metric, candidate, { reps, sideReps, memoryReps }) {
+/** To start a pair, to hand the connections over and to end it, in seconds. */
+const PAIR_SECONDS = 1.5
+/** Connections per second that even the slower candidates open. */
+const PACE = 600
+
+/** Roughly the seconds that a case of each metric takes on a machine of this decade. */
+const secondsOf = {
+  transfer: () => 2,
+  bulk: ({ streams, windowSeconds, warmSeconds }) => 2 * streams.length * (windowSeconds + warmSeconds),
+  setup: ({ setups, setupSeconds, warmSeconds }) => setups / 400 + setupSeconds + warmSeconds,
+  ping: ({ pings }) => (3 * pings) / 4_000,
+  memory: ({ held, settleMs }) => held / PACE + settleMs / 500,
+  start: ({ starts }) => starts / 6,
+}
+
+/**
+ * How long the cases will take, in seconds.
+ * @param {readonly Case[]} cases
+ * @param {import('./settings.mjs').Settings} settings
+ */
+export function estimate(cases, settings) {
+  return cases.reduce((sum, { metric }) => sum + secondsOf[metric](settings) + PAIR_SECONDS, 0)
+}
+
+function repsOf(metric, candidate, place, { reps, sideReps, memoryReps, otherMemoryReps }) {
   if (metric === 'transfer') return 1
-  return Math.min(metric === 'memory' ? memoryReps : reps, sides.has(candidate) ? sideReps : reps)
+  const most = metric !== 'memory' ? reps : place === 0 ? memoryReps : otherMemoryReps
+  return Math.min(most, sides.has(candidate) ? sideReps : reps)
 }
 
 function candidatesOf({ metric, transport, pinned, first, extra }) {

@@ -7,7 +7,7 @@ import { compare, formatNumber, formatRatio, select, summarize } from './statist
 /**
  * @typedef {object} Run
  * @property {Record<string, string>} machine
- * @property {boolean} quick
+ * @property {string} command what was typed
  * @property {number} reps
  * @property {number} windowSeconds
  * @property {number} seconds how long it took
@@ -26,10 +26,9 @@ const verdicts = { aim: '✓ aim', must: '✓', missed: '✗ missed' }
  * @returns {string}
  */
 export function formatReport(run, chart) {
-  const command = run.quick ? 'npm run bench -- --quick' : 'npm run bench'
   const blocks = [
     '# Benchmark: Postern beside obfs4proxy',
-    `Written by \`${command}\`; [README.md](README.md) says what each figure means. ${run.reps} repetitions, interleaved, fresh processes each, windows of ${run.windowSeconds} s, ${Math.round(run.seconds / 60)} minutes.`,
+    `Written by \`${run.command}\`; [README.md](README.md) says what each figure means. ${run.reps} repetitions, interleaved, fresh processes each, windows of ${run.windowSeconds} s, ${Math.round(run.seconds / 60)} minutes.`,
     formatHead(run),
   ]
   if (chart) blocks.push(`![Ratios to obfs4proxy](${chart})`)

@@ -5,10 +5,11 @@
  * @property {number} reps repetitions, each with fresh processes
  * @property {number} sideReps of those, how many have what is not ours nor obfs4proxy alone: mixed ends, floor, ceiling
  * @property {number} memoryReps and how many hold the idle connections
+ * @property {number} otherMemoryReps the same for transports after the first
  * @property {string[]} everyTransport the metrics of transports after the first, which has all
  * @property {number[]} streams of bulk
  * @property {number} windowSeconds what is measured of each
- * @property {number} warmSeconds before that
+ * @property {number} warmSeconds before that; with less the first window would measure Node's compiler
  * @property {number} setups one after another
  * @property {number} setupSeconds of 32 in flight
  * @property {number} pings of each size
@@ -24,13 +25,14 @@ export const full = {
   reps: 5,
   sideReps: 3,
   memoryReps: 3,
+  otherMemoryReps: 1,
   everyTransport: ['transfer', 'bulk', 'setup', 'ping', 'memory', 'start'],
   streams: [1, 8, 64],
-  windowSeconds: 2,
+  windowSeconds: 1.2,
   warmSeconds: 0.7,
-  setups: 600,
-  setupSeconds: 2,
-  pings: 3_000,
+  setups: 400,
+  setupSeconds: 1.5,
+  pings: 2_000,
   held: 4_000,
   settleMs: 1_000,
   starts: 10,
@@ -48,8 +50,8 @@ export const quick = {
   sideReps: 1,
   memoryReps: 1,
   everyTransport: ['transfer', 'bulk', 'setup'],
-  windowSeconds: 1,
-  warmSeconds: 0.3,
+  windowSeconds: 0.8,
+  warmSeconds: 0.7,
   setups: 300,
   setupSeconds: 1,
   pings: 1_500,

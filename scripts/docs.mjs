@@ -88,7 +88,7 @@ async function markdown(blocks) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  build()
+  await build()
   const { requirements } = await import('../dist/ipc/requirements.js')
   const { errorCodes } = await import('../dist/error.js')
   for (const [file, text] of Object.entries(await pages({ requirements, errorCodes }))) {

@@ -1,7 +1,7 @@
 // What a fresh clone needs before anything runs: dependencies as package-lock.json pins them, and the build.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 export const root = fileURLToPath(new URL('../', import.meta.url))
@@ -29,13 +29,13 @@ export function install() {
   writeFileSync(stamp, lock)
 }
 
-export function build() {
+export async function build() {
   console.log('Building …')
   rmSync(`${root}dist`, { recursive: true, force: true })
   run(process.execPath, [`${root}scripts/kernel.mjs`])
   const tsc = `${root}node_modules/typescript/bin/tsc`
   run(process.execPath, [tsc, '-p', 'tsconfig.json'])
   run(process.execPath, [tsc, '-p', 'tsconfig.examples.json'])
-  // torrc may name it without a `node` before it.
-  chmodSync(`${root}dist/cli/main.js`, 0o755)
+  const { bundle } = await import('./bundle.mjs')
+  await bundle()
 }

@@ -2,5 +2,5 @@
 import { build, install, root, run } from './setup.mjs'
 
 install()
-build()
+await build()
 run(process.execPath, [`${root}dist/cli/main.js`, 'demo', ...process.argv.slice(2)])

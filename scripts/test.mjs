@@ -2,6 +2,6 @@
 import { build, install, root, run } from './setup.mjs'
 
 install()
-build()
+await build()
 console.log('Running the tests …')
 run(process.execPath, [`${root}node_modules/vitest/vitest.mjs`, 'run', ...process.argv.slice(2)])

@@ -8,7 +8,7 @@
  *
  * Exit status: the command's own; 1 for a failure, 2 for a command line that cannot be run.
  */
-import { USAGE, UsageError } from './usage.ts'
+import { isUsageError, USAGE, UsageError } from './usage.ts'
 
 interface Command {
   readonly summary: string
@@ -71,14 +71,15 @@ async function tellParent(failure: Error): Promise<never> {
   return await runPt({ transports: () => Promise.reject(failure), implementation })
 }
 
-try {
-  process.exitCode = await main(process.argv.slice(2))
-} catch (error) {
+async function fail(error: unknown): Promise<number> {
   const { message } = error as Error
   if (managed) await tellParent(error as Error)
-  if (error instanceof UsageError) process.exitCode = complain(`postern: ${message}\nTry: postern --help\n`)
-  else {
-    process.stderr.write(`postern: ${message}\n`)
-    process.exitCode = 1
-  }
+  if (isUsageError(error)) return complain(`postern: ${message}\nTry: postern --help\n`)
+  process.stderr.write(`postern: ${message}\n`)
+  return 1
 }
+
+// No await out here: bundled, this is CommonJS.
+void main(process.argv.slice(2))
+  .catch(fail)
+  .then((status) => (process.exitCode = status))

@@ -3,6 +3,7 @@ import { severities } from '../ipc/index.ts'
 import type { PtOptions } from '../pt/index.ts'
 import { runPt } from '../pt/index.ts'
 import { builtIns } from '../transports/index.ts'
+import { tuneEngine } from './engine.ts'
 import { loadTransports } from './load-transports.ts'
 import { translateFlags } from './pt-flags.ts'
 import { parseArguments, UsageError } from './usage.ts'
@@ -54,6 +55,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     socksVersion: values.socks4 === true ? 4 : 5,
     unsafeLogging: values['unsafe-logging'] ?? false,
     logLevel,
+    onLaunched: tuneEngine,
   })
 }
 

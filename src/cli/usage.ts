@@ -6,7 +6,14 @@ import { parseArgs } from 'node:util'
 export const USAGE = 2
 
 /** A command line that cannot be run; the message says what to do instead. */
-export class UsageError extends Error {}
+export class UsageError extends Error {
+  override readonly name: string = 'UsageError'
+}
+
+/** By name, not by class: the bundle of `postern pt` has a copy of this module, and the other commands have theirs. */
+export function isUsageError(error: unknown): boolean {
+  return error instanceof Error && error.name === 'UsageError'
+}
 
 type Parsed<Config extends ParseArgsConfig> = ReturnType<typeof parseArgs<Config>>
 

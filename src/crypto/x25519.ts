@@ -16,7 +16,7 @@ const pkcs8Header = Buffer.from('302e020100300506032b656e04220420', 'hex')
 
 /** A private key from any 32 bytes; clamped by X25519 itself, as each use of it does. */
 export function x25519PrivateKey(bytes: Uint8Array): KeyObject {
-  return looksAtX ? privateKeyFromPkcs8(bytes) : privateKeyFromJwk(bytes)
+  return looksAtX() ? privateKeyFromPkcs8(bytes) : privateKeyFromJwk(bytes)
 }
 
 /** A JWK has to have `x`, the public key. Up to Node 24 it is not looked at, and is derived from `d`. */
@@ -29,14 +29,21 @@ function privateKeyFromPkcs8(bytes: Uint8Array): KeyObject {
 }
 
 /** True from Node 26 on, which refuses an `x` that does not belong to `d`, and reads PKCS #8 as fast as JWK. */
-const looksAtX: boolean = ((): boolean => {
+function looksAtX(): boolean {
+  return (looks ??= refusesOtherX())
+}
+
+// Found out at the first key and not before: it would be a tenth of a PT's start.
+let looks: boolean | undefined
+
+function refusesOtherX(): boolean {
   try {
     privateKeyFromJwk(new Uint8Array(x25519KeyLength))
     return false
   } catch {
     return true
   }
-})()
+}
 
 /** A public key from any 32 bytes. */
 export function x25519PublicKey(bytes: Uint8Array): KeyObject {

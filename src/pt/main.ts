@@ -42,6 +42,8 @@ export interface PtOptions extends ConnectionLimits {
   readonly unsafeLogging?: boolean
   /** LOG lines below it are left out. Default: notice. */
   readonly logLevel?: Severity
+  /** Called once all transports are launched and METHODS DONE is said: for what no parent has to wait for. */
+  readonly onLaunched?: () => void
   /** How long connections may go on after the PT was told to stop, in ms. Default 1,000. */
   readonly drainTimeout?: number
   /** Limits in ms: a transport's launch (20,000), a SOCKS request (10,000), a dial (100,000), a server's handshake (180,000). */
@@ -101,6 +103,7 @@ async function untilStopped(
 ): Promise<never> {
   const listeners = launched.then((servers) => {
     pt.stdout.release()
+    pt.options.onLaunched?.()
     return servers
   })
   const reason = await stop.first

@@ -3,12 +3,13 @@ import { describe, expect, it } from 'vitest'
 import { CEILING, FLOOR, OURS, PEER, readCandidate } from '../../bench/candidates.mjs'
 import { readFlags } from '../../bench/flags.mjs'
 import { readCpuTimes, shareOfOthers } from '../../bench/noise.mjs'
-import { plan } from '../../bench/plan.mjs'
+import { estimateGrowth } from '../../bench/growth.mjs'
+import { estimate, plan } from '../../bench/plan.mjs'
 import { runCases } from '../../bench/run.mjs'
 import { full, mostConnections, quick } from '../../bench/settings.mjs'
 
 describe('the plan', () => {
-  const settings = { ...quick, reps: 2, sideReps: 1, memoryReps: 1 }
+  const settings = { ...quick, reps: 2, sideReps: 1, memoryReps: 1, otherMemoryReps: 1 }
 
   it('lets candidates take turns within a metric, another one first each time', () => {
     const cases = plan({ transports: ['obfs3'], metrics: ['bulk'], settings: { ...settings, sideReps: 0 } })
@@ -30,6 +31,21 @@ describe('the plan', () => {
     expect(count(({ metric, candidate }) => metric === 'memory' && candidate === OURS)).toBe(1)
   })
 
+  it('everything takes less than 25 minutes, and growth less than 8', () => {
+    const { transports, metrics } = readFlags([])
+    expect(estimate(plan({ transports, metrics, settings: full }), full)).toBeLessThan(25 * 60)
+    expect(full.reps).toBeGreaterThanOrEqual(5)
+    const { growth, reps } = readFlags(['--growth']).settings
+    expect(estimateGrowth(growth) * reps * 2).toBeLessThan(8 * 60)
+  })
+
+  it('memory of transports after the first is measured as often as is said', () => {
+    const cases = plan({ transports: ['obfs4', 'obfs3'], metrics: ['memory'], settings: full })
+    const count = (transport: string): number =>
+      cases.filter((one) => one.transport === transport && one.candidate === OURS).length
+    expect([count('obfs4'), count('obfs3')]).toEqual([full.memoryReps, full.otherMemoryReps])
+  })
+
   it('a candidate that is added is measured wherever ours is', () => {
     const cases = plan({ transports: ['obfs4', 'obfs2'], metrics: ['bulk'], extra: ['other'], settings })
     const of = (name: string): string[] =>
@@ -44,13 +60,13 @@ describe('the command line', () => {
   it('measures everything and writes bench/RESULTS.md where nothing is chosen', () => {
     const flags = readFlags([])
     expect(flags).toMatchObject({ transports: ['obfs4', 'obfs3', 'obfs2'], out: 'bench/RESULTS.md', settings: full })
-    expect(readFlags(['--growth']).out).toBe('bench/GROWTH.md')
+    expect(readFlags(['--growth'])).toMatchObject({ out: 'bench/GROWTH.md', command: 'npm run bench -- --growth' })
   })
 
   it('keeps a choice out of the published results', () => {
     const flags = readFlags(['--transport', 'obfs2,obfs4', '--metric', 'ping', '--metric', 'bulk', '--reps', '7'])
     expect(flags).toMatchObject({ transports: ['obfs4', 'obfs2'], metrics: ['bulk', 'ping'], out: undefined })
-    expect(flags.settings).toMatchObject({ reps: 7, sideReps: 7, memoryReps: 7 })
+    expect(flags.settings).toMatchObject({ reps: 7, sideReps: 7, memoryReps: 7, otherMemoryReps: 7 })
   })
 
   it.each([

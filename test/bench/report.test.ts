@@ -24,7 +24,7 @@ const some: Sample[] = [
 
 const run = {
   machine: { machine: '2 × Some CPU', node: 'v20.19.0', date: '2026-01-02' },
-  quick: true,
+  command: 'npm run bench -- --quick',
   reps: 3,
   windowSeconds: 1,
   seconds: 130,

@@ -6,6 +6,7 @@
  */
 import { isPtError } from '../../error.ts'
 import { SharedDialers } from '../../app/index.ts'
+import { tuneEngine } from '../engine.ts'
 import { UsageError } from '../usage.ts'
 import type { MetricsServer } from './metrics.ts'
 import { serveMetrics } from './metrics.ts'
@@ -28,6 +29,7 @@ export interface HostOptions {
 
 /** Runs the tunnels until a signal, or until none is left. Resolves with the exit status; rejects where they do not start. */
 export async function hostTunnels(plan: Plan, { output, reload }: HostOptions): Promise<number> {
+  tuneEngine()
   const host = new TunnelHost(output)
   const stop = new Promise<void>((resolve) => {
     const signals = reload === undefined ? (['SIGINT', 'SIGTERM', 'SIGHUP'] as const) : (['SIGINT', 'SIGTERM'] as const)

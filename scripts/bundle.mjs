@@ -1,0 +1,103 @@
+// `postern pt` as one file. A parent waits for METHODS DONE, and fifty small modules take Node longer than all that they do.
+//
+//     dist/cli/main.js      what is run: hands over to
+//     dist/cli/postern.cjs  main.ts with all of `postern pt`; other commands are imported from the files that tsc wrote
+//
+// The library stays as tsc wrote it. A transport of `--load` that imports it has a copy of its own beside the one in here,
+// so what is told apart across that border goes by name or code, never by class.
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
+import * as nodeCrypto from 'node:crypto'
+import * as dnsPromises from 'node:dns/promises'
+import * as fsPromises from 'node:fs/promises'
+import * as nodeUtil from 'node:util'
+import * as nodeV8 from 'node:v8'
+import * as salsa from '@noble/ciphers/salsa.js'
+import { rolldown } from 'rolldown'
+import { root } from './setup.mjs'
+
+const entry = `${root}src/cli/main.ts`
+/** What main.ts imports on demand and a PT needs; everything else stays outside. */
+const inside = new Set(['./pt.ts', './version.ts', '../pt/index.ts'])
+
+/** Modules that take Node a while to load and are not needed before METHODS DONE, at least not always. */
+const late = {
+  'node:crypto': nodeCrypto,
+  'node:dns/promises': dnsPromises,
+  'node:fs/promises': fsPromises,
+  'node:util': nodeUtil,
+  'node:v8': nodeV8,
+  '@noble/ciphers/salsa.js': salsa,
+}
+const prefix = '\0late '
+
+/** Commands besides `pt` are imported from where tsc puts them. */
+const otherCommands = {
+  name: 'other-commands',
+  resolveId: {
+    handler(source, importer, { kind }) {
+      if (importer !== entry || kind !== 'dynamic-import' || inside.has(source)) return undefined
+      return { id: source.replace(/\.ts$/, '.js'), external: true }
+    },
+  },
+}
+
+/** Functions of those modules load their module when they are called. */
+const lateModules = {
+  name: 'late-modules',
+  resolveId(source, importer) {
+    return source in late && !importer?.startsWith(prefix) ? `${prefix}${source}` : undefined
+  },
+  load(id) {
+    if (!id.startsWith(prefix)) return undefined
+    const name = id.slice(prefix.length)
+    const functions = Object.keys(late[name]).filter(
+      (key) => typeof late[name][key] === 'function' && /^[a-z]/.test(key),
+    )
+    const lines = functions.map((key) => `export const ${key} = (...args) => load().${key}(...args)\n`)
+    return `let loaded\nconst load = () => (loaded ??= require('${name}'))\n${lines.join('')}`
+  },
+}
+
+/** The version is written into the bundle: to read package.json would be a fiftieth of a PT's start. */
+const versionInside = {
+  name: 'version-inside',
+  load(id) {
+    if (id !== `${root}src/cli/version.ts`) return undefined
+    const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'))
+    return `export const packageVersion = () => ${JSON.stringify(version)}\n`
+  },
+}
+
+/** A file of ASCII alone is kept in half the memory and read without decoding. Other characters stand in literals only. */
+const inAscii = {
+  name: 'in-ascii',
+  generateBundle(_options, bundle) {
+    for (const chunk of Object.values(bundle)) {
+      chunk.code = chunk.code.replaceAll(
+        /[^\0-\x7f]/g,
+        (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+      )
+    }
+  },
+}
+
+/** Writes both files; tsc has run. */
+export async function bundle() {
+  const build = await rolldown({
+    input: entry,
+    platform: 'node',
+    transform: { target: 'node20.19' },
+    plugins: [otherCommands, lateModules, versionInside, inAscii],
+  })
+  await build.write({
+    dir: `${root}dist/cli`,
+    entryFileNames: 'postern.cjs',
+    format: 'cjs',
+    codeSplitting: false,
+    minify: true,
+  })
+  const launcher = `#!/usr/bin/env node\nimport { createRequire } from 'node:module'\ncreateRequire(import.meta.url)('./postern.cjs')\n`
+  writeFileSync(`${root}dist/cli/main.js`, launcher)
+  // torrc may name them without a \`node\` before them.
+  for (const name of ['main.js', 'postern.cjs']) chmodSync(`${root}dist/cli/${name}`, 0o755)
+}
