@@ -68,6 +68,24 @@ test.each([/The PT client is launched/, /The file: /])(
   },
 )
 
+test('FLOW-7: a demo whose output nobody reads any more ends its PTs and removes its files, without a stack trace', async () => {
+  const dir = tempDir()
+  const child = spawn(process.execPath, [join(root, 'dist/cli/main.js'), 'demo', '--size', '250'], {
+    env: { PATH: process.env['PATH'], TMPDIR: dir },
+  })
+  let stderr = ''
+  let stdout = ''
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
+  child.stdout.on('data', (chunk: Buffer) => {
+    stdout += chunk.toString()
+    if (/TOR_PT_ORPORT/.test(stdout)) child.stdout.destroy()
+  })
+  expect((await once(child, 'close'))[0]).toBe(1)
+  expect(stderr).toBe('postern: interrupted\n')
+  expect(processesOf(stdout).filter((pid) => isAlive(pid))).toEqual([])
+  expect(readdirSync(dir)).toEqual([])
+})
+
 test.each([
   [['--size', '0'], '--size 0: expected a number of MiB from 1 to 4096'],
   [['--size', '4097'], '--size 4097: expected a number of MiB from 1 to 4096'],
