@@ -11,6 +11,16 @@ import { echo, open, readAll, socks, socksRequest } from './support.ts'
 
 const greeting = /^VERSION 1\nSTATUS TYPE=version IMPLEMENTATION="postern" VERSION="[^"]+"\n/
 
+/** Resolves once nobody listens there any more. */
+async function closed(port: number): Promise<void> {
+  const state = (): Promise<string> =>
+    open(port).then(
+      () => 'open',
+      () => 'closed',
+    )
+  await expect.poll(state).toBe('closed')
+}
+
 describe('a PT that cannot start', () => {
   test.each<readonly [what: string, env: () => Record<string, string | undefined>, last: RegExp]>([
     ['another version', () => clientEnv({ TOR_PT_MANAGED_TRANSPORT_VER: '2' }), /^VERSION-ERROR no-version\n$/],
@@ -311,14 +321,7 @@ describe('shutting down', () => {
       const port = portIn(await pt.line('CMETHOD '))
       const { conn } = await socks(port, address)
       pt.child.kill(signal)
-      await expect
-        .poll(() =>
-          open(port).then(
-            () => 'open',
-            () => 'closed',
-          ),
-        )
-        .toBe('closed')
+      await closed(port)
       conn.end('goodbye')
       expect(await readAll(conn)).toBe('goodbye')
       expect(await pt.exit).toBe(0)
@@ -343,14 +346,7 @@ describe('shutting down', () => {
     expect(pt.lines()[1]).toMatch(/^CMETHOD /)
     await socks(port, address)
     pt.child.kill('SIGTERM')
-    await expect
-      .poll(() =>
-        open(port).then(
-          () => 'open',
-          () => 'closed',
-        ),
-      )
-      .toBe('closed')
+    await closed(port)
     pt.child.kill('SIGTERM')
     expect(await pt.exit).toBe(0)
   })
