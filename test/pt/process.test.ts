@@ -15,7 +15,8 @@ const greeting = /^VERSION 1\nSTATUS TYPE=version IMPLEMENTATION="postern" VERSI
 async function closed(port: number): Promise<void> {
   const state = (): Promise<string> =>
     open(port).then(
-      () => 'open',
+      // One that was still accepted must not be what the PT waits for.
+      (conn) => conn.destroy() && 'open',
       () => 'closed',
     )
   await expect.poll(state).toBe('closed')
@@ -62,6 +63,14 @@ describe('a PT that cannot start', () => {
     expect(await pt.exit).toBe(1)
     expect(pt.stdout()).toMatch(greeting)
     expect(pt.stdout()).toMatch(new RegExp(`\\nLOG SEVERITY=error MESSAGE=".*"\\nENV-ERROR ${message}\\n$`))
+  })
+
+  test('FLOW-3: a module with a syntax error is told to the parent, with what shows the line', async () => {
+    const broken = join(tempDir(), 'broken.mjs')
+    writeFileSync(broken, 'export const\n')
+    const pt = runChild({ args: ['pt', '--load', broken], env: clientEnv() })
+    expect(await pt.exit).toBe(1)
+    expect(pt.lines().at(-1)).toMatch(/^ENV-ERROR --load .*: it cannot be loaded: .*; node \/.*broken\.mjs says where$/)
   })
 
   test('FLOW-4, PROXY-1, PROXY-3: with a proxy that cannot be used no transport is loaded, let alone initialized', async () => {
