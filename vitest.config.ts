@@ -18,6 +18,8 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // A wait for what another process does; on a busy machine its one second is soon over.
+    expect: { poll: { timeout: 15_000 } },
     reporters: ['./test/reporter.ts'],
   },
 })

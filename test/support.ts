@@ -1,7 +1,6 @@
 /** What tests share: real peers and why one is missing, folders that vanish, free ports. */
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
-import type { AddressInfo, Server } from 'node:net'
+import { randomInt } from 'node:crypto'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { tmpdir } from 'node:os'
@@ -52,18 +51,32 @@ export function tempDir(): string {
 /** Nobody listens there; unlike a port that was free a moment ago, no test that runs beside this one ever will. */
 export const CLOSED_PORT = 1
 
-/** A port that was free a moment ago, for programs that cannot pick one themselves. */
+/** Below what systems give to outgoing connections (32768 on Linux): thousands of those are made beside a test. */
+const ports = { first: 10_000, count: 22_000 }
+let nextPort = randomInt(ports.count)
+
+/** A port that was free a moment ago, for programs that cannot pick one themselves. Never the same one twice. */
 export async function freePort(host = '127.0.0.1'): Promise<number> {
-  const server: Server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, host, resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
+  for (;;) {
+    const port = ports.first + (nextPort++ % ports.count)
+    const server = createServer()
+    const free = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false)).listen({ port, host, exclusive: true }, () => resolve(true))
+    })
+    if (!free) continue
+    await new Promise((resolve) => server.close(resolve))
+    return port
+  }
 }
 
-/** True while a process with this id exists. */
+/** True while a process with this id runs. One that has ended stays in the list until it is waited for, and does not count. */
 export function isAlive(pid: number): boolean {
-  return spawnSync('kill', ['-0', String(pid)], { stdio: 'ignore' }).status === 0
+  try {
+    if (process.platform === 'linux') return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
 }
 
 /** Its error; anything else is a failed test. */

@@ -31,5 +31,7 @@ function whyNot(error: unknown, path: string): string {
     return 'this version of Node does not run TypeScript: compile the file to JavaScript, or use Node 22.18 or newer'
   }
   if (code === 'ERR_MODULE_NOT_FOUND') return `${what}; install what it imports beside it`
+  // Node knows the line, and tells it on stderr only.
+  if (error instanceof SyntaxError) return `it cannot be loaded: ${what}; node ${path} says where`
   return `it cannot be loaded: ${what}`
 }

@@ -102,7 +102,8 @@ export function formatTransportOptions(options: Iterable<readonly [name: string,
   const items: string[] = []
   for (const [name, args] of options) {
     for (const [key, value] of Args.from(args)) {
-      requireKey(key)
+      if (name === '') throw new PtError('PT_ARGS', 'options are given for an empty transport name')
+      requirePair(key, value)
       items.push(`${escape(name, /[\\:;=]/g)}:${escape(key, /[\\:;=]/g)}=${escape(value, /[\\:;]/g)}`)
     }
   }
@@ -110,15 +111,17 @@ export function formatTransportOptions(options: Iterable<readonly [name: string,
 }
 
 function joinPairs(args: ArgsInit, separator: string, special: RegExp): string {
-  const items = [...Args.from(args)].map(
-    ([key, value]) => `${escape(requireKey(key), special)}=${escape(value, special)}`,
-  )
+  const items = [...Args.from(args)].map(([key, value]) => {
+    requirePair(key, value)
+    return `${escape(key, special)}=${escape(value, special)}`
+  })
   return items.join(separator)
 }
 
-function requireKey(key: string): string {
+/** Half a surrogate pair has no UTF-8: it would arrive as another character. */
+function requirePair(key: string, value: string): void {
   if (key === '') throw new PtError('PT_ARGS', 'an argument has an empty key')
-  return key
+  if (/\p{Surrogate}/u.test(`${key}\n${value}`)) throw new PtError('PT_ARGS', 'an argument is not well-formed text')
 }
 
 function escape(text: string, special: RegExp): string {
@@ -179,9 +182,7 @@ class Reader {
   }
 
   #bad(why: string): PtError {
-    return new PtError(
-      'PT_ARGS',
-      `malformed ${this.#what}: ${why} at character ${this.#at + 1} of ${this.#text.length}`,
-    )
+    const where = this.#at < this.#text.length ? `at character ${this.#at + 1}` : 'at the end'
+    return new PtError('PT_ARGS', `malformed ${this.#what}: ${why} ${where}`)
   }
 }

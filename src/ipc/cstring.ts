@@ -47,7 +47,7 @@ export function parseCString(text: string, start = 0): { readonly value: string;
 }
 
 function parseEscape(text: string, at: number): { bytes: Buffer; end: number } {
-  const numeric = /(?:x([0-9a-fA-F]{1,2})|([0-7]{1,3}))/y
+  const numeric = /(?:x([0-9a-fA-F]{2})|([0-7]{1,3}))/y
   numeric.lastIndex = at
   const match = numeric.exec(text)
   if (match !== null) {

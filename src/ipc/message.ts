@@ -141,7 +141,7 @@ const readers: Readonly<Record<string, (text: string, line: string) => Message>>
   },
   'VERSION-ERROR': (message) => ({ type: 'versionError', message }),
   'ENV-ERROR': (message) => ({ type: 'envError', message }),
-  PROXY: (text, line) => (text === 'DONE' ? { type: 'proxyDone' } : { type: 'unknown', line }),
+  PROXY: (text, line) => (isDone(text) ? { type: 'proxyDone' } : { type: 'unknown', line }),
   'PROXY-ERROR': (message) => ({ type: 'proxyError', message }),
   CMETHOD: (text) => {
     const [transport, protocol, address] = methodWords(text, 3, '<transport> <socks4|socks5> <address:port>')
@@ -151,14 +151,14 @@ const readers: Readonly<Record<string, (text: string, line: string) => Message>>
     return { type: 'cmethod', transport: transport!, protocol, address: parseListening(address!) }
   },
   'CMETHOD-ERROR': (text) => ({ type: 'cmethodError', ...failedMethod(text) }),
-  CMETHODS: (text, line) => (text === 'DONE' ? { type: 'cmethodsDone' } : { type: 'unknown', line }),
+  CMETHODS: (text, line) => (isDone(text) ? { type: 'cmethodsDone' } : { type: 'unknown', line }),
   SMETHOD: (text) => {
     const [transport, address, ...options] = methodWords(text, 2, '<transport> <address:port> [options]')
     const args = options.find((option) => option.startsWith('ARGS:'))?.slice('ARGS:'.length) ?? ''
     return { type: 'smethod', transport: transport!, address: parseListening(address!), args: parseSmethodArgs(args) }
   },
   'SMETHOD-ERROR': (text) => ({ type: 'smethodError', ...failedMethod(text) }),
-  SMETHODS: (text, line) => (text === 'DONE' ? { type: 'smethodsDone' } : { type: 'unknown', line }),
+  SMETHODS: (text, line) => (isDone(text) ? { type: 'smethodsDone' } : { type: 'unknown', line }),
   LOG: (text) => {
     const args = parseKvLine(text)
     const severity = severities.find((one) => one === args.get('SEVERITY'))
@@ -172,6 +172,11 @@ const readers: Readonly<Record<string, (text: string, line: string) => Message>>
     if (args.size === 0) throw new PtError('PT_MESSAGE', 'expected at least one <key>=<value>')
     return { type: 'status', args }
   },
+}
+
+/** DONE as a whole word. What follows it is passed over, as in tor and Arti: a space at its end must not cost the launch. */
+function isDone(text: string): boolean {
+  return text === 'DONE' || text.startsWith('DONE ')
 }
 
 /** The words of CMETHOD and SMETHOD. Runs of spaces count as one and surplus words are ignored, as in tor. */

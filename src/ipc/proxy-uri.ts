@@ -40,7 +40,7 @@ export function formatProxyUri(proxy: ProxyUri): string {
   const password = proxy.password === undefined ? '' : `:${encodeURIComponent(proxy.password)}`
   const userinfo = proxy.user === undefined && proxy.password === undefined ? '' : `${user}${password}@`
   if (isIP(proxy.address.host) === 0 || proxy.address.port === 0) throw bad('the proxy is not <ip>:<port>')
-  return `${proxy.protocol}://${userinfo}${formatAddress(proxy.address)}`
+  return `${proxy.protocol}://${userinfo}${formatAddress(proxy.address).replace('%', '%25')}`
 }
 
 function parseProtocol(scheme: string): ProxyProtocol {
@@ -53,7 +53,8 @@ function parseProtocol(scheme: string): ProxyProtocol {
 function parseHost(host: string): Address {
   let address: Address
   try {
-    address = parseAddress(host)
+    // The zone of a link-local address stands behind %25 in a URI (RFC 6874).
+    address = parseAddress(host.replace(/^(\[[^%]*%)25(?=[^\]])/, '$1'))
   } catch (error) {
     throw bad('the proxy is not <ip>:<port>: an IP address (IPv6 in brackets) and a port are needed, not a name', error)
   }

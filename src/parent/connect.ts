@@ -28,9 +28,6 @@ export interface Dial {
 /** How long after a connection that found nobody the end of the process is waited for, in milliseconds. */
 const DEATH_NOTICE = 1_000
 
-/** How long a reason on stdout may come after the SOCKS reply, which is on its way through another pipe. */
-const WORDS_DELAY = 50
-
 type ClientMethod = Extract<Method, { type: 'cmethod' }>
 
 /** Dials as `ClientPt.connect` says. */
@@ -90,8 +87,7 @@ async function attempt(method: ClientMethod, dial: Dial, signal: AbortSignal): P
 async function explained(error: unknown, { transport, trouble }: Dial, start: number): Promise<unknown> {
   const known = isPtError(error) ? error : new PtError('PT_CLOSED', 'the PT cut the connection off', { cause: error })
   if (!isPtError(known, 'PT_SOCKS_REFUSED', 'PT_CLOSED')) return known
-  if (trouble.since(transport, start) === undefined) await delay(WORDS_DELAY)
-  const words = trouble.since(transport, start)
+  const words = await trouble.awaited(transport, start)
   known.message = `${transport}: ${known.message}${words === undefined ? '' : `; about that time the PT reported: ${words}`}`
   return known
 }

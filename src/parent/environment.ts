@@ -7,11 +7,12 @@
  */
 import { PtError } from '../error.ts'
 import type { Environment } from '../ipc/index.ts'
-import { PREFIX, withoutPtVariables } from '../ipc/index.ts'
+import { PREFIX, toAscii, withoutPtVariables } from '../ipc/index.ts'
 
 /**
  * `own` beside what is inherited: `given`, or else the environment of this process without its TOR_PT_ variables, as a
- * stale TOR_PT_PROXY would lead every connection astray (CENV-5). Throws PT_ENV for a TOR_PT_ variable in `given`.
+ * stale TOR_PT_PROXY would lead every connection astray (CENV-5). Throws PT_ENV for a TOR_PT_ variable in `given`, and for
+ * a NUL anywhere.
  */
 export function childEnvironment(
   own: Readonly<Record<string, string>>,
@@ -22,7 +23,11 @@ export function childEnvironment(
       throw new PtError('PT_ENV', `env holds ${name}: variables of the IPC are set by the options that stand for them`)
     }
   }
-  return { ...withoutPtVariables(given ?? inherited()), ...own }
+  const env = { ...withoutPtVariables(given ?? inherited()), ...own }
+  const cut = Object.keys(env).find((name) => `${name}${env[name]}`.includes('\0'))
+  // The system's own error would repeat the value, which may be a password.
+  if (cut !== undefined) throw new PtError('PT_ENV', `${toAscii(cut)} holds a NUL, which no variable can`)
+  return env
 }
 
 /** The variables of the IPC alone. */

@@ -8,9 +8,17 @@ import type { OnEvent, PtEvent } from './events.ts'
 /** Where the peer is and who it is: an error message repeats neither. */
 const confidential: ReadonlySet<string> = new Set(['TRANSPORT', 'ADDRESS', 'FINGERPRINT'])
 
+/**
+ * How long words may come after the SOCKS reply, in milliseconds, as they are on their way through another pipe: of a PT that
+ * reports by STATUS what it does, and of one that has said nothing of the kind, or not when it was waited for.
+ */
+const PATIENCE = { talking: 1_000, silent: 50 }
+
 export class Trouble {
   /** Remembers, and passes on. */
   readonly onEvent: OnEvent
+  readonly #waiting = new Set<() => void>()
+  #talks = false
   /** The last words by transport; under '' those of a LOG, which names none. */
   readonly #last = new Map<string, { readonly at: number; readonly text: string }>()
 
@@ -27,7 +35,33 @@ export class Trouble {
     return words.find((one) => one !== undefined && one.at >= time)?.text
   }
 
+  /** The same, waited for where it was not said yet. */
+  async awaited(transport: string, time: number): Promise<string | undefined> {
+    if (this.since(transport, time) === undefined) await this.#words(transport, time)
+    return this.since(transport, time)
+  }
+
+  #words(transport: string, time: number): Promise<void> {
+    return new Promise((resolve) => {
+      const settle = (): void => {
+        clearTimeout(timer)
+        this.#waiting.delete(look)
+        resolve()
+      }
+      const look = (): void => {
+        if (this.since(transport, time) !== undefined) settle()
+      }
+      const giveUp = (): void => {
+        this.#talks = false
+        settle()
+      }
+      const timer = setTimeout(giveUp, this.#talks ? PATIENCE.talking : PATIENCE.silent)
+      this.#waiting.add(look)
+    })
+  }
+
   #note(event: PtEvent): void {
+    if (event.type === 'status') this.#talks = true
     if (event.type === 'status' && event.transport !== undefined && isFailure(event.args)) {
       const pairs = [...event.args].filter(([key]) => !confidential.has(key.toUpperCase()))
       this.#keep(event.transport, pairs.map(([key, value]) => `${key}=${value}`).join(' '))
@@ -40,6 +74,7 @@ export class Trouble {
     // The PT chooses these names, so there must be an end to them.
     if (this.#last.size >= 100) this.#last.clear()
     this.#last.set(transport, { at: Date.now(), text: text.slice(0, 300) })
+    for (const look of this.#waiting) look()
   }
 }
 

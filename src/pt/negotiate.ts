@@ -13,6 +13,7 @@ import {
   readRole,
   readServerEnvironment,
   readVersion,
+  toAscii,
   versionStatus,
 } from '../ipc/index.ts'
 import { messageOf } from './failure.ts'
@@ -52,12 +53,13 @@ export function configure(env: Environment, reporter: Reporter): Configuration {
 
 /**
  * Says the error that ends the PT: the line that it carries, or ENV-ERROR with its message. C tor logs the text of an
- * ENV-ERROR that comes before VERSION and loses one that comes after it, so there a LOG line goes first.
+ * ENV-ERROR that comes before VERSION and loses one that comes after it, so there a LOG line goes first. Parents log both, so
+ * neither holds an address (ANON-4).
  */
 export function sayFatal(reporter: Reporter, error: unknown, afterVersion: boolean): void {
   const message = messageOf(error)
   if (afterVersion && !isPtError(error, 'PT_PROXY_URI')) reporter.lastWords(message)
   const line = isPtError(error) ? error.line : undefined
-  if (line === undefined) reporter.say({ type: 'envError', message })
-  else reporter.say({ type: 'unknown', line })
+  if (line === undefined) reporter.say({ type: 'envError', message: reporter.clean(message) })
+  else reporter.say({ type: 'unknown', line: toAscii(reporter.clean(line)) })
 }

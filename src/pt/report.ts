@@ -16,6 +16,8 @@ import { redact, scrubAddresses } from './scrub.ts'
 const LINES_PER_SECOND = 50
 /** The longest text of one value, in characters. */
 const TEXT_LIMIT = 2_000
+/** Longer than any host name with its port. */
+const WORD_LIMIT = 300
 
 export interface Reporter {
   /** A message of the protocol, unchanged. */
@@ -43,8 +45,9 @@ export function createReporter(output: LineOutput, options: ReportOptions = {}):
     say({ type: 'log', severity: 'warning', message: `${count} more LOG and STATUS lines suppressed within a second` }),
   )
   const clean = (text: string, secrets: readonly string[] = []): string => {
-    const short = text.length > TEXT_LIMIT ? `${text.slice(0, TEXT_LIMIT)}…` : text
-    return unsafeLogging ? redact(short, secrets) : scrubAddresses(redact(short, secrets))
+    // Secrets go before the text is cut: of one that is cut in two, the first half would stay.
+    const short = shorten(redact(text, secrets))
+    return unsafeLogging ? short : scrubAddresses(short)
   }
   const log = (severity: Severity, text: string, secrets: readonly string[] = []): void => {
     if (severities.indexOf(severity) > severities.indexOf(logLevel) || !mayPass()) return
@@ -73,4 +76,11 @@ export function createReporter(output: LineOutput, options: ReportOptions = {}):
       status: (pairs) => status(name, pairs, secrets),
     }),
   }
+}
+
+/** `text`, or as much of it as a line may hold, without the word that the cut goes through: half an address is no address. */
+function shorten(text: string): string {
+  if (text.length <= TEXT_LIMIT) return text
+  const at = TEXT_LIMIT - WORD_LIMIT
+  return `${text.slice(0, at)}${text.slice(at, TEXT_LIMIT).replace(/\S+$/, '')}…`
 }

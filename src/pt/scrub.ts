@@ -10,7 +10,8 @@ const SCRUBBED = '[scrubbed]'
 /** Shorter values (`iat-mode=0`) are no secrets, and taking them out would leave holes in every second word. */
 const SECRET_LENGTH = 4
 
-const authority = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/"'<>]+/gi
+/** A scheme has an end, so that long words of dots and dashes are not searched from each of them to the end. */
+const authority = /\b([a-z][a-z0-9+.-]{0,30}:\/\/)[^\s/"'<>]+/gi
 const ipv4 = /(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?(?![\w]|\.\d)/g
 const bracketed = /\[[0-9a-f:.]*:[0-9a-f:.]*(?:%[\w.-]+)?\](?::\d{1,5})?/gi
 const bareIpv6 = /(?<![\w:.])[0-9a-f:]*:[0-9a-f:.]*[0-9a-f:](?:%[\w.-]+)?/gi

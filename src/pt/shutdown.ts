@@ -8,7 +8,7 @@
 import type { Readable } from 'node:stream'
 
 /** How often the parent is looked for, in ms. */
-const PARENT_POLL = 1_000
+const PARENT_POLL = 500
 
 type StopReason = 'stdin closed' | 'SIGTERM' | 'SIGINT' | 'parent died'
 

@@ -1,15 +1,39 @@
 /** TOR_PT_STATE_LOCATION: made on demand, for its owner alone (ENV-5). Transports write there and nowhere else (ENV-6). */
-import { accessSync, constants, mkdirSync } from 'node:fs'
+import { accessSync, constants, mkdirSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { envError } from '../ipc/index.ts'
 
 /** Makes the directory, and those above it that are missing, with mode 0700. Throws PT_ENV where it cannot be used. */
 export function makeStateDir(path: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 })
+    makeDirectories(path)
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     const why = code === 'EEXIST' || code === 'ENOTDIR' ? 'a file is in its way' : message
     throw envError('TOR_PT_STATE_LOCATION', `cannot be used as a directory: ${why}`, error)
+  }
+}
+
+/** Node's `recursive` tries for ever where the system says ENOENT in a directory that is there, as Linux does below /proc. */
+function makeDirectories(path: string): void {
+  if (isDirectory(path)) return
+  const above = dirname(path)
+  try {
+    return mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    // Another PT of the same parent may have been faster.
+    if (isDirectory(path)) return
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || above === path || isDirectory(above)) throw error
+  }
+  makeDirectories(above)
+  makeDirectories(path)
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory()
+  } catch {
+    return false
   }
 }

@@ -96,6 +96,9 @@ export function splitArgs(list: Uint8Array): { uname: Uint8Array; passwd: Uint8A
     throw bad(`${list.length} bytes of arguments; SOCKS 5 carries at most ${2 * FIELD_LIMIT}`)
   }
   const passwd = list.length > FIELD_LIMIT ? list.subarray(FIELD_LIMIT) : Uint8Array.of(0)
+  if (list.length === FIELD_LIMIT + 1 && passwd[0] === 0) {
+    throw bad(`a NUL as byte ${list.length}, the last, would be read as the end of arguments of ${FIELD_LIMIT} bytes`)
+  }
   return { uname: list.subarray(0, FIELD_LIMIT), passwd }
 }
 

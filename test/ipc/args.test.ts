@@ -131,8 +131,19 @@ describe('client arguments', () => {
 
   it('an error says where, and repeats no value: it may be a secret', () => {
     expect(() => parseClientArgs('secret=hunter2\\')).toThrow(
-      'malformed client arguments: nothing behind the last backslash at character 16 of 15',
+      'malformed client arguments: nothing behind the last backslash at the end',
     )
+    expect(() => parseClientArgs('secret=hunter2;;')).toThrow(
+      'malformed client arguments: unexpected ";" at character 16',
+    )
+  })
+
+  it('ARGS-2: half a surrogate pair is PT_ARGS, as it would arrive as another character', () => {
+    for (const args of [{ k: 'a\ud800' }, { '\udc00': 'v' }, { k: '\udc00\ud800' }]) {
+      expect(() => formatClientArgs(args)).toThrow(malformed)
+      expect(() => formatTransportOptions([['t', args]])).toThrow(malformed)
+    }
+    expect(formatClientArgs({ k: '\ud83d\ude00' })).toBe('k=\ud83d\ude00')
   })
 })
 
@@ -226,6 +237,7 @@ describe('transport options', () => {
   it('SENV-4: colons, semicolons and backslashes are escaped, and equal signs in keys', () => {
     expect(formatTransportOptions([['t', [['a:b=c', 'd:e;f=g\\']]]])).toBe('t:a\\:b\\=c=d\\:e\\;f=g\\\\')
     expect(() => formatTransportOptions([['t', { '': 'v' }]])).toThrow(malformed)
+    expect(() => formatTransportOptions([['', { k: 'v' }]])).toThrow(malformed)
   })
 
   it('SENV-3, SENV-4: what is written reads back', () => {

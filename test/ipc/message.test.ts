@@ -114,7 +114,8 @@ describe('parseMessage', () => {
     'CMETHODS',
     'CMETHODS done',
     'CMETHODS DONExyz',
-    'SMETHODS DONE ',
+    'CMETHODS  DONE',
+    'SMETHODS  DONE',
     'PROXY',
     'PROXY done',
     'constructor x',
@@ -124,6 +125,13 @@ describe('parseMessage', () => {
   ])('LINE-2: %j is unknown, which is no error', (line) =>
     expect(parseMessage(line)).toEqual({ type: 'unknown', line }),
   )
+
+  it.each([
+    ['PROXY-2', 'PROXY DONE ', { type: 'proxyDone' }],
+    ['CM-3', 'CMETHODS DONE ', { type: 'cmethodsDone' }],
+    ['CM-3', 'CMETHODS DONE 2 of 2', { type: 'cmethodsDone' }],
+    ['SM-6', 'SMETHODS DONE ', { type: 'smethodsDone' }],
+  ])('%s: %j is read, as tor and Arti read it', (_id, line, message) => expect(parseMessage(line)).toEqual(message))
 
   it.each([
     'VERSION',

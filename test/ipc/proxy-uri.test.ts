@@ -18,6 +18,9 @@ describe('parseProxyUri', () => {
     ['HTTP://198.51.100.1:8000/', { protocol: 'http', address }],
     ['socks4://user@198.51.100.1:8000', { protocol: 'socks4a', address, user: 'user' }],
     ['socks5://[2001:db8::1]:1080', { protocol: 'socks5', address: { host: '2001:db8::1', port: 1080 } }],
+    ['socks5://[fe80::1%25eth0]:1080', { protocol: 'socks5', address: { host: 'fe80::1%eth0', port: 1080 } }],
+    ['socks5://[fe80::1%eth0]:1080', { protocol: 'socks5', address: { host: 'fe80::1%eth0', port: 1080 } }],
+    ['socks5://[fe80::1%25]:1080', { protocol: 'socks5', address: { host: 'fe80::1%25', port: 1080 } }],
     ['socks5://a@b:c:d/e@198.51.100.1:8000', { protocol: 'socks5', address, user: 'a@b', password: 'c:d/e' }],
     ['socks5://a%40b:c%3Ad%2Fe@198.51.100.1:8000', { protocol: 'socks5', address, user: 'a@b', password: 'c:d/e' }],
     ['socks5://u:100%@198.51.100.1:8000', { protocol: 'socks5', address, user: 'u', password: '100%' }],
@@ -97,6 +100,15 @@ describe('formatProxyUri', () => {
     { protocol: 'http', address, user: 'a:b' },
     { protocol: 'http', address, user: 'u', password: '\ud800' },
   ])('%j cannot be said, PT_PROXY_URI', (proxy) => expect(() => formatProxyUri(proxy)).toThrow(refused))
+
+  it.each(['fe80::1%eth0', 'fe80::1%25', 'fe80::1%25x'])(
+    'CENV-4: the zone of %s stands behind %25, and reads back',
+    (host) => {
+      const proxy = { protocol: 'socks5', address: { host, port: 1080 } } as const
+      expect(formatProxyUri(proxy)).toBe(`socks5://[${host.replace('%', '%25')}]:1080`)
+      expect(parseProxyUri(formatProxyUri(proxy))).toEqual(proxy)
+    },
+  )
 
   it('CENV-4: what is written reads back', () => {
     const some = texts.filter((text) => text !== '' && !/\p{Surrogate}/u.test(text))

@@ -93,6 +93,22 @@ test.each(['TOR_PT_PROXY', 'TOR_PT_STATE_LOCATION', 'Tor_Pt_X'])(
   },
 )
 
+test.each<readonly [variable: string, launch: () => Promise<unknown>]>([
+  ['TOR_PT_STATE_LOCATION', () => clientEnvironment({ stateDir: '/tmp/a\0b' })],
+  ['GIVEN', () => clientEnvironment({ env: { GIVEN: 'hunter2\0' } })],
+  [
+    'TOR_PT_SERVER_TRANSPORT_OPTIONS',
+    () => serverEnvironment({ transports: [{ name: 'a', options: { key: 'hunter2\0' } }] }),
+  ],
+])(
+  'PT_ENV: a NUL in %s is found before the system finds it, and the value is not repeated',
+  async (variable, launch) => {
+    const error = await launch().catch((error: unknown) => error)
+    expect(error).toMatchObject({ code: 'PT_ENV', message: `${variable} holds a NUL, which no variable can` })
+    expect(error).not.toHaveProperty('cause')
+  },
+)
+
 test('PROXY-2: a proxy is handed on as a URI, and so are source addresses', async () => {
   const proxy = {
     protocol: 'socks5',

@@ -185,7 +185,7 @@ describe('a launch that fails leaves no process, and its error says what to do',
 
   test('PT_TIMEOUT: a PT that stops in the middle', async () => {
     const exec = fixture('say', 'VERSION 1', 'CMETHOD-ERROR a no rocks')
-    const error = await failure(exec, { startTimeout: 1000 })
+    const error = await failure(exec, { startTimeout: 4000 })
     expect(error.message).toContain('CMETHODS DONE is still missing; a: no rocks')
     expect([...error.failures]).toEqual([['a', 'no rocks']])
   })

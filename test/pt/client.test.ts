@@ -227,7 +227,7 @@ describe('a dial', () => {
       },
     })
     const { address } = await echo()
-    const { port } = await start([transport], { dialTimeout: 100 })
+    const { port } = await start([transport], { dialTimeout: 1_000 })
     expect((await socks(port, address)).reply).toBe(6)
     finish()
     if (!late.destroyed) await once(late, 'close')

@@ -113,6 +113,19 @@ describe('the environment', () => {
     },
   )
 
+  test.each([
+    ['rot_by_N-203.0.113.5:99999', 'the port is above 65535'],
+    ['rot_by_N-bridge.example:443', 'what stands before the port is not an IP address'],
+  ])('ERR-1, ANON-4: the ENV-ERROR of %s says what is wrong and not the address', (bindAddress, why) => {
+    const { lines } = negotiate(server({ TOR_PT_SERVER_BINDADDR: bindAddress }))
+    expect(lines[3]).toBe(`ENV-ERROR TOR_PT_SERVER_BINDADDR has a malformed address: ${why}: "[scrubbed]"`)
+  })
+
+  test('ERR-1: a message of any length is said', () => {
+    const path = `/${'x'.repeat(300)}`.repeat(13)
+    expect(negotiate(client({ TOR_PT_STATE_LOCATION: path })).lines[3]).toMatch(/^ENV-ERROR TOR_PT_STATE_LOCATION /)
+  })
+
   test('ERR-1: a state directory that a file stands in the way of is an ENV-ERROR', () => {
     const file = join(tempDir(), 'file')
     writeFileSync(file, '')

@@ -11,6 +11,17 @@ import { echo, open, readAll, socks, socksRequest } from './support.ts'
 
 const greeting = /^VERSION 1\nSTATUS TYPE=version IMPLEMENTATION="postern" VERSION="[^"]+"\n/
 
+/** Resolves once nobody listens there any more. */
+async function closed(port: number): Promise<void> {
+  const state = (): Promise<string> =>
+    open(port).then(
+      // One that was still accepted must not be what the PT waits for.
+      (conn) => conn.destroy() && 'open',
+      () => 'closed',
+    )
+  await expect.poll(state).toBe('closed')
+}
+
 describe('a PT that cannot start', () => {
   test.each<readonly [what: string, env: () => Record<string, string | undefined>, last: RegExp]>([
     ['another version', () => clientEnv({ TOR_PT_MANAGED_TRANSPORT_VER: '2' }), /^VERSION-ERROR no-version\n$/],
@@ -52,6 +63,14 @@ describe('a PT that cannot start', () => {
     expect(await pt.exit).toBe(1)
     expect(pt.stdout()).toMatch(greeting)
     expect(pt.stdout()).toMatch(new RegExp(`\\nLOG SEVERITY=error MESSAGE=".*"\\nENV-ERROR ${message}\\n$`))
+  })
+
+  test('FLOW-3: a module with a syntax error is told to the parent, with what shows the line', async () => {
+    const broken = join(tempDir(), 'broken.mjs')
+    writeFileSync(broken, 'export const\n')
+    const pt = runChild({ args: ['pt', '--load', broken], env: clientEnv() })
+    expect(await pt.exit).toBe(1)
+    expect(pt.lines().at(-1)).toMatch(/^ENV-ERROR --load .*: it cannot be loaded: .*; node \/.*broken\.mjs says where$/)
   })
 
   test('FLOW-4, PROXY-1, PROXY-3: with a proxy that cannot be used no transport is loaded, let alone initialized', async () => {
@@ -306,18 +325,12 @@ describe('shutting down', () => {
     'STOP-3, FLOW-7: %s closes the listeners, lets a connection finish, and ends with status 0',
     async (signal) => {
       const { address } = await echo()
-      const pt = runChild({ env: clientEnv() })
+      // Longer than the default, so that the connection cannot be cut before this test has seen the listener close.
+      const pt = runChild({ command: program('drainTimeout: 60_000'), env: clientEnv() })
       const port = portIn(await pt.line('CMETHOD '))
       const { conn } = await socks(port, address)
       pt.child.kill(signal)
-      await expect
-        .poll(() =>
-          open(port).then(
-            () => 'open',
-            () => 'closed',
-          ),
-        )
-        .toBe('closed')
+      await closed(port)
       conn.end('goodbye')
       expect(await readAll(conn)).toBe('goodbye')
       expect(await pt.exit).toBe(0)
@@ -332,7 +345,7 @@ describe('shutting down', () => {
     pt.child.kill('SIGTERM')
     expect(await readAll(conn)).toBe('')
     expect(await pt.exit).toBe(0)
-    expect(Date.now() - started).toBeLessThan(4_000)
+    expect(Date.now() - started).toBeLessThan(10_000)
   })
 
   test('STOP-3: a second signal ends it at once', async () => {
@@ -342,14 +355,7 @@ describe('shutting down', () => {
     expect(pt.lines()[1]).toMatch(/^CMETHOD /)
     await socks(port, address)
     pt.child.kill('SIGTERM')
-    await expect
-      .poll(() =>
-        open(port).then(
-          () => 'open',
-          () => 'closed',
-        ),
-      )
-      .toBe('closed')
+    await closed(port)
     pt.child.kill('SIGTERM')
     expect(await pt.exit).toBe(0)
   })

@@ -33,6 +33,18 @@ describe('LOG', () => {
     ])
   })
 
+  test('ANON-1, ANON-4: no part of an address or a secret is left where a long text is cut', () => {
+    const secret = 'c2VjcmV0'.repeat(4)
+    for (const word of ['203.0.113.123:40443', '[2001:db8:1:2:3:4:5:6]:40443', 'bridge.example.com:40443', secret]) {
+      for (let at = 2_001 - word.length; at < 2_000; at++) {
+        const { reporter, lines } = recorder()
+        reporter.forTransport('x', [secret]).log('error', `${'- '.repeat(1_000).slice(0, at - 4)} ${word} behind`)
+        const rest = lines[0]!.slice('LOG SEVERITY=error MESSAGE="x: '.length).replaceAll(/\[scrubbed\]?| behind/g, '')
+        expect(rest).toMatch(/^[- ]+(?:\.\.\.)?"$/)
+      }
+    }
+  })
+
   test('a text of any length becomes a line of bounded length', () => {
     const { reporter, lines } = recorder()
     reporter.log('error', 'x'.repeat(1e6))

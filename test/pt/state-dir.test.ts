@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { makeStateDir } from '../../src/pt/state-dir.ts'
@@ -29,4 +29,19 @@ test.each(['state', 'state/below'])('ERR-1: a file at or above %s is PT_ENV that
       line: 'ENV-ERROR TOR_PT_STATE_LOCATION cannot be used as a directory: a file is in its way',
     }),
   )
+})
+
+test.runIf(process.platform === 'linux')(
+  'ERR-1: a directory that the system cannot make is PT_ENV, and not a hang',
+  () => {
+    expect(() => makeStateDir('/proc/postern/state')).toThrow(expect.objectContaining({ code: 'PT_ENV' }))
+  },
+)
+
+test('ENV-5: a link to nowhere is no directory', () => {
+  const dir = tempDir()
+  symlinkSync(join(dir, 'nowhere', 'at', 'all'), join(dir, 'link'))
+  for (const path of ['link', 'link/below']) {
+    expect(() => makeStateDir(join(dir, path))).toThrow(expect.objectContaining({ code: 'PT_ENV' }))
+  }
 })

@@ -117,6 +117,12 @@ describe('what cannot be sent', () => {
       'PT_ARGS',
       /511 bytes .* at most 510/,
     ],
+    [
+      'ARGS-4, ARGS-5: a 256th byte that is NUL, which would be read as the filler of 255',
+      { version: 5, target, args: { k: `${'v'.repeat(253)}\0` } },
+      'PT_ARGS',
+      /NUL as byte 256/,
+    ],
     ['an empty key', { version: 5, target, args: { '': 'v' } }, 'PT_ARGS', /empty key/],
     ['a NUL in USERID', { version: 4, target, args: { k: '\0' } }, 'PT_ARGS', /NUL/],
     ['a NUL in the user name of SOCKS 4', { version: 4, target, credentials: { user: 'a\0' } }, 'PT_ARGS', /NUL/],

@@ -39,6 +39,9 @@ export const options = {
 
 const main = fileURLToPath(new URL('../main.js', import.meta.url))
 
+/** Each ends the demo as it should end, its processes and files with it; SIGHUP is a terminal that was closed. */
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
 interface Demo {
   readonly screen: Screen
   readonly dir: string
@@ -58,7 +61,9 @@ export async function run(argv: readonly string[]): Promise<number> {
   const transport = parseTransport(values.transport)
   const stop = new AbortController()
   const abort = (): void => stop.abort(new Error('interrupted'))
-  process.once('SIGINT', abort).once('SIGTERM', abort)
+  for (const signal of signals) process.once(signal, abort)
+  // `| head` hangs up; what is printed behind it is lost, and the demo ends as if it were interrupted.
+  process.stdout.on('error', abort)
   const dir = await mkdtemp(join(tmpdir(), 'postern-demo-'))
   try {
     return await show({ screen: createScreen(process.stdout), dir, transport, size, signal: stop.signal })
@@ -67,7 +72,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     throw stop.signal.aborted ? stop.signal.reason : error
   } finally {
     await rm(dir, { recursive: true, force: true })
-    process.off('SIGINT', abort).off('SIGTERM', abort)
+    for (const signal of signals) process.off(signal, abort)
   }
 }
 
