@@ -136,8 +136,13 @@ export class TunnelClient extends Tunnel {
 
   async #relay(local: Socket, far: Duplex): Promise<void> {
     let hungUp = false
+    let lostFirst = false
     local.once('close', () => (hungUp = true))
-    const cut = (): void => void local.resetAndDestroy()
+    const cut = (): void => {
+      if (hungUp) return
+      lostFirst = true
+      local.resetAndDestroy()
+    }
     far.once('error', cut).once('close', () => {
       // relay() takes an early close for a failure, and would give the application an end that looks regular.
       if (!far.readableEnded || !far.writableFinished) cut()
@@ -151,7 +156,8 @@ export class TunnelClient extends Tunnel {
         })
       })
     } catch (error) {
-      if (!hungUp || isPtError(error, 'PT_EXITED')) this.failed(lost(error))
+      // Not where the application left first: nobody misses what it did not wait for.
+      if (lostFirst) this.failed(lost(error))
     }
   }
 }
