@@ -16,6 +16,7 @@ import { isLoopback, parseAddress } from '../ipc/index.ts'
 import type { SocksRequest } from '../socks/index.ts'
 import { acceptSocks, connectSocks } from '../socks/index.ts'
 import type { Bridge } from './bridge.ts'
+import type { BridgeLine } from './bridge-line.ts'
 import { Connections } from './connections.ts'
 import { Tunnel } from './tunnel.ts'
 
@@ -67,13 +68,19 @@ export class TunnelClient extends Tunnel {
     options.bridge
       .on('ready', () => this.isReady())
       .on('restart', (error) => this.restarting(error))
-      .on('failure', (error) => this.failed(error))
+      .on('failure', (error, line) => this.failed(error, line))
+      .on('recovery', (line) => this.emit('recovery', line))
       .on('closed', (error) => void this.shut(error))
   }
 
   /** Where it listens. */
   get address(): Address {
     return this.#address!
+  }
+
+  /** The bridges that `failure` and `recovery` speak of. */
+  get bridges(): readonly BridgeLine[] {
+    return this.#options.bridge.lines
   }
 
   /** Called once, by startTunnelClient. */
