@@ -49,6 +49,8 @@ export interface BridgeEvents {
   connection: [conn: Duplex]
   /** A bridge could not be reached; `error.stage` says where. Another bridge may have stood in. */
   failure: [error: PtError, line: BridgeLine]
+  /** Of several bridges one that had failed answers again. */
+  recovery: [line: BridgeLine]
   /** The PT has ended and is started again. */
   restart: [error: PtError]
   /** Nothing more can be carried. The error is that of a PT that cannot be kept running. */
@@ -77,7 +79,9 @@ export class Bridge extends EventEmitter<BridgeEvents> implements AsyncDisposabl
     this.#candidates = new Candidates({
       lines,
       strategy: options.strategy ?? 'failover',
+      dial: (line, signal) => dialer.dial(line, signal),
       onFailure: (error, line) => this.emit('failure', error, line),
+      onRecovery: (line) => this.emit('recovery', line),
     })
     const unwatch = dialer.watch({
       ready: () => this.emit('ready'),
@@ -105,7 +109,7 @@ export class Bridge extends EventEmitter<BridgeEvents> implements AsyncDisposabl
     signal?.throwIfAborted()
     using limit = deadline(this.#connectTimeout + GRACE, 'the connection to the bridge', signal)
     using stop = following(this.#closing.signal, limit.signal)
-    const conn = await this.#candidates.connect((line, signal) => this.#dialer.dial(line, signal), stop.signal)
+    const conn = await this.#candidates.connect(stop.signal)
     this.#open.add(conn)
     conn.once('close', () => this.#open.delete(conn))
     // One that is closed with the bridge has nobody to hear of it, and that must not end the process.
@@ -131,6 +135,7 @@ export class Bridge extends EventEmitter<BridgeEvents> implements AsyncDisposabl
 
   async #shut(error?: PtError): Promise<void> {
     this.#closing.abort(error ?? new PtError('PT_STOPPED', 'the bridge has been closed'))
+    this.#candidates[Symbol.dispose]()
     for (const conn of this.#open) conn.destroy()
     await this.#cleanUp()
     if (error === undefined) this.emit('closed')

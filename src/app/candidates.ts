@@ -4,12 +4,13 @@
  *     fail-over   in the order of the list; the next is started beside one that has not answered after 5 s
  *     race        all of them, 250 ms after one another; whoever answers first is taken
  *
- * A bridge that failed is last for a while that doubles with each failure, 5 s up to 5 min. It then has its place again.
+ * A bridge that failed is last until it has answered again. Nobody has to wait for it to find out: it is tried in the
+ * background, one such bridge at a time, after a pause that doubles from 5 s up to 5 min.
  */
 import type { Duplex } from 'node:stream'
 import type { DialStage } from '../error.ts'
 import { isPtError, PtError } from '../error.ts'
-import { firstOf } from '../io/index.ts'
+import { firstOf, withDeadline } from '../io/index.ts'
 import type { BridgeLine } from './bridge-line.ts'
 
 export type Strategy = 'failover' | 'race'
@@ -23,6 +24,9 @@ const SILENCE = 5_000
 const FIRST_PAUSE = 5_000
 const LONGEST_PAUSE = 300_000
 
+/** For an attempt in the background, in ms. */
+const RETRY_TIMEOUT = 30_000
+
 export interface Candidate {
   readonly line: BridgeLine
   /** In a row. */
@@ -31,45 +35,52 @@ export interface Candidate {
   retryAt: number
 }
 
+type DialBridge = (line: BridgeLine, signal: AbortSignal) => Promise<Duplex>
+
 export interface CandidatesOptions {
   readonly lines: readonly BridgeLine[]
   readonly strategy: Strategy
-  /** Told of each bridge that failed, those too that another stood in for. */
+  readonly dial: DialBridge
+  /** Told of each bridge that failed a connection, those too that another stood in for. */
   readonly onFailure: (error: PtError, line: BridgeLine) => void
+  /** Told of each that had failed and answers again. */
+  readonly onRecovery: (line: BridgeLine) => void
 }
 
-export type DialBridge = (line: BridgeLine, signal: AbortSignal) => Promise<Duplex>
-
-export class Candidates {
+export class Candidates implements Disposable {
   readonly #all: readonly Candidate[]
-  readonly #strategy: Strategy
-  readonly #onFailure: CandidatesOptions['onFailure']
+  readonly #options: CandidatesOptions
+  readonly #closing = new AbortController()
+  readonly #timers = new Map<Candidate, NodeJS.Timeout>()
+  #turn: Promise<void> = Promise.resolve()
 
-  constructor({ lines, strategy, onFailure }: CandidatesOptions) {
-    this.#all = lines.map((line) => ({ line, failures: 0, retryAt: 0 }))
-    this.#strategy = strategy
-    this.#onFailure = onFailure
+  constructor(options: CandidatesOptions) {
+    this.#all = options.lines.map((line) => ({ line, failures: 0, retryAt: 0 }))
+    this.#options = options
   }
 
   /** A connection to one of them. Rejects with the error of a single bridge, PT_BRIDGES, or the signal's reason. */
-  async connect(dial: DialBridge, signal: AbortSignal): Promise<Duplex> {
-    const attempts = inOrder(this.#all, performance.now()).map(
-      (candidate) => (signal: AbortSignal) => this.#attempt(candidate, dial, signal),
-    )
+  async connect(signal: AbortSignal): Promise<Duplex> {
+    const attempts = inOrder(this.#all).map((candidate) => (signal: AbortSignal) => this.#attempt(candidate, signal))
     try {
-      return await firstOf(attempts, signal, headStart[this.#strategy])
+      return await firstOf(attempts, signal, headStart[this.#options.strategy])
     } catch (error) {
       signal.throwIfAborted()
       throw error instanceof AggregateError ? noneOf(error) : error
     }
   }
 
-  async #attempt(candidate: Candidate, dial: DialBridge, signal: AbortSignal): Promise<Duplex> {
+  /** Ends what goes on in the background. */
+  [Symbol.dispose](): void {
+    this.#closing.abort()
+    for (const timer of this.#timers.values()) clearTimeout(timer)
+  }
+
+  async #attempt(candidate: Candidate, signal: AbortSignal): Promise<Duplex> {
     const start = performance.now()
     try {
-      const conn = await dial(candidate.line, signal)
-      candidate.failures = 0
-      candidate.retryAt = 0
+      const conn = await this.#options.dial(candidate.line, signal)
+      this.#answered(candidate)
       return conn
     } catch (error) {
       const waited = performance.now() - start
@@ -80,16 +91,48 @@ export class Candidates {
   }
 
   #failed(candidate: Candidate, error: PtError): void {
-    candidate.retryAt = performance.now() + pauseAfter(candidate.failures)
-    candidate.failures++
-    this.#onFailure(error, candidate.line)
+    this.#rest(candidate)
+    this.#options.onFailure(error, candidate.line)
+  }
+
+  #answered(candidate: Candidate): void {
+    if (candidate.failures === 0) return
+    candidate.failures = 0
+    clearTimeout(this.#timers.get(candidate))
+    this.#options.onRecovery(candidate.line)
+  }
+
+  #rest(candidate: Candidate): void {
+    const pause = pauseAfter(candidate.failures++)
+    candidate.retryAt = performance.now() + pause
+    clearTimeout(this.#timers.get(candidate))
+    // A single bridge is tried by whoever wants to connect.
+    if (this.#all.length === 1 || this.#closing.signal.aborted) return
+    const retry = (): void => void (this.#turn = this.#turn.then(() => this.#retry(candidate)))
+    this.#timers.set(candidate, setTimeout(retry, pause).unref())
+  }
+
+  /** Never rejects. */
+  async #retry(candidate: Candidate): Promise<void> {
+    const { signal } = this.#closing
+    if (candidate.failures === 0 || signal.aborted) return
+    const { transport } = candidate.line
+    try {
+      const conn = await withDeadline(RETRY_TIMEOUT, `another try of a bridge of ${transport}`, signal, (limit) =>
+        this.#options.dial(candidate.line, limit),
+      )
+      conn.on('error', () => undefined).destroy()
+      this.#answered(candidate)
+    } catch {
+      this.#rest(candidate)
+    }
   }
 }
 
-/** Those that may be tried, in the order of the list; behind them the others, the soonest first. */
-export function inOrder(all: readonly Candidate[], now: number): Candidate[] {
-  const resting = all.filter(({ retryAt }) => retryAt > now).sort((a, b) => a.retryAt - b.retryAt)
-  return [...all.filter(({ retryAt }) => retryAt <= now), ...resting]
+/** In the order of the list; behind them those that failed last, the one whose turn comes soonest first. */
+export function inOrder(all: readonly Candidate[]): Candidate[] {
+  const resting = all.filter(({ failures }) => failures > 0).sort((a, b) => a.retryAt - b.retryAt)
+  return [...all.filter(({ failures }) => failures === 0), ...resting]
 }
 
 /** Milliseconds after a failure that `failures` others came before. */

@@ -3,7 +3,7 @@
  */
 import type { Duplex } from 'node:stream'
 import { PtError, stageOf } from '../error.ts'
-import { withDeadline } from '../io/index.ts'
+import { orAborted, withDeadline } from '../io/index.ts'
 import { parseProxyUri } from '../ipc/index.ts'
 import type { Client, Connect } from '../transport.ts'
 import { makeConnect } from '../upstream/index.ts'
@@ -62,7 +62,7 @@ async function dial({ client, line, connect, options, signal: parent }: Dial): P
   }
   try {
     return await withDeadline(options.connectTimeout ?? 60_000, 'the connection to the bridge', parent, (signal) =>
-      orAborted(client.dial({ target: address, args, connect: tracked, signal, ...silent }), signal),
+      inTime(client.dial({ target: address, args, connect: tracked, signal, ...silent }), signal),
     )
   } catch (error) {
     for (const conn of opened) conn.destroy()
@@ -74,17 +74,14 @@ async function dial({ client, line, connect, options, signal: parent }: Dial): P
 }
 
 /** A transport that does not heed the signal keeps nobody waiting, and what it brings too late is closed. */
-function orAborted(dialling: Promise<Duplex>, signal: AbortSignal): Promise<Duplex> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => {
-      reject(signal.reason as Error)
-      dialling.then(
-        (late) => late.destroy(),
-        () => undefined,
-      )
-    }
-    if (signal.aborted) return abort()
-    signal.addEventListener('abort', abort, { once: true })
-    dialling.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
-  })
+async function inTime(dialling: Promise<Duplex>, signal: AbortSignal): Promise<Duplex> {
+  try {
+    return await orAborted(dialling, signal)
+  } catch (error) {
+    dialling.then(
+      (late) => late.destroy(),
+      () => undefined,
+    )
+    throw error
+  }
 }

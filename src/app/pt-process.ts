@@ -1,9 +1,12 @@
 /**
  * A PT in a process of its own, shared by all connections that go through it and started again when it ends.
  */
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import { connect as connectTcp } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { Socket, connect as connectTcp } from 'node:net'
 import { PtError } from '../error.ts'
+import { readExactly, withDeadline } from '../io/index.ts'
 import type { ClientPt, PtEvent, RestartOptions } from '../parent/index.ts'
 import { launchClient } from '../parent/index.ts'
 import type { BridgeLine } from './bridge-line.ts'
@@ -47,9 +50,15 @@ export async function ptProcessDialer(options: PtProcessOptions, names: readonly
   })
   started = true
   const dialling = new Map<string, number>()
+  // Once it has been reset, a socket does not know any more where it led.
+  const ports = new WeakMap<Duplex, number | undefined>()
   return {
-    dial: (line, signal) => dial({ pt, log, dialling, line, proxy: proxy !== undefined }, signal),
-    requireAlive,
+    dial: async (line, signal) => {
+      const conn = await dial({ pt, log, dialling, line, proxy: proxy !== undefined }, signal)
+      ports.set(conn, (conn as Socket).remotePort)
+      return conn
+    },
+    requireAlive: async (conn) => await requireAlive(pt, ports.get(conn)),
     watch: (events) => {
       watchers.add(events)
       return () => void watchers.delete(events)
@@ -105,21 +114,36 @@ function explained(error: unknown, { log, dialling, line, proxy }: Dial, start: 
   return staged(error, line.transport, said ?? inferStage(error, line, Date.now() - start, proxy))
 }
 
+/** A PT that takes longer to answer is as good as dead, in ms. */
+const PROBE_TIMEOUT = 10_000
+
+/** SOCKS 5, one method, none; whatever is answered, somebody lives who answers. */
+const GREETING = Uint8Array.of(5, 1, 0)
+
 /**
  * The system closes the sockets of a process that is killed as if it had finished, and half a download then looks whole.
- * Its SOCKS port tells: nobody listens there any more.
+ * Its SOCKS port tells; but not by accepting, which the system does until it comes to close that socket as well.
  */
-function requireAlive(conn: Duplex): Promise<void> {
-  if (!(conn instanceof Socket) || conn.remotePort === undefined) return Promise.resolve()
-  const { remoteAddress: host, remotePort: port } = conn
-  return new Promise((resolve, reject) => {
-    const probe = connectTcp({ host: host ?? '127.0.0.1', port })
-    probe.once('connect', () => {
-      probe.destroy()
-      resolve()
+async function requireAlive(pt: ClientPt, port: number | undefined): Promise<void> {
+  const method = [...pt.methods.values()].find(({ address }) => address.port === port)
+  // One that has been started again listens elsewhere.
+  if (method === undefined) throw ended()
+  const probe = connectTcp(method.address)
+  try {
+    await withDeadline(PROBE_TIMEOUT, 'the answer of the PT', undefined, async (signal) => {
+      await once(probe, 'connect', { signal })
+      // There is nothing that SOCKS 4 answers before it connects somewhere.
+      if (method.protocol === 'socks4') return
+      probe.write(GREETING)
+      await readExactly(probe, 2, signal)
     })
-    probe.once('error', (cause) => {
-      reject(new PtError('PT_EXITED', 'the PT ended while it carried a connection', { cause, stage: 'closed' }))
-    })
-  })
+  } catch (cause) {
+    throw ended(cause)
+  } finally {
+    probe.on('error', () => undefined).destroy()
+  }
+}
+
+function ended(cause?: unknown): PtError {
+  return new PtError('PT_EXITED', 'the PT ended while it carried a connection', { cause, stage: 'closed' })
 }

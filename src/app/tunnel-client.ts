@@ -16,6 +16,7 @@ import { isLoopback, parseAddress } from '../ipc/index.ts'
 import type { SocksRequest } from '../socks/index.ts'
 import { acceptSocks, connectSocks } from '../socks/index.ts'
 import type { Bridge } from './bridge.ts'
+import type { BridgeLine } from './bridge-line.ts'
 import { Connections } from './connections.ts'
 import { Tunnel } from './tunnel.ts'
 
@@ -67,13 +68,19 @@ export class TunnelClient extends Tunnel {
     options.bridge
       .on('ready', () => this.isReady())
       .on('restart', (error) => this.restarting(error))
-      .on('failure', (error) => this.failed(error))
+      .on('failure', (error, line) => this.failed(error, line))
+      .on('recovery', (line) => this.emit('recovery', line))
       .on('closed', (error) => void this.shut(error))
   }
 
   /** Where it listens. */
   get address(): Address {
     return this.#address!
+  }
+
+  /** The bridges that `failure` and `recovery` speak of. */
+  get bridges(): readonly BridgeLine[] {
+    return this.#options.bridge.lines
   }
 
   /** Called once, by startTunnelClient. */
@@ -136,8 +143,13 @@ export class TunnelClient extends Tunnel {
 
   async #relay(local: Socket, far: Duplex): Promise<void> {
     let hungUp = false
+    let lostFirst = false
     local.once('close', () => (hungUp = true))
-    const cut = (): void => void local.resetAndDestroy()
+    const cut = (): void => {
+      if (hungUp) return
+      lostFirst = true
+      local.resetAndDestroy()
+    }
     far.once('error', cut).once('close', () => {
       // relay() takes an early close for a failure, and would give the application an end that looks regular.
       if (!far.readableEnded || !far.writableFinished) cut()
@@ -151,7 +163,8 @@ export class TunnelClient extends Tunnel {
         })
       })
     } catch (error) {
-      if (!hungUp || isPtError(error, 'PT_EXITED')) this.failed(lost(error))
+      // Not where the application left first: nobody misses what it did not wait for.
+      if (lostFirst) this.failed(lost(error))
     }
   }
 }

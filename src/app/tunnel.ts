@@ -1,6 +1,7 @@
 /** What both ends of a tunnel have in common, for those who watch them. */
 import { EventEmitter } from 'node:events'
 import type { PtError } from '../error.ts'
+import type { BridgeLine } from './bridge-line.ts'
 import type { Connections, TunnelStats } from './connections.ts'
 
 export interface TunnelEvents {
@@ -8,8 +9,10 @@ export interface TunnelEvents {
   ready: []
   /** One was made and carries bytes. */
   connection: []
-  /** One of a client could not be made, or was lost; `error.stage` says where. */
-  failure: [error: PtError]
+  /** One of a client could not be made, or was lost; `error.stage` says where. `line` is the bridge that failed it. */
+  failure: [error: PtError, line?: BridgeLine]
+  /** Of several bridges one that had failed answers again. */
+  recovery: [line: BridgeLine]
   /** The PT has ended and is started again; new connections wait. */
   restart: [error: PtError]
   /** Everything has ended. The error is that of a PT that cannot be kept running. */
@@ -51,9 +54,10 @@ export abstract class Tunnel extends EventEmitter<TunnelEvents> implements Async
 
   protected abstract end(): Promise<void>
 
-  protected failed(error: PtError): void {
+  protected failed(error: PtError, line?: BridgeLine): void {
     this.connections.failed(error)
-    this.emit('failure', error)
+    if (line === undefined) this.emit('failure', error)
+    else this.emit('failure', error, line)
   }
 
   protected restarting(error: PtError): void {

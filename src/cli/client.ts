@@ -3,8 +3,7 @@ import { resolve } from 'node:path'
 import type { ClientSpec } from './tunnels/spec.ts'
 import { checks } from './tunnels/spec.ts'
 import { bridgeLinesOf, checked, checkedMaybe, checkSpec, execOf, numberOf, secretOf } from './tunnels/flags.ts'
-import { hostTunnels } from './tunnels/host.ts'
-import { createTunnelOutput } from './tunnels/output.ts'
+import { hostOne } from './tunnels/host-one.ts'
 import { parseArguments, UsageError } from './usage.ts'
 
 const help = `Usage: postern client [options] LINE…
@@ -81,12 +80,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     connectTimeout: numberOf('--connect-timeout', values['connect-timeout'], 60, [1, 600]) * 1000,
     drainTimeout: numberOf('--drain-timeout', values['drain-timeout'], 5, [0, 3600]) * 1000,
   }
-  const metrics = checkedMaybe('--metrics', values.metrics, checks.loopback)
-  const output = createTunnelOutput(process.stdout, {
-    json: values.json ?? false,
-    showAddresses: values['show-addresses'] ?? false,
-  })
-  return await hostTunnels({ tunnels: [checkSpec(spec, flags)], metrics }, { output })
+  return await hostOne(checkSpec(spec, flags), values)
 }
 
 /** The IPC wants an absolute path. */

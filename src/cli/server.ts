@@ -2,8 +2,7 @@
 import { resolve } from 'node:path'
 import { isTransportName, parseAddress } from '../ipc/index.ts'
 import { checked, checkedMaybe, checkSpec, execOf, numberOf } from './tunnels/flags.ts'
-import { hostTunnels } from './tunnels/host.ts'
-import { createTunnelOutput } from './tunnels/output.ts'
+import { hostOne } from './tunnels/host-one.ts'
 import type { ServerSpec } from './tunnels/spec.ts'
 import { checks } from './tunnels/spec.ts'
 import { defaultStateDir } from './tunnels/state-home.ts'
@@ -79,12 +78,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     maxConnections: numberOf('--max-connections', values['max-connections'], 1024, [1, 65_536]),
     drainTimeout: numberOf('--drain-timeout', values['drain-timeout'], 5, [0, 3600]) * 1000,
   }
-  const metrics = checkedMaybe('--metrics', values.metrics, checks.loopback)
-  const output = createTunnelOutput(process.stdout, {
-    json: values.json ?? false,
-    showAddresses: values['show-addresses'] ?? false,
-  })
-  return await hostTunnels({ tunnels: [checkSpec(spec, flags)], metrics }, { output })
+  return await hostOne(checkSpec(spec, flags), values)
 }
 
 function required(name: string, value: string | undefined): string {

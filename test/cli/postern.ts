@@ -8,7 +8,7 @@ import { root } from '../support.ts'
 
 const main = `${root}dist/cli/main.js`
 
-export interface Event {
+interface Event {
   readonly event: string
   readonly tunnel?: string
   readonly [field: string]: unknown

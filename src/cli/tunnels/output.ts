@@ -9,7 +9,8 @@
  * Texts of PTs and of the system are scrubbed of addresses, unless those were asked for.
  */
 import { styleText } from 'node:util'
-import type { Tunnel, TunnelStats } from '../../app/index.ts'
+import type { BridgeLine, Tunnel, TunnelStats } from '../../app/index.ts'
+import { TunnelClient } from '../../app/index.ts'
 import { scrubAddresses } from '../../pt/scrub.ts'
 import type { PtEvent } from '../../parent/index.ts'
 import type { Started } from './start.ts'
@@ -66,7 +67,8 @@ export function createTunnelOutput(out: NodeJS.WriteStream, { json, showAddresse
       ready()
       tunnel
         .on('ready', () => live?.refresh())
-        .on('failure', (error) => write('failure', name, failure(error)))
+        .on('failure', (error, line) => write('failure', name, { ...failure(error), ...whichOf(tunnel, line) }))
+        .on('recovery', (line) => write('recovery', name, whichOf(tunnel, line)))
         .on('restart', (error) => write('restart', name, { message: clean(error.message) }))
         .on('closed', (error) => {
           live?.remove(name)
@@ -87,6 +89,12 @@ export function createTunnelOutput(out: NodeJS.WriteStream, { json, showAddresse
     },
     close: () => live?.close(),
   }
+}
+
+/** Of several bridges the one that is spoken of: its place in the list, as its address is nobody's business. */
+function whichOf(tunnel: Tunnel, line: BridgeLine | undefined): Record<string, number> {
+  if (line === undefined || !(tunnel instanceof TunnelClient) || tunnel.bridges.length === 1) return {}
+  return { bridge: tunnel.bridges.indexOf(line) + 1 }
 }
 
 function counts({ total, bytesUp, bytesDown, restarts, open }: TunnelStats): Record<string, number> {
