@@ -1,14 +1,14 @@
 /** Probes of how a PT ends. Sections "Common Environment Variables" and "Shutdown". */
 import { spawn } from 'node:child_process'
 import { platform } from 'node:os'
-import { delay } from '../../io/index.ts'
+import { delay } from '../../../io/index.ts'
 import { END_TIME, QUIET } from '../evidence.ts'
-import type { Exit, Launched } from '../launch.ts'
-import { requireLine } from '../launch.ts'
-import type { Probe } from '../probe.ts'
-import { cannotTell } from '../probe.ts'
+import type { Exit, Launched } from '../../lab/launch.ts'
+import { requireLine } from '../../lab/launch.ts'
+import type { Probe } from '../../probe.ts'
+import { cannotTell } from '../../probe.ts'
 import type { PtLab } from '../pt-lab.ts'
-import type { Role } from '../verdict.ts'
+import type { Role } from '../../verdict.ts'
 
 /** Values that are not exactly 1. */
 const otherValues = [undefined, '', '0', 'true']

@@ -1,9 +1,9 @@
 /** Probes of a server's transports and what it says about them. Sections "Server Environment Variables", "Server Messages". */
-import { formatAddress, parseSmethodArgs } from '../../ipc/index.ts'
+import { formatAddress, parseSmethodArgs } from '../../../ipc/index.ts'
 import { plainStart } from '../evidence.ts'
-import type { Launched } from '../launch.ts'
-import type { Probe } from '../probe.ts'
-import { cannotTell, notApplicable } from '../probe.ts'
+import type { Launched } from '../../lab/launch.ts'
+import type { Probe } from '../../probe.ts'
+import { cannotTell, notApplicable } from '../../probe.ts'
 import type { PtLab } from '../pt-lab.ts'
 import { UNKNOWN_NAME } from '../subject.ts'
 import { isListening } from './cmethod.ts'

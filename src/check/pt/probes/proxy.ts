@@ -1,15 +1,15 @@
 /** Probes of the upstream proxy. Sections "Client Environment Variables", "Client Messages", "Anonymity Considerations". */
-import type { Address } from '../../ipc/index.ts'
-import { formatAddress } from '../../ipc/index.ts'
+import type { Address } from '../../../ipc/index.ts'
+import { formatAddress } from '../../../ipc/index.ts'
 import { END_TIME, QUIET } from '../evidence.ts'
-import type { Launched } from '../launch.ts'
-import type { Probe } from '../probe.ts'
-import { cannotTell, notApplicable } from '../probe.ts'
+import type { Launched } from '../../lab/launch.ts'
+import type { Probe } from '../../probe.ts'
+import { cannotTell, notApplicable } from '../../probe.ts'
 import type { PtLab } from '../pt-lab.ts'
 import { joined } from '../pt-lab.ts'
 import type { ProxyType, RunningProxy } from '../proxy.ts'
 import { openProxy, proxyTypes } from '../proxy.ts'
-import type { Listener } from '../wire.ts'
+import type { Listener } from '../../lab/wire.ts'
 
 /** No URI of a proxy, each for a reason of its own. */
 const malformed = ['nonsense', 'gopher://127.0.0.1:1', 'socks5://127.0.0.1']

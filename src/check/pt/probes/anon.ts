@@ -1,7 +1,7 @@
 /** Probes of what is told about clients and bridges. Section "Anonymity Considerations". */
 import type { Day } from '../evidence.ts'
 import { BRIDGE_HOST, CLIENT_HOST, dayOf, SECRET } from '../evidence.ts'
-import type { Probe } from '../probe.ts'
+import type { Probe } from '../../probe.ts'
 import type { PtLab } from '../pt-lab.ts'
 
 /** LOG lines and stderr: what a parent writes into its log. STATUS is none, and the draft shows an address in it. */

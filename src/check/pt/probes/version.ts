@@ -1,11 +1,11 @@
 /** Probes of the version negotiation. Sections "Workflow" and "Common Messages". */
-import { isVersion } from '../../ipc/index.ts'
+import { isVersion } from '../../../ipc/index.ts'
 import { END_TIME, plainStart } from '../evidence.ts'
-import type { Launched } from '../launch.ts'
-import type { Probe } from '../probe.ts'
-import { cannotTell } from '../probe.ts'
+import type { Launched } from '../../lab/launch.ts'
+import type { Probe } from '../../probe.ts'
+import { cannotTell } from '../../probe.ts'
 import type { PtLab } from '../pt-lab.ts'
-import type { Role } from '../verdict.ts'
+import type { Role } from '../../verdict.ts'
 
 const METHOD = /^[CS]METHOD/
 

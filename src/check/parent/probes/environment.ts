@@ -1,10 +1,10 @@
 /** Probes of the environment that a parent gives to its PT. Sections "Common", "Client" and "Server Environment Variables". */
 import { isAbsolute } from 'node:path'
-import { isVersion, parseTransportOptions } from '../../ipc/index.ts'
-import type { Probe } from '../probe.ts'
-import { notApplicable } from '../probe.ts'
-import type { Role } from '../verdict.ts'
-import type { ParentLab, StandIn } from './lab.ts'
+import { isVersion, parseTransportOptions } from '../../../ipc/index.ts'
+import type { Probe } from '../../probe.ts'
+import { notApplicable } from '../../probe.ts'
+import type { Role } from '../../verdict.ts'
+import type { ParentLab, StandIn } from '../parent-lab.ts'
 
 /** Variables of an earlier parent, which say nothing about this one. */
 const stale = { TOR_PT_PROXY: 'socks5://192.0.2.99:9', TOR_PT_AUTH_COOKIE_FILE: '/nowhere/stale' }

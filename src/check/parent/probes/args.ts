@@ -1,11 +1,11 @@
 /** Probes of how a parent passes per-connection arguments. Section "Per-Connection Arguments". */
-import { formatAddress, parseClientArgs } from '../../ipc/index.ts'
-import type { Probe } from '../probe.ts'
-import { notApplicable } from '../probe.ts'
-import type { Wire } from '../wire.ts'
-import { hex } from '../wire.ts'
+import { formatAddress, parseClientArgs } from '../../../ipc/index.ts'
+import type { Probe } from '../../probe.ts'
+import { notApplicable } from '../../probe.ts'
+import type { Wire } from '../../lab/wire.ts'
+import { hex } from '../../lab/wire.ts'
 import { doneLine } from './dialogue.ts'
-import type { ParentLab } from './lab.ts'
+import type { ParentLab } from '../parent-lab.ts'
 
 /** The bytes of a SOCKS 5 connection up to its request. */
 interface Request {

@@ -1,12 +1,12 @@
 /** Probes of what is written on stdout. Sections "Communication", "Common Messages", "Log Message", "Status Message". */
-import { Args, parseMessage } from '../../ipc/index.ts'
+import { Args, parseMessage } from '../../../ipc/index.ts'
 import { dayOf, failedStarts, plainStart } from '../evidence.ts'
-import type { Launched } from '../launch.ts'
-import type { Probe } from '../probe.ts'
-import { Finding, notApplicable } from '../probe.ts'
+import type { Launched } from '../../lab/launch.ts'
+import type { Probe } from '../../probe.ts'
+import { Finding, notApplicable } from '../../probe.ts'
 import type { PtLab } from '../pt-lab.ts'
 import { UNKNOWN_NAME } from '../subject.ts'
-import type { Role } from '../verdict.ts'
+import type { Role } from '../../verdict.ts'
 
 /** <Keyword>, then arguments of ASCII without NUL; latin1 has a character for each byte. */
 const LINE = /^[a-zA-Z0-9_-]+(?: [\x01-\x7f]*)?$/

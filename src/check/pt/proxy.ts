@@ -2,9 +2,9 @@
  * An upstream proxy that remembers what it was asked: SOCKS 5, SOCKS 4a or HTTP CONNECT.
  */
 import { connect } from 'node:net'
-import type { Address } from '../ipc/index.ts'
+import type { Address } from '../../ipc/index.ts'
 import type { PtLab } from './pt-lab.ts'
-import type { Listener, Wire } from './wire.ts'
+import type { Listener, Wire } from '../lab/wire.ts'
 
 export const proxyTypes = ['socks5', 'http', 'socks4a'] as const
 export type ProxyType = (typeof proxyTypes)[number]

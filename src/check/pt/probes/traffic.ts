@@ -1,11 +1,11 @@
 /** Probes of the traffic between both ends. Section "Workflow". */
 import { createHash, randomBytes } from 'node:crypto'
-import { formatAddress } from '../../ipc/index.ts'
-import type { Probe } from '../probe.ts'
-import { cannotTell } from '../probe.ts'
+import { formatAddress } from '../../../ipc/index.ts'
+import type { Probe } from '../../probe.ts'
+import { cannotTell } from '../../probe.ts'
 import type { Pair, PtLab } from '../pt-lab.ts'
-import type { Role } from '../verdict.ts'
-import type { Wire } from '../wire.ts'
+import type { Role } from '../../verdict.ts'
+import type { Wire } from '../../lab/wire.ts'
 
 /** Bytes each way. */
 const SIZE = 4 << 20

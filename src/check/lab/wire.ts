@@ -3,8 +3,8 @@
  */
 import type { Server, Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
-import { delay, listen } from '../io/index.ts'
-import type { Address } from '../ipc/index.ts'
+import { delay, listen } from '../../io/index.ts'
+import type { Address } from '../../ipc/index.ts'
 
 /** A connection whose bytes are kept until they are taken. */
 export class Wire {

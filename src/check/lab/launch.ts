@@ -5,7 +5,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cannotTell } from './probe.ts'
+import { cannotTell } from '../probe.ts'
 
 /** How a process ended: its status, or the name of the signal. */
 export type Exit = number | string

@@ -1,9 +1,9 @@
 /** Probes of a client's transports and what it says about them. Sections "Client Environment Variables", "Client Messages". */
-import { isLoopback, parseAddress } from '../../ipc/index.ts'
+import { isLoopback, parseAddress } from '../../../ipc/index.ts'
 import { plainStart } from '../evidence.ts'
-import { requireLine } from '../launch.ts'
-import type { Probe } from '../probe.ts'
-import { cannotTell } from '../probe.ts'
+import { requireLine } from '../../lab/launch.ts'
+import type { Probe } from '../../probe.ts'
+import { cannotTell } from '../../probe.ts'
 import type { PtLab } from '../pt-lab.ts'
 import { UNKNOWN_NAME } from '../subject.ts'
 

@@ -4,13 +4,13 @@
 import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Frame } from '../extor/index.ts'
-import { clientHash, commands, decodeFrame, encodeFrame, formatCookie, serverHash } from '../extor/index.ts'
-import { delay } from '../io/index.ts'
-import { formatAddress } from '../ipc/index.ts'
+import type { Frame } from '../../extor/index.ts'
+import { clientHash, commands, decodeFrame, encodeFrame, formatCookie, serverHash } from '../../extor/index.ts'
+import { delay } from '../../io/index.ts'
+import { formatAddress } from '../../ipc/index.ts'
 import { QUIET } from './evidence.ts'
 import type { PtLab } from './pt-lab.ts'
-import type { Wire } from './wire.ts'
+import type { Wire } from '../lab/wire.ts'
 
 export interface ExtScript {
   /** Shows a hash that is made from another cookie. */

@@ -1,11 +1,11 @@
 /**
  * Which roles a program has, and which transports: it is asked for all names that are known, as each role.
  */
-import { PtError } from '../error.ts'
-import type { Environment } from '../ipc/index.ts'
+import { PtError } from '../../error.ts'
+import type { Environment } from '../../ipc/index.ts'
 import { PtLab } from './pt-lab.ts'
 import { knownTransports } from './subject.ts'
-import type { Role } from './verdict.ts'
+import type { Role } from '../verdict.ts'
 
 export interface Wanted {
   readonly command: readonly string[]

@@ -4,14 +4,14 @@
  */
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Environment } from '../ipc/index.ts'
-import { formatAddress } from '../ipc/index.ts'
-import type { Launched } from './launch.ts'
-import { cannotTell, Finding } from './probe.ts'
+import type { Environment } from '../../ipc/index.ts'
+import { formatAddress } from '../../ipc/index.ts'
+import type { Launched } from '../lab/launch.ts'
+import { cannotTell, Finding } from '../probe.ts'
 import type { Folders, PtLab } from './pt-lab.ts'
 import { joined } from './pt-lab.ts'
-import type { Role } from './verdict.ts'
-import type { Listener, Wire } from './wire.ts'
+import type { Role } from '../verdict.ts'
+import type { Listener, Wire } from '../lab/wire.ts'
 
 /** Where clients come from, and where bridges are, in the evidence: addresses that stand nowhere by chance. */
 export const CLIENT_HOST = '127.77.66.55'

@@ -1,11 +1,11 @@
 /** Probes of how a parent takes what its PT says and does. Sections "Communication", "Client Messages", "Shutdown". */
 import { connect } from 'node:net'
-import { connectExtOrPort } from '../../extor/index.ts'
-import { formatAddress, parseAddress } from '../../ipc/index.ts'
-import type { Probe } from '../probe.ts'
-import { cannotTell, notApplicable } from '../probe.ts'
-import type { Role } from '../verdict.ts'
-import type { ParentLab, Session, StandIn } from './lab.ts'
+import { connectExtOrPort } from '../../../extor/index.ts'
+import { formatAddress, parseAddress } from '../../../ipc/index.ts'
+import type { Probe } from '../../probe.ts'
+import { cannotTell, notApplicable } from '../../probe.ts'
+import type { Role } from '../../verdict.ts'
+import type { ParentLab, Session, StandIn } from '../parent-lab.ts'
 
 /** How long a parent is watched that must not dismiss its PT. */
 const WATCHED = 1_500

@@ -3,9 +3,9 @@
  *
  *     05 01 02   01 n uname 01 00   05 01 00 01 addr port        04 01 port addr userid 00
  */
-import type { Address } from '../ipc/index.ts'
-import type { Wire } from './wire.ts'
-import { hex } from './wire.ts'
+import type { Address } from '../../ipc/index.ts'
+import type { Wire } from '../lab/wire.ts'
+import { hex } from '../lab/wire.ts'
 
 export interface SocksOutcome {
   readonly granted: boolean

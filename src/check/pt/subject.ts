@@ -1,8 +1,8 @@
 /**
  * The PT under test: how each role is started, and which transport it is tried with.
  */
-import type { Environment } from '../ipc/index.ts'
-import type { Role } from './verdict.ts'
+import type { Environment } from '../../ipc/index.ts'
+import type { Role } from '../verdict.ts'
 
 export interface Subject {
   /** The command of each role that there is; that of the other role may be another program. */

@@ -2,11 +2,11 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { dayOf, failedStarts, plainStart, QUIET } from '../evidence.ts'
-import type { Launched } from '../launch.ts'
-import type { Probe } from '../probe.ts'
-import { cannotTell } from '../probe.ts'
+import type { Launched } from '../../lab/launch.ts'
+import type { Probe } from '../../probe.ts'
+import { cannotTell } from '../../probe.ts'
 import type { PtLab } from '../pt-lab.ts'
-import type { Role } from '../verdict.ts'
+import type { Role } from '../../verdict.ts'
 
 const CLOSING = /^[CS]METHODS DONE/
 const ERROR = /^(?:ENV|VERSION|PROXY|CMETHOD|SMETHOD)-ERROR/

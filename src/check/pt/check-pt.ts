@@ -6,16 +6,16 @@
  */
 import { existsSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
-import { PtError } from '../error.ts'
-import type { Environment } from '../ipc/index.ts'
-import { withoutPtVariables } from '../ipc/index.ts'
+import { PtError } from '../../error.ts'
+import type { Environment } from '../../ipc/index.ts'
+import { withoutPtVariables } from '../../ipc/index.ts'
 import { discover } from './discover.ts'
 import { ptProbes } from './probes/index.ts'
 import { PtLab } from './pt-lab.ts'
-import type { RunOptions } from './run.ts'
-import { runProbes } from './run.ts'
+import type { RunOptions } from '../run.ts'
+import { runProbes } from '../run.ts'
 import type { Subject } from './subject.ts'
-import type { Report, Role } from './verdict.ts'
+import type { Report, Role } from '../verdict.ts'
 
 export interface CheckPtOptions extends RunOptions {
   /** The program, found in PATH where it has no slash, and its arguments. */

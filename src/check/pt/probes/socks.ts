@@ -1,13 +1,13 @@
 /** Probes of a client's SOCKS port and of per-connection arguments. Sections "Architecture Overview", "Per-Connection Arguments". */
 import { QUIET } from '../evidence.ts'
-import type { Probe } from '../probe.ts'
-import { cannotTell, notApplicable } from '../probe.ts'
+import type { Probe } from '../../probe.ts'
+import { cannotTell, notApplicable } from '../../probe.ts'
 import type { Dialled, Pair, PtLab } from '../pt-lab.ts'
 import { joined } from '../pt-lab.ts'
 import type { SocksOptions } from '../socks.ts'
 import { socks4 } from '../socks.ts'
-import type { Listener } from '../wire.ts'
-import { hex } from '../wire.ts'
+import type { Listener } from '../../lab/wire.ts'
+import { hex } from '../../lab/wire.ts'
 
 const role = 'client'
 const ECHO = 'there and back'

@@ -1,7 +1,7 @@
 /** All probes of a PT, by role. */
-import type { Probe } from '../probe.ts'
+import type { Probe } from '../../probe.ts'
 import type { PtLab } from '../pt-lab.ts'
-import type { Role } from '../verdict.ts'
+import type { Role } from '../../verdict.ts'
 import { anonProbes } from './anon.ts'
 import { cmethodProbes } from './cmethod.ts'
 import { envProbes } from './env.ts'
