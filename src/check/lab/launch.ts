@@ -6,6 +6,8 @@ import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cannotTell } from '../probe.ts'
+import type { Strain } from './strain.ts'
+import { Waiting } from './waiting.ts'
 
 /** How a process ended: its status, or the name of the signal. */
 export type Exit = number | string
@@ -27,6 +29,8 @@ export class Launched {
   readonly child: ChildProcess
   /** Resolves once the process is gone and what it wrote has been read. */
   readonly exited: Promise<void>
+  /** True where it could not be started; `exit` is the reason then. */
+  unstarted = false
   /** How it ended by itself, or by a signal that a probe sent. */
   exit: Exit | undefined
   /** When each line was complete, in milliseconds since the start. */
@@ -34,13 +38,15 @@ export class Launched {
   #stdout: Buffer = Buffer.alloc(0)
   #stderr: string = ''
   #killed = false
-  readonly #waiting = new Set<() => void>()
+  readonly #waiting: Waiting
   readonly #start: number = performance.now()
 
-  constructor({ command, env, cwd, sent }: LaunchOptions) {
+  constructor({ command, env, cwd, sent }: LaunchOptions, strain: Strain) {
     this.sent = sent
+    this.#waiting = new Waiting(strain)
     const [program = '', ...args] = command
     this.child = spawn(program, args, { env: { ...env }, cwd, stdio: 'pipe', windowsHide: true })
+    strain.watch(this.child.pid)
     const { stdin, stdout, stderr } = this.child
     for (const stream of [stdin, stdout, stderr]) stream?.on('error', () => undefined)
     stdout?.on('data', (chunk: Buffer) => this.#hear(chunk))
@@ -109,28 +115,12 @@ export class Launched {
     const now = performance.now() - this.#start
     for (const byte of chunk) if (byte === 10) this.times.push(now)
     this.#stdout = Buffer.concat([this.#stdout, chunk]).subarray(0, 1 << 20)
-    this.#wake()
-  }
-
-  #wake(): void {
-    for (const wake of this.#waiting) wake()
+    this.#waiting.wake()
   }
 
   /** Until `holds`, the process is gone, or the time is over. */
   async #wait(ms: number, holds: () => boolean): Promise<void> {
-    if (holds() || this.exit !== undefined) return
-    await new Promise<void>((resolve) => {
-      const finish = (): void => {
-        clearTimeout(timer)
-        this.#waiting.delete(check)
-        resolve()
-      }
-      const check = (): void => {
-        if (holds() || this.exit !== undefined) finish()
-      }
-      const timer = setTimeout(finish, ms)
-      this.#waiting.add(check)
-    })
+    await this.#waiting.until(ms, () => holds() || this.exit !== undefined)
   }
 
   async #untilGone(): Promise<void> {
@@ -145,10 +135,11 @@ export class Launched {
       clearTimeout(timer)
       exit = code ?? signal ?? 'unknown'
     } catch (error) {
+      this.unstarted = true
       exit = (error as Error).message
     }
     if (!this.#killed) this.exit = exit
-    this.#wake()
+    this.#waiting.wake()
   }
 }
 

@@ -5,25 +5,31 @@ import type { Server, Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
 import { delay, listen } from '../../io/index.ts'
 import type { Address } from '../../ipc/index.ts'
+import type { Strain } from './strain.ts'
+import { Waiting } from './waiting.ts'
 
 /** A connection whose bytes are kept until they are taken. */
 export class Wire {
   readonly socket: Socket
+  /** The port of the other side; the socket itself forgets it once it is closed. */
+  readonly remotePort: number
   ended = false
   #held: Buffer = Buffer.alloc(0)
-  readonly #waiting = new Set<() => void>()
+  readonly #waiting: Waiting
   readonly #keep: (chunk: Buffer) => void
 
-  constructor(socket: Socket) {
+  constructor(strain: Strain, socket: Socket) {
     this.socket = socket
+    this.remotePort = socket.remotePort ?? 0
+    this.#waiting = new Waiting(strain)
     const over = (): void => {
       this.ended = true
-      this.#wake()
+      this.#waiting.wake()
     }
     socket.on('error', () => undefined)
     this.#keep = (chunk) => {
       this.#held = Buffer.concat([this.#held, chunk])
-      this.#wake()
+      this.#waiting.wake()
     }
     socket.on('data', this.#keep)
     socket.once('end', over).once('close', over)
@@ -73,32 +79,16 @@ export class Wire {
     else socket.once('close', cut)
   }
 
-  #wake(): void {
-    for (const wake of this.#waiting) wake()
-  }
-
   async #wait(ms: number, holds: () => boolean): Promise<void> {
-    if (holds() || this.ended) return
-    await new Promise<void>((resolve) => {
-      const finish = (): void => {
-        clearTimeout(timer)
-        this.#waiting.delete(check)
-        resolve()
-      }
-      const check = (): void => {
-        if (holds() || this.ended) finish()
-      }
-      const timer = setTimeout(finish, ms)
-      this.#waiting.add(check)
-    })
+    await this.#waiting.until(ms, () => holds() || this.ended)
   }
 }
 
 /** A connection, or undefined where nobody accepts. */
-export async function dialWire(address: Address, localAddress?: string): Promise<Wire | undefined> {
+export async function dialWire(strain: Strain, address: Address, localAddress?: string): Promise<Wire | undefined> {
   const socket = connect({ ...address, allowHalfOpen: true, noDelay: true, ...(localAddress && { localAddress }) })
   return await new Promise((resolve) => {
-    socket.once('connect', () => resolve(new Wire(socket)))
+    socket.once('connect', () => resolve(new Wire(strain, socket)))
     socket.once('error', () => resolve(undefined))
   })
 }
@@ -106,48 +96,39 @@ export async function dialWire(address: Address, localAddress?: string): Promise
 /** A listener that keeps every connection it got. */
 export class Listener {
   readonly address: Address
-  readonly wires: Wire[]
+  readonly wires: readonly Wire[]
   readonly #server: Server
-  readonly #waiting: Set<() => void>
+  readonly #waiting: Waiting
 
-  private constructor(server: Server, address: Address, wires: Wire[], waiting: Set<() => void>) {
+  private constructor(server: Server, address: Address, wires: readonly Wire[], waiting: Waiting) {
     this.#server = server
     this.address = address
     this.wires = wires
     this.#waiting = waiting
   }
 
-  /** Listens on a free port of `host`; `serve` gets each connection. */
-  static async open(serve: (wire: Wire) => void = () => undefined, host = '127.0.0.1'): Promise<Listener> {
+  /** Listens on `port` of `host`, 0 for a free one; `serve` gets each connection. */
+  static async open(
+    strain: Strain,
+    serve: (wire: Wire) => void = () => undefined,
+    host = '127.0.0.1',
+    port = 0,
+  ): Promise<Listener> {
     const wires: Wire[] = []
-    const waiting = new Set<() => void>()
+    const waiting = new Waiting(strain)
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-      const wire = new Wire(socket)
+      const wire = new Wire(strain, socket)
       wires.push(wire)
       serve(wire)
-      for (const wake of waiting) wake()
+      waiting.wake()
     })
-    const address = await listen(server, host, 0)
+    const address = await listen(server, host, port)
     return new Listener(server, address, wires, waiting)
   }
 
   /** The connection number `index` (from 0), or undefined where it does not come within `ms`. */
   async wire(index: number, ms: number): Promise<Wire | undefined> {
-    if (this.wires.length <= index) {
-      await new Promise<void>((resolve) => {
-        const check = (): void => {
-          if (this.wires.length <= index) return
-          clearTimeout(timer)
-          this.#waiting.delete(check)
-          resolve()
-        }
-        const timer = setTimeout(() => {
-          this.#waiting.delete(check)
-          resolve()
-        }, ms)
-        this.#waiting.add(check)
-      })
-    }
+    await this.#waiting.until(ms, () => this.wires.length > index)
     return this.wires[index]
   }
 

@@ -43,9 +43,15 @@ async function offered(
   wanted: Wanted,
 ): Promise<{ transports: string[]; seen: string }> {
   const { command, env, patience } = wanted
-  const evidence = new Map<string, Promise<unknown>>()
   const commands = { [role]: command }
-  await using lab = new PtLab({ commands, transports: { [role]: names[0]! }, env, args: '', patience, evidence })
+  await using lab = new PtLab({
+    commands,
+    transports: { [role]: names[0]! },
+    env,
+    args: '',
+    patience,
+    evidence: new Map(),
+  })
   const bind = names.map((name) => `${name}-127.0.0.1:0`).join(',')
   const variables =
     role === 'client'

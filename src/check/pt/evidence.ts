@@ -54,10 +54,13 @@ function badEnvironments(role: Role, name: string): readonly Environment[] {
     ...common,
     { TOR_PT_ORPORT: undefined },
     { TOR_PT_ORPORT: 'nonsense' },
+    { TOR_PT_ORPORT: '127.0.0.1:70000' },
     { TOR_PT_SERVER_BINDADDR: `${name}-127.0.0.1` },
+    { TOR_PT_SERVER_BINDADDR: `${name}-127.0.0.1:70000` },
     { TOR_PT_SERVER_BINDADDR: `${name}-127.0.0.1:0,${name}-127.0.0.1:0` },
     { TOR_PT_SERVER_TRANSPORT_OPTIONS: `${name}:noequalsign` },
     { TOR_PT_EXTENDED_SERVER_PORT: '127.0.0.1:9', TOR_PT_AUTH_COOKIE_FILE: undefined },
+    { TOR_PT_EXTENDED_SERVER_PORT: 'nonsense', TOR_PT_AUTH_COOKIE_FILE: '/nowhere' },
   ]
 }
 
@@ -81,6 +84,16 @@ async function failedStart(lab: PtLab, role: Role, change: Environment): Promise
   const at = pt.lines.findIndex((line) => /^ENV-ERROR(?: |$)/.test(line))
   if (at !== -1) await pt.ends(END_TIME)
   return { pt, at }
+}
+
+/** Launched with a proxy URI, until it has answered and settled. */
+export async function answerTo(lab: PtLab, uri: string): Promise<Launched> {
+  return await lab.evidence(`proxy ${uri}`, async (lab) => {
+    const pt = await lab.launch('client', { TOR_PT_PROXY: uri })
+    await pt.settled(lab.patience)
+    if (pt.lines.some((line) => line.startsWith('PROXY-ERROR'))) await pt.ends(END_TIME)
+    return pt
+  })
 }
 
 /** A day of both roles, or of the one that there is. */

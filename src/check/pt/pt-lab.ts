@@ -1,21 +1,20 @@
 /**
  * What a probe of a PT works with: launches in a fresh folder each, listeners and connections, all gone when it ends.
  */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Address, Environment } from '../../ipc/index.ts'
 import { formatAddress, parseAddress } from '../../ipc/index.ts'
-import { Launched, requireLine } from '../lab/launch.ts'
+import { Lab } from '../lab/lab.ts'
+import type { Launched } from '../lab/launch.ts'
+import { requireLine } from '../lab/launch.ts'
 import type { Step } from '../verdict.ts'
-import { cannotTell, Closers, Notes } from '../probe.ts'
-import type { Bench } from '../run.ts'
+import { cannotTell } from '../probe.ts'
 import type { SocksOptions, SocksOutcome } from './socks.ts'
 import { socks4, socks5 } from './socks.ts'
 import type { Subject } from './subject.ts'
 import type { Role } from '../verdict.ts'
-import type { Wire } from '../lab/wire.ts'
-import { dialWire, Listener } from '../lab/wire.ts'
+import type { Listener, Wire } from '../lab/wire.ts'
 
 export interface Folders {
   /** All that a launch is given is in here. */
@@ -36,13 +35,16 @@ export interface Dialled extends SocksOutcome {
   readonly wire: Wire
 }
 
-export class PtLab implements Bench {
-  readonly notes: Notes = new Notes()
+export class PtLab extends Lab<PtLab> {
   readonly subject: Subject
-  readonly closers: Closers = new Closers()
 
   constructor(subject: Subject) {
+    super(subject.evidence)
     this.subject = subject
+  }
+
+  protected another(): PtLab {
+    return new PtLab(this.subject)
   }
 
   get patience(): number {
@@ -55,8 +57,7 @@ export class PtLab implements Bench {
   }
 
   async folders(): Promise<Folders> {
-    const folder = await mkdtemp(join(tmpdir(), 'postern-check-'))
-    this.closers.add(() => rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 }))
+    const folder = await this.folder()
     const [stateDir, home] = [join(folder, 'state'), join(folder, 'home')]
     await mkdir(stateDir, { mode: 0o700 })
     await mkdir(home, { mode: 0o700 })
@@ -79,26 +80,21 @@ export class PtLab implements Bench {
     const env = Object.fromEntries(
       Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined),
     )
-    return this.start([...before, ...this.command(role)], env, home, describe(role, changes))
+    return this.start({ command: [...before, ...this.command(role)], env, cwd: home, sent: describe(role, changes) })
   }
 
   command(role: Role): readonly string[] {
     return this.subject.commands[role] ?? cannotTell(`there is no ${role} to go with it`)
   }
 
-  start(command: readonly string[], env: Readonly<Record<string, string>>, cwd: string, sent: string): Launched {
-    const pt = new Launched({ command, env, cwd, sent })
-    this.closers.add(() => pt.kill())
-    return pt
-  }
-
   /** Notes what a launch has shown; `holds` says whether it was as expected. */
-  expect(holds: boolean, pt: Launched, expected: string, more: Partial<Step> = {}): void {
+  judge(holds: boolean, pt: Launched, expected: string, more: Partial<Step> = {}): void {
+    if (pt.unstarted) cannotTell(`it could not be started: ${pt.exit}`)
     // Silence is no answer: the machine may be slow.
     if (!holds && pt.exit === undefined && pt.lines.length === 0)
       cannotTell('it has said nothing in time, and not ended')
     const sent = more.sent === undefined ? pt.sent : `${pt.sent}\n${more.sent}`
-    this.notes.expect(holds, { sent, expected, seen: more.seen ?? pt.seen })
+    this.expect(holds, { sent, expected, seen: more.seen ?? pt.seen })
   }
 
   /** A client that has said where it listens. */
@@ -121,37 +117,29 @@ export class PtLab implements Bench {
     return Object.assign(pt, { method: { address: reachable(address), args: clientArgs(args) } })
   }
 
-  async listen(serve?: (wire: Wire) => void, host?: string): Promise<Listener> {
-    const listener = await Listener.open(serve, host)
-    this.closers.add(() => listener.close())
-    return listener
-  }
-
   /** An application that sends back what it gets, and ends when its client does. */
   async echo(): Promise<Listener> {
     return await this.listen(({ socket }) => void socket.pipe(socket))
-  }
-
-  /** A connection, or undefined where nobody accepts. */
-  async open(address: Address, localAddress?: string): Promise<Wire | undefined> {
-    const wire = await dialWire(address, localAddress)
-    if (wire !== undefined) this.closers.add(() => void wire.socket.destroy())
-    return wire
   }
 
   /** A way to `target` on an address of its own; undefined leads nowhere. `onward` holds the connections that it made. */
   async way(target: Address | undefined, from: { localAddress?: string; host?: string } = {}): Promise<Way> {
     const onward: Wire[] = []
     const lead = async (wire: Wire): Promise<void> => {
-      if (target === undefined) return
-      const next = await this.open(target, from.localAddress)
-      if (next === undefined) return void wire.socket.destroy()
-      onward.push(next)
-      wire.passTo(next)
-      next.passTo(wire)
+      const next = target === undefined ? undefined : await this.lead(wire, target, from.localAddress)
+      if (next !== undefined) onward.push(next)
     }
     const listener = await this.listen((wire) => void lead(wire), from.host)
     return { listener, onward }
+  }
+
+  /** Joins a connection with one to `target`, which is the result; where nobody accepts there, it is broken. */
+  async lead(wire: Wire, target: Address, localAddress?: string): Promise<Wire | undefined> {
+    const next = await this.open(target, localAddress)
+    if (next === undefined) return void wire.socket.destroy()
+    wire.passTo(next)
+    next.passTo(wire)
+    return next
   }
 
   /** Asks a client for `target`, in the protocol that it announced. */
@@ -178,18 +166,6 @@ export class PtLab implements Bench {
       this.client(clientChanges),
     ])
     return { app, server, client, args: joined(server.method.args, this.subject.args) }
-  }
-
-  /** Evidence that several probes read. What it launches lives in a lab of its own, and is gone when it is there. */
-  async evidence<T>(name: string, make: (lab: PtLab) => Promise<T>): Promise<T> {
-    const { evidence } = this.subject
-    const made = evidence.get(name) ?? inOwnLab(this.subject, make)
-    evidence.set(name, made)
-    return (await made) as T
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.closers[Symbol.asyncDispose]()
   }
 
   #clientEnvironment(): Environment {
@@ -227,11 +203,6 @@ export interface Pair {
 /** Lists of arguments, joined. */
 export function joined(...lists: readonly string[]): string {
   return lists.filter((list) => list !== '').join(';')
-}
-
-async function inOwnLab<T>(subject: Subject, make: (lab: PtLab) => Promise<T>): Promise<T> {
-  await using lab = new PtLab(subject)
-  return await make(lab)
 }
 
 function describe(role: Role, changes: Environment): string {

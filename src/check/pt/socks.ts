@@ -1,7 +1,7 @@
 /**
  * SOCKS requests as raw bytes, each message after the answer to the one before, and what became of them.
  *
- *     05 01 02   01 n uname 01 00   05 01 00 01 addr port        04 01 port addr userid 00
+ *     05 01 02   01 n uname 01 00   05 01 00 01 addr port        04 01 port addr userid 00 [name 00]
  */
 import type { Address } from '../../ipc/index.ts'
 import type { Wire } from '../lab/wire.ts'
@@ -22,6 +22,8 @@ export interface SocksOptions {
   readonly pipelined?: boolean
   /** The methods that are offered. Default: 02 with arguments, else 00. */
   readonly methods?: readonly number[]
+  /** The command of the request. Default 1, CONNECT. */
+  readonly command?: number
   /** For each answer, in milliseconds. */
   readonly patience?: number
 }
@@ -29,11 +31,11 @@ export interface SocksOptions {
 const FIELD = 255
 
 /** The target of a SOCKS 5 request; a host name goes as one. */
-function connect5({ host, port }: Address): Buffer {
+function connect5({ host, port }: Address, command: number): Buffer {
   const octets = host.split('.').map(Number)
   const numeric = octets.length === 4 && octets.every((octet) => octet >= 0 && octet < 256)
   const address = numeric ? [1, ...octets] : [3, host.length, ...Buffer.from(host)]
-  return Buffer.of(5, 1, 0, ...address, port >> 8, port & 255)
+  return Buffer.of(5, command, 0, ...address, port >> 8, port & 255)
 }
 
 /** UNAME and PASSWD of RFC 1929, cut as ARGS-4 and ARGS-5 say. */
@@ -43,9 +45,14 @@ function login5(args: Uint8Array): Buffer {
   return Buffer.concat([Buffer.of(1, uname.length), uname, Buffer.of(passwd.length), passwd])
 }
 
+/** A host name makes it a request of SOCKS 4a. */
 function connect4({ host, port }: Address, userid: string): Buffer {
-  const head = Buffer.of(4, 1, port >> 8, port & 255, ...host.split('.').map(Number))
-  return Buffer.concat([head, Buffer.from(userid, 'latin1'), Buffer.of(0)])
+  const octets = host.split('.').map(Number)
+  const named = octets.length !== 4
+  // 0.0.0.1 says that a host name stands behind the USERID.
+  const head = Buffer.of(4, 1, port >> 8, port & 255, ...(named ? [0, 0, 0, 1] : octets))
+  const tail = named ? `${userid}\0${host}\0` : `${userid}\0`
+  return Buffer.concat([head, Buffer.from(tail, 'latin1')])
 }
 
 /** Asks for `target` by SOCKS 5. */
@@ -59,7 +66,7 @@ export async function socks5(
   const list = Buffer.from(args, 'latin1')
   const greeting = Buffer.of(5, methods.length, ...methods)
   const login = args === '' ? Buffer.alloc(0) : login5(list)
-  const request = connect5(target)
+  const request = connect5(target, options.command ?? 1)
   const say = async (bytes: Buffer): Promise<void> => {
     if (options.trickle === true) await wire.trickle(bytes)
     else if (options.pipelined !== true) wire.write(bytes)

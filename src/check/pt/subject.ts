@@ -2,6 +2,7 @@
  * The PT under test: how each role is started, and which transport it is tried with.
  */
 import type { Environment } from '../../ipc/index.ts'
+import type { EvidenceBook } from '../lab/lab.ts'
 import type { Role } from '../verdict.ts'
 
 export interface Subject {
@@ -15,8 +16,7 @@ export interface Subject {
   readonly args: string
   /** How long a start, an answer or an end may take, in milliseconds. */
   readonly patience: number
-  /** Evidence that several probes read, by name: made once, and by the first that asks. */
-  readonly evidence: Map<string, Promise<unknown>>
+  readonly evidence: EvidenceBook
 }
 
 /** Names of transports that are in use, those that are easiest to try first. */

@@ -5,13 +5,14 @@ import { formatAddress, parseAddress } from '../../../ipc/index.ts'
 import type { Probe } from '../../probe.ts'
 import { cannotTell, notApplicable } from '../../probe.ts'
 import type { Role } from '../../verdict.ts'
-import type { ParentLab, Session, StandIn } from '../parent-lab.ts'
+import type { ParentLab, Session } from '../parent-lab.ts'
+import type { PlayedPt } from '../played-pt.ts'
 
 /** How long a parent is watched that must not dismiss its PT. */
 const WATCHED = 1_500
 
 /** The lines that start a PT well, each transport on its own listener's address. */
-async function methodLines(lab: ParentLab, pt: StandIn): Promise<string[]> {
+async function methodLines(lab: ParentLab, pt: PlayedPt): Promise<string[]> {
   const listener = await lab.listen()
   const address = formatAddress(listener.address)
   return pt.transports.map((name) =>
@@ -19,14 +20,8 @@ async function methodLines(lab: ParentLab, pt: StandIn): Promise<string[]> {
   )
 }
 
-export function doneLine(pt: StandIn): string {
+export function doneLine(pt: PlayedPt): string {
   return pt.role === 'client' ? 'CMETHODS DONE' : 'SMETHODS DONE'
-}
-
-function happened(pt: StandIn): string {
-  return pt.happenings.length === 0
-    ? 'the PT goes on'
-    : pt.happenings.map(({ what, at }) => `${what} after ${at} ms`).join(', ')
 }
 
 /** A plain start; a parent that dismisses a PT for that tells nothing about unusual ones. */
@@ -34,7 +29,7 @@ async function plainWorks(lab: ParentLab): Promise<void> {
   const works = await lab.evidence('plain', async (lab) => {
     const { pt } = await lab.session()
     pt.say('VERSION 1', ...(await methodLines(lab, pt)), doneLine(pt))
-    return (await pt.dismissed(WATCHED)) ? happened(pt) : ''
+    return (await pt.dismissed(WATCHED)) ? pt.history : ''
   })
   if (works !== '') cannotTell(`the parent dismisses a PT that starts well: ${works}`)
 }
@@ -42,7 +37,7 @@ async function plainWorks(lab: ParentLab): Promise<void> {
 async function expectTaken(lab: ParentLab, session: Session, lines: readonly string[]): Promise<void> {
   session.pt.say(...lines)
   const dismissed = await session.pt.dismissed(WATCHED)
-  lab.expect(!dismissed, { sent: lines.join('\n'), expected: 'a PT that goes on', seen: happened(session.pt) })
+  lab.expect(!dismissed, { sent: lines.join('\n'), expected: 'a PT that goes on', seen: session.pt.history })
 }
 
 const lineProbes = (role: Role): readonly Probe<ParentLab>[] => [
@@ -108,7 +103,7 @@ const lineProbes = (role: Role): readonly Probe<ParentLab>[] => [
     async run(lab) {
       const { pt } = await lab.session()
       const dismissed = await pt.dismissed(65_000)
-      lab.expect(dismissed, { sent: 'nothing', expected: 'the end of the PT within 60 s', seen: happened(pt) })
+      lab.expect(dismissed, { sent: 'nothing', expected: 'the end of the PT within 60 s', seen: pt.history })
     },
   },
 ]
@@ -122,14 +117,14 @@ const stopProbe = (role: Role): Probe<ParentLab> => ({
     pt.order({ deaf: true })
     pt.say('VERSION 1', ...(await methodLines(lab, pt)), doneLine(pt))
     await pt.dismissed(WATCHED)
-    if (pt.happenings.length > 0) cannotTell(`the PT was dismissed before the parent was: ${happened(pt)}`)
+    if (pt.happenings.length > 0) cannotTell(`the PT was dismissed before the parent was: ${pt.history}`)
     parent.child.kill(lab.subject.stop)
     const gone = await pt.gone(30_000)
     const [first, second] = pt.happenings
     if (first === undefined) cannotTell(`${lab.subject.stop} does not make the parent end its PT`)
     const sent = `${lab.subject.stop} to the parent, whose PT ends by SIGKILL only`
     const told = pt.env['TOR_PT_EXIT_ON_STDIN_CLOSE'] ?? 'unset'
-    const seen = `TOR_PT_EXIT_ON_STDIN_CLOSE ${told}; ${happened(pt)}`
+    const seen = `TOR_PT_EXIT_ON_STDIN_CLOSE ${told}; ${pt.history}`
     const patient = second === undefined || second.at - first.at >= 100
     const good = told === '1' && first.what === 'stdin' && patient && gone
     lab.expect(good, { sent, expected: 'stdin closed, some time, then SIGTERM and SIGKILL', seen })
@@ -159,7 +154,7 @@ const serverProbe: Probe<ParentLab> = {
     if (!port || cookieFile === undefined) notApplicable('it uses no ExtORPort')
     pt.say('VERSION 1', ...(await methodLines(lab, pt)), doneLine(pt))
     const conn = connect({ ...parseAddress(port), allowHalfOpen: true })
-    lab.closers.add(() => void conn.destroy())
+    lab.closes(() => void conn.destroy())
     const request = { cookieFile, transport: pt.transports[0], userAddr: '192.0.2.7:4711' }
     const failure = await connectExtOrPort(conn, request).then(
       () => '',

@@ -4,13 +4,14 @@ import { isVersion, parseTransportOptions } from '../../../ipc/index.ts'
 import type { Probe } from '../../probe.ts'
 import { notApplicable } from '../../probe.ts'
 import type { Role } from '../../verdict.ts'
-import type { ParentLab, StandIn } from '../parent-lab.ts'
+import type { ParentLab } from '../parent-lab.ts'
+import type { PlayedPt } from '../played-pt.ts'
 
 /** Variables of an earlier parent, which say nothing about this one. */
 const stale = { TOR_PT_PROXY: 'socks5://192.0.2.99:9', TOR_PT_AUTH_COOKIE_FILE: '/nowhere/stale' }
 
 /** The PT as the parent launched it, with a stale environment of its own. */
-async function launched(lab: ParentLab): Promise<StandIn> {
+async function launched(lab: ParentLab): Promise<PlayedPt> {
   return await lab.evidence('launched', async (lab) => (await lab.session(stale)).pt)
 }
 

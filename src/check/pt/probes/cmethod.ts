@@ -1,6 +1,7 @@
 /** Probes of a client's transports and what it says about them. Sections "Client Environment Variables", "Client Messages". */
 import { isLoopback, parseAddress } from '../../../ipc/index.ts'
 import { plainStart } from '../evidence.ts'
+import { hasNamespace, withoutPorts } from '../namespaces.ts'
 import { requireLine } from '../../lab/launch.ts'
 import type { Probe } from '../../probe.ts'
 import { cannotTell } from '../../probe.ts'
@@ -23,7 +24,7 @@ const nameProbes: readonly Probe<PtLab>[] = [
       const name = lab.transport(role)
       const pt = await lab.launch(role, { TOR_PT_CLIENT_TRANSPORTS: `${UNKNOWN_NAME},${name},*` })
       await pt.settled(lab.patience)
-      lab.expect(
+      lab.judge(
         pt.lines.some((line) => line.startsWith(`CMETHOD ${name} `)),
         pt,
         `CMETHOD ${name}`,
@@ -37,7 +38,7 @@ const nameProbes: readonly Probe<PtLab>[] = [
     async run(lab) {
       const pt = await lab.launch(role, { TOR_PT_CLIENT_TRANSPORTS: UNKNOWN_NAME })
       await pt.settled(lab.patience)
-      lab.expect(!pt.lines.some((line) => line.startsWith('CMETHOD-ERROR')), pt, 'CMETHODS DONE and no CMETHOD-ERROR')
+      lab.judge(!pt.lines.some((line) => line.startsWith('CMETHOD-ERROR')), pt, 'CMETHODS DONE and no CMETHOD-ERROR')
     },
   },
   {
@@ -47,7 +48,7 @@ const nameProbes: readonly Probe<PtLab>[] = [
     async run(lab) {
       const pt = await lab.launch(role, { TOR_PT_CLIENT_TRANSPORTS: `${lab.transport(role)},${UNKNOWN_NAME}` })
       await pt.settled(lab.patience)
-      lab.expect(!pt.lines.some((line) => line.startsWith('CMETHOD-ERROR')), pt, 'CMETHOD and CMETHODS DONE only')
+      lab.judge(!pt.lines.some((line) => line.startsWith('CMETHOD-ERROR')), pt, 'CMETHOD and CMETHODS DONE only')
     },
   },
 ]
@@ -62,10 +63,10 @@ const lineProbes: readonly Probe<PtLab>[] = [
       const line = await requireLine(pt, /^CMETHOD /, lab.patience)
       const [, , protocol = '', address = ''] = line.split(/ +/)
       const form = `CMETHOD ${lab.transport(role)} <socks4|socks5> <ip>:<port>`
-      lab.expect(/^socks[45]$/.test(protocol) && isListening(address), pt, form, { seen: line })
+      lab.judge(/^socks[45]$/.test(protocol) && isListening(address), pt, form, { seen: line })
       const wire = await lab.open(parseAddress(address))
       const seen = wire === undefined ? 'connection refused' : 'accepted'
-      lab.expect(wire !== undefined, pt, 'a listener that accepts', {
+      lab.judge(wire !== undefined, pt, 'a listener that accepts', {
         sent: 'a connection, as soon as CMETHOD came',
         seen,
       })
@@ -76,10 +77,18 @@ const lineProbes: readonly Probe<PtLab>[] = [
     role,
     title: 'a transport that cannot be launched is a CMETHOD-ERROR',
     async run(lab) {
-      const pt = await plainStart(lab, role)
-      const error = pt.lines.find((line) => line.startsWith('CMETHOD-ERROR'))
-      if (error === undefined) cannotTell('nothing from outside makes the launch of a client’s transport fail')
-      lab.expect(/^CMETHOD-ERROR [a-zA-Z_]\w* ./.test(error), pt, 'CMETHOD-ERROR <name> <message>')
+      const name = lab.transport(role)
+      const pt = await lab.launch(role, {}, undefined, withoutPorts())
+      await pt.settled(lab.patience)
+      if (!hasNamespace(pt)) cannotTell('only a network of its own makes it fail, which this system does not give')
+      if (pt.lines.some((line) => line.startsWith(`CMETHOD ${name} `))) cannotTell('it launches where no port is free')
+      const error = new RegExp(`^CMETHOD-ERROR ${name} .`)
+      lab.judge(
+        pt.lines.some((line) => error.test(line)),
+        pt,
+        `CMETHOD-ERROR ${name} <message>, as no port is free`,
+        { sent: 'a network of its own, in which no port can be had' },
+      )
     },
   },
   {
@@ -89,15 +98,15 @@ const lineProbes: readonly Probe<PtLab>[] = [
     async run(lab) {
       const pt = await plainStart(lab, role)
       const at = pt.lines.indexOf('CMETHODS DONE')
-      lab.expect(at !== -1, pt, 'CMETHODS DONE')
-      lab.expect(
+      lab.judge(at !== -1, pt, 'CMETHODS DONE')
+      lab.judge(
         !pt.lines.slice(at + 1).some((line) => line.startsWith('CMETHOD')),
         pt,
         'nothing about transports behind it',
       )
       const none = await lab.launch(role, { TOR_PT_CLIENT_TRANSPORTS: UNKNOWN_NAME })
       await none.settled(lab.patience)
-      lab.expect(none.lines.includes('CMETHODS DONE'), none, 'CMETHODS DONE, though it knows none of the names')
+      lab.judge(none.lines.includes('CMETHODS DONE'), none, 'CMETHODS DONE, though it knows none of the names')
     },
   },
   {
@@ -106,7 +115,7 @@ const lineProbes: readonly Probe<PtLab>[] = [
     title: 'SOCKS 5 is preferred',
     async run(lab) {
       const line = await methodLine(lab)
-      lab.expect(/^CMETHOD +\S+ +socks5 /.test(line), await plainStart(lab, role), 'socks5 in CMETHOD', { seen: line })
+      lab.judge(/^CMETHOD +\S+ +socks5 /.test(line), await plainStart(lab, role), 'socks5 in CMETHOD', { seen: line })
     },
   },
   {
@@ -117,7 +126,7 @@ const lineProbes: readonly Probe<PtLab>[] = [
       const line = await methodLine(lab)
       const address = line.split(/ +/)[3] ?? ''
       if (!isListening(address)) cannotTell('its address cannot be read')
-      lab.expect(isLoopback(parseAddress(address).host), await plainStart(lab, role), 'a loopback address', {
+      lab.judge(isLoopback(parseAddress(address).host), await plainStart(lab, role), 'a loopback address', {
         seen: line,
       })
     },
@@ -128,7 +137,7 @@ const lineProbes: readonly Probe<PtLab>[] = [
     title: 'CMETHOD has three words, with single spaces',
     async run(lab) {
       const line = await methodLine(lab)
-      lab.expect(line.split(' ').length === 4, await plainStart(lab, role), 'CMETHOD and three words', { seen: line })
+      lab.judge(line.split(' ').length === 4, await plainStart(lab, role), 'CMETHOD and three words', { seen: line })
     },
   },
 ]

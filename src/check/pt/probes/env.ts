@@ -1,6 +1,7 @@
 /** Probes of the environment that both roles have. Sections "Workflow" and "Common Environment Variables". */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { hasNamespace, withReadOnly } from '../namespaces.ts'
 import { dayOf, failedStarts, plainStart, QUIET } from '../evidence.ts'
 import type { Launched } from '../../lab/launch.ts'
 import type { Probe } from '../../probe.ts'
@@ -43,7 +44,7 @@ export const envProbes = (role: Role): readonly Probe<PtLab>[] => [
     async run(lab) {
       const pt = await bothRoles(lab, role)
       const both = says(pt, /^CMETHOD/) && says(pt, /^SMETHOD/)
-      lab.expect(!both, pt, 'ENV-ERROR, or lines of one role only')
+      lab.judge(!both, pt, 'ENV-ERROR, or lines of one role only')
     },
   },
   {
@@ -52,7 +53,7 @@ export const envProbes = (role: Role): readonly Probe<PtLab>[] => [
     title: 'both transport lists are an ENV-ERROR',
     async run(lab) {
       const pt = await bothRoles(lab, role)
-      lab.expect(says(pt, /^ENV-ERROR/), pt, 'ENV-ERROR')
+      lab.judge(says(pt, /^ENV-ERROR/), pt, 'ENV-ERROR')
     },
   },
   {
@@ -60,17 +61,28 @@ export const envProbes = (role: Role): readonly Probe<PtLab>[] => [
     role,
     title: 'a wrong environment is an ENV-ERROR',
     async run(lab) {
-      const nothing = await lab.launch(role, { TOR_PT_MANAGED_TRANSPORT_VER: undefined })
-      await nothing.until(/-ERROR|DONE/, lab.patience)
-      lab.expect(says(nothing, /^(?:ENV|VERSION)-ERROR/), nothing, 'ENV-ERROR')
-      for (const { pt, at } of await failedStarts(lab, role)) lab.expect(at !== -1, pt, 'ENV-ERROR')
+      for (const list of [undefined, '']) {
+        const nothing = await lab.launch(role, { TOR_PT_MANAGED_TRANSPORT_VER: list })
+        await nothing.until(/-ERROR|DONE/, lab.patience)
+        lab.judge(says(nothing, /^(?:ENV|VERSION)-ERROR/), nothing, 'ENV-ERROR')
+      }
+      for (const { pt, at } of await failedStarts(lab, role)) lab.judge(at !== -1, pt, 'ENV-ERROR')
       const folders = await lab.folders()
       const file = join(folders.folder, 'file')
       await writeFile(file, '')
-      const state = await lab.launch(role, { TOR_PT_STATE_LOCATION: join(file, 'state') }, folders)
+      const told = async (state: Launched, sent?: string): Promise<void> => {
+        await state.settled(lab.patience)
+        const expected = 'ENV-ERROR, or a start as ever, as nothing can be written there'
+        lab.judge(says(state, ERROR) || says(state, CLOSING), state, expected, sent === undefined ? {} : { sent })
+      }
+      for (const stateDir of [join(file, 'state'), file]) {
+        const state = await lab.launch(role, { TOR_PT_STATE_LOCATION: stateDir }, folders)
+        await told(state)
+      }
+      const { stateDir } = folders
+      const state = await lab.launch(role, {}, folders, withReadOnly(stateDir))
       await state.settled(lab.patience)
-      const told = says(state, ERROR) || says(state, CLOSING)
-      lab.expect(told, state, 'ENV-ERROR, or a start as ever, as no directory can be made below a file')
+      if (hasNamespace(state)) await told(state, 'its state directory on a read-only file system')
     },
   },
   {
@@ -83,7 +95,7 @@ export const envProbes = (role: Role): readonly Probe<PtLab>[] => [
       const stateDir = join(folders.folder, 'not', 'there')
       const pt = await lab.launch(role, { TOR_PT_STATE_LOCATION: stateDir }, folders)
       await pt.settled(lab.patience)
-      lab.expect(says(pt, /^[CS]METHOD /), pt, 'a start as ever')
+      lab.judge(says(pt, /^[CS]METHOD /), pt, 'a start as ever')
     },
   },
   {
@@ -94,7 +106,7 @@ export const envProbes = (role: Role): readonly Probe<PtLab>[] => [
       for (const path of [undefined, 'relative/path']) {
         const pt = await lab.launch(role, { TOR_PT_STATE_LOCATION: path })
         await pt.settled(lab.patience)
-        lab.expect(says(pt, /^ENV-ERROR/), pt, 'ENV-ERROR')
+        lab.judge(says(pt, /^ENV-ERROR/), pt, 'ENV-ERROR')
       }
     },
   },
@@ -106,7 +118,26 @@ export const envProbes = (role: Role): readonly Probe<PtLab>[] => [
       const { pt, astray, sent } = await dayOf(lab, role)
       const seen = astray.length === 0 ? 'no file elsewhere' : astray.join('\n')
       const expected = 'no file created or open for writing outside, and none in the working directory, HOME or TMPDIR'
-      lab.expect(astray.length === 0, pt, expected, { sent, seen })
+      lab.judge(astray.length === 0, pt, expected, { sent, seen })
+    },
+  },
+  {
+    ids: ['TRAP-23'],
+    role,
+    title: 'a variable that is empty is one that is not set',
+    async run(lab) {
+      const name = role === 'client' ? 'CMETHOD' : 'SMETHOD'
+      if (!says(await plainStart(lab, role), new RegExp(`^${name} `)))
+        cannotTell('it launches no transport in any case')
+      const variables =
+        role === 'client'
+          ? ['TOR_PT_PROXY']
+          : ['TOR_PT_SERVER_BINDADDR', 'TOR_PT_SERVER_TRANSPORT_OPTIONS', 'TOR_PT_AUTH_COOKIE_FILE']
+      for (const variable of [...variables, 'TOR_PT_EXIT_ON_STDIN_CLOSE']) {
+        const pt = await lab.launch(role, { [variable]: '' })
+        await pt.settled(lab.patience)
+        lab.judge(says(pt, new RegExp(`^${name} `)), pt, 'a start as ever')
+      }
     },
   },
   {
@@ -117,7 +148,7 @@ export const envProbes = (role: Role): readonly Probe<PtLab>[] => [
       const pt = await plainStart(lab, role)
       const names = pt.lines.flatMap((line) => /^[CS]METHOD(?:-ERROR)?(?: (\S*)|$)/.exec(line)?.[1] ?? [])
       const good = names.every((name) => /^[a-zA-Z_][a-zA-Z0-9_]*$/.test(name))
-      lab.expect(good, pt, 'a C identifier in each line about a transport')
+      lab.judge(good, pt, 'a C identifier in each line about a transport')
     },
   },
   {
@@ -127,7 +158,7 @@ export const envProbes = (role: Role): readonly Probe<PtLab>[] => [
     async run(lab) {
       const pt = await plainStart(lab, role)
       const names = pt.lines.flatMap((line) => /^[CS]METHOD (\S+)/.exec(line)?.[1] ?? [])
-      lab.expect(new Set(names).size === names.length, pt, 'no name twice')
+      lab.judge(new Set(names).size === names.length, pt, 'no name twice')
     },
   },
   {
@@ -140,7 +171,7 @@ export const envProbes = (role: Role): readonly Probe<PtLab>[] => [
       const pt = await lab.launch(role, { [list]: `${name},${name}` })
       await pt.settled(lab.patience)
       const times = pt.lines.filter((line) => line.startsWith(`${role === 'client' ? 'C' : 'S'}METHOD ${name} `)).length
-      lab.expect(times === 1, pt, 'one line for it')
+      lab.judge(times === 1, pt, 'one line for it')
     },
   },
 ]

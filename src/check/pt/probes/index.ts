@@ -3,6 +3,7 @@ import type { Probe } from '../../probe.ts'
 import type { PtLab } from '../pt-lab.ts'
 import type { Role } from '../../verdict.ts'
 import { anonProbes } from './anon.ts'
+import { argsProbes } from './args.ts'
 import { cmethodProbes } from './cmethod.ts'
 import { envProbes } from './env.ts'
 import { extorProbes } from './extor.ts'
@@ -17,6 +18,14 @@ import { versionProbes } from './version.ts'
 /** The probes of one role, in the order of the draft. */
 export function ptProbes(role: Role): Probe<PtLab>[] {
   const common = [versionProbes, envProbes, lineProbes, stopProbes, trafficProbes].flatMap((of) => of(role))
-  const own = [...proxyProbes, ...cmethodProbes, ...socksProbes, ...smethodProbes, ...extorProbes, ...anonProbes]
+  const own = [
+    ...proxyProbes,
+    ...cmethodProbes,
+    ...socksProbes,
+    ...argsProbes,
+    ...smethodProbes,
+    ...extorProbes,
+    ...anonProbes,
+  ]
   return [...common, ...own.filter((probe) => probe.role === role)]
 }

@@ -63,8 +63,8 @@ const formProbes = (role: Role): readonly Probe<PtLab>[] => [
       for (const pt of [...(await allSaid(lab, role)), foreign]) {
         const bad = pt.lines.find((line) => !LINE.test(line))
         const seen = bad === undefined ? pt.seen : `${JSON.stringify(bad)} in\n${pt.seen}`
-        lab.expect(bad === undefined, pt, 'a keyword, and arguments of ASCII, in each line', { seen })
-        lab.expect(pt.rest === '', pt, 'NL at the end of every line')
+        lab.judge(bad === undefined, pt, 'a keyword, and arguments of ASCII, in each line', { seen })
+        lab.judge(pt.rest === '', pt, 'NL at the end of every line')
       }
     },
   },
@@ -74,7 +74,7 @@ const formProbes = (role: Role): readonly Probe<PtLab>[] => [
     title: 'no keyword besides those of the draft',
     async run(lab) {
       for (const pt of await allSaid(lab, role)) {
-        lab.expect(
+        lab.judge(
           pt.lines.filter((line) => LINE.test(line)).every((line) => KEYWORD.test(line)),
           pt,
           'known keywords',
@@ -90,7 +90,7 @@ const formProbes = (role: Role): readonly Probe<PtLab>[] => [
       for (const { pt, lines } of await linesOf(lab, role, 'LOG')) {
         const bad = lines.find((line) => !parses(line))
         const expected = 'LOG SEVERITY=<error|warning|notice|info|debug> MESSAGE=<String or CString>'
-        lab.expect(bad === undefined, pt, expected, { seen: bad ?? lines[0]! })
+        lab.judge(bad === undefined, pt, expected, { seen: bad ?? lines[0]! })
       }
     },
   },
@@ -102,7 +102,7 @@ const formProbes = (role: Role): readonly Probe<PtLab>[] => [
       for (const { pt, lines } of await linesOf(lab, role, 'STATUS')) {
         const bad = lines.find((line) => !isStatus(line))
         const expected = 'STATUS TRANSPORT=<name> <k>=<v>, or STATUS TYPE=version with its values'
-        lab.expect(bad === undefined, pt, expected, { seen: bad ?? lines[0]! })
+        lab.judge(bad === undefined, pt, expected, { seen: bad ?? lines[0]! })
       }
     },
   },
@@ -114,7 +114,7 @@ const formProbes = (role: Role): readonly Probe<PtLab>[] => [
       for (const pt of await allSaid(lab, role)) {
         const bad = pt.lines.find((line) => /^(?:LOG|STATUS) .*"(?:[^"\\]|\\.)*\\[0-8]/.test(line))
         const seen = bad ?? 'none'
-        lab.expect(bad === undefined, pt, 'backslashes before quotes, backslashes, n, r and t only', { seen })
+        lab.judge(bad === undefined, pt, 'backslashes before quotes, backslashes, n, r and t only', { seen })
       }
     },
   },
@@ -125,7 +125,7 @@ const formProbes = (role: Role): readonly Probe<PtLab>[] => [
     async run(lab) {
       for (const { pt, lines } of await linesOf(lab, role, 'LOG')) {
         const bad = lines.find((line) => !line.startsWith('LOG SEVERITY='))
-        lab.expect(bad === undefined, pt, 'LOG SEVERITY= first', { seen: bad ?? lines[0]! })
+        lab.judge(bad === undefined, pt, 'LOG SEVERITY= first', { seen: bad ?? lines[0]! })
       }
     },
   },
@@ -138,7 +138,7 @@ const errorProbes = (role: Role): readonly Probe<PtLab>[] => [
     title: 'ENV-ERROR says what is wrong',
     async run(lab) {
       for (const { pt, at } of await envErrors(lab, role)) {
-        lab.expect(/[a-zA-Z]{2,}.*[a-zA-Z]{2,}/.test(pt.lines[at]!.slice('ENV-ERROR'.length)), pt, 'a message in words')
+        lab.judge(/[a-zA-Z]{2,}.*[a-zA-Z]{2,}/.test(pt.lines[at]!.slice('ENV-ERROR'.length)), pt, 'a message in words')
       }
     },
   },
@@ -148,8 +148,8 @@ const errorProbes = (role: Role): readonly Probe<PtLab>[] => [
     title: 'it ends after ENV-ERROR',
     async run(lab) {
       for (const { pt, at } of await envErrors(lab, role)) {
-        lab.expect(pt.exit !== undefined, pt, 'its end within 5 s')
-        lab.expect(!pt.lines.slice(at).some((line) => /^[CS]METHOD/.test(line)), pt, 'no transport behind ENV-ERROR')
+        lab.judge(pt.exit !== undefined, pt, 'its end within 5 s')
+        lab.judge(!pt.lines.slice(at).some((line) => /^[CS]METHOD/.test(line)), pt, 'no transport behind ENV-ERROR')
       }
     },
   },
@@ -161,7 +161,7 @@ const errorProbes = (role: Role): readonly Probe<PtLab>[] => [
       const late = (await envErrors(lab, role)).filter(({ pt }) => pt.lines.some((line) => line.startsWith('VERSION ')))
       if (late.length === 0) notApplicable('no ENV-ERROR came behind VERSION')
       for (const { pt, at } of late) {
-        lab.expect(
+        lab.judge(
           pt.lines.slice(0, at).some((line) => line.startsWith('LOG ')),
           pt,
           'LOG, then ENV-ERROR',
@@ -179,7 +179,7 @@ const errorProbes = (role: Role): readonly Probe<PtLab>[] => [
       const told = pt.lines.some((line) =>
         new RegExp(`^${letter}METHOD(?:-ERROR)? +${lab.transport(role)} `).test(line),
       )
-      lab.expect(told, pt, `${letter}METHOD or ${letter}METHOD-ERROR for the transport`)
+      lab.judge(told, pt, `${letter}METHOD or ${letter}METHOD-ERROR for the transport`)
     },
   },
 ]

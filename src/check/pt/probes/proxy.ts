@@ -1,18 +1,24 @@
 /** Probes of the upstream proxy. Sections "Client Environment Variables", "Client Messages", "Anonymity Considerations". */
 import type { Address } from '../../../ipc/index.ts'
 import { formatAddress } from '../../../ipc/index.ts'
-import { END_TIME, QUIET } from '../evidence.ts'
+import { answerTo, QUIET } from '../evidence.ts'
 import type { Launched } from '../../lab/launch.ts'
 import type { Probe } from '../../probe.ts'
 import { cannotTell, notApplicable } from '../../probe.ts'
-import type { PtLab } from '../pt-lab.ts'
+import type { Pair, PtLab } from '../pt-lab.ts'
 import { joined } from '../pt-lab.ts'
 import type { ProxyType, RunningProxy } from '../proxy.ts'
 import { openProxy, proxyTypes } from '../proxy.ts'
 import type { Listener } from '../../lab/wire.ts'
 
 /** No URI of a proxy, each for a reason of its own. */
-const malformed = ['nonsense', 'gopher://127.0.0.1:1', 'socks5://127.0.0.1']
+const malformed = [
+  'nonsense',
+  'gopher://127.0.0.1:1',
+  'socks5://127.0.0.1',
+  'socks5://proxy.example:1080',
+  'socks5://127.0.0.1:99999',
+]
 
 /** A name that no resolver knows. */
 const HOST_NAME = 'bridge.postern-check.invalid'
@@ -24,16 +30,6 @@ function atMethod(pt: Launched): number {
 
 function atAnswer(pt: Launched): number {
   return pt.lines.findIndex((line) => /^PROXY(?: DONE|-ERROR)/.test(line))
-}
-
-/** Launched with a proxy URI, until it has answered and settled. */
-async function answerTo(lab: PtLab, uri: string): Promise<Launched> {
-  return await lab.evidence(`proxy ${uri}`, async (lab) => {
-    const pt = await lab.launch('client', { TOR_PT_PROXY: uri })
-    await pt.settled(lab.patience)
-    if (pt.lines.some((line) => line.startsWith('PROXY-ERROR'))) await pt.ends(END_TIME)
-    return pt
-  })
 }
 
 /** A type that it confirms; where there is none, the question does not arise. */
@@ -61,11 +57,11 @@ async function route(lab: PtLab): Promise<Route> {
 }
 
 interface Attempt extends Route {
-  readonly pt: Launched
+  readonly pt: Pair['client']
   readonly proxy: RunningProxy
   readonly granted: boolean
-  /** Connections that reached the bridge in another way than through the proxy. */
-  readonly around: number
+  /** How many connections reached the bridge in another way than through the proxy, within `ms`. */
+  around(ms?: number): Promise<number>
 }
 
 /** One connection with a proxy set; `close` ends the proxy first. */
@@ -85,8 +81,10 @@ async function attempt(
   if (more.close === true) await proxy.listener.close()
   const target: Address = more.host === undefined ? bridge.address : { host: more.host, port: bridge.address.port }
   const { granted } = await lab.dial(pt, target, args, { patience: 5_000 })
-  await bridge.wire(0, granted ? 1_000 : QUIET)
-  const around = bridge.wires.filter(({ socket }) => !proxy.ports.has(socket.remotePort ?? 0)).length
+  const around = async (ms = QUIET): Promise<number> => {
+    await bridge.wire(bridge.wires.length, ms)
+    return bridge.wires.filter(({ remotePort }) => !proxy.ports.has(remotePort)).length
+  }
   return { bridge, args, pt, proxy, granted, around }
 }
 
@@ -99,7 +97,7 @@ const answerProbes: readonly Probe<PtLab>[] = [
       for (const uri of ['socks5://127.0.0.1:1', ...malformed]) {
         const pt = await answerTo(lab, uri)
         if (atAnswer(pt) === -1) continue
-        lab.expect(atAnswer(pt) < atMethod(pt), pt, 'the answer about the proxy before CMETHOD')
+        lab.judge(atAnswer(pt) < atMethod(pt), pt, 'the answer about the proxy before CMETHOD')
       }
     },
   },
@@ -109,10 +107,10 @@ const answerProbes: readonly Probe<PtLab>[] = [
     title: 'it answers PROXY DONE or PROXY-ERROR',
     async run(lab) {
       const good = await answerTo(lab, 'socks5://127.0.0.1:1')
-      lab.expect(atAnswer(good) !== -1, good, 'PROXY DONE or PROXY-ERROR')
+      lab.judge(atAnswer(good) !== -1, good, 'PROXY DONE or PROXY-ERROR')
       for (const uri of malformed) {
         const pt = await answerTo(lab, uri)
-        lab.expect(
+        lab.judge(
           pt.lines.some((line) => line.startsWith('PROXY-ERROR ')),
           pt,
           'PROXY-ERROR',
@@ -128,7 +126,7 @@ const answerProbes: readonly Probe<PtLab>[] = [
       const all = await Promise.all(['socks5://127.0.0.1:1', ...malformed].map((uri) => answerTo(lab, uri)))
       const said = all.filter((pt) => pt.lines.some((line) => line.startsWith('PROXY-ERROR')))
       if (said.length === 0) cannotTell('nothing made it say PROXY-ERROR')
-      for (const pt of said) lab.expect(pt.exit !== undefined, pt, 'its end within 5 s')
+      for (const pt of said) lab.judge(pt.exit !== undefined, pt, 'its end within 5 s')
     },
   },
 ]
@@ -141,29 +139,40 @@ const useProbes: readonly Probe<PtLab>[] = [
     async run(lab) {
       const type = await usableType(lab)
       const granted = await attempt(lab, type, { answer: 'grant' })
-      const seen = `${granted.proxy.asked.length} requests at the proxy, ${granted.around} connections around it`
-      if (granted.proxy.asked.length + granted.around === 0) cannotTell('it made no connection')
-      lab.expect(granted.around === 0, granted.pt, 'connections through the proxy only', { seen })
+      const around = await granted.around()
+      const seen = `${granted.proxy.asked.length} requests at the proxy, ${around} connections around it`
+      if (granted.proxy.asked.length + around === 0) cannotTell('it made no connection')
+      lab.judge(around === 0, granted.pt, 'connections through the proxy only', { seen })
       const refused = await attempt(lab, type, { answer: 'refuse' })
-      lab.expect(refused.around === 0, refused.pt, 'no connection around a proxy that refuses', {
-        seen: `${refused.proxy.asked.length} requests at the proxy, ${refused.around} connections around it`,
+      const aroundRefused = await refused.around()
+      lab.judge(aroundRefused === 0, refused.pt, 'no connection around a proxy that refuses', {
+        seen: `${refused.proxy.asked.length} requests at the proxy, ${aroundRefused} connections around it`,
       })
     },
   },
   {
     ids: ['ANON-3'],
     role: 'client',
-    title: 'a proxy that is down, or breaks off, is not gone around',
+    title: 'a proxy that is down, breaks off, or dies later is not gone around',
     async run(lab) {
       const type = await usableType(lab)
       for (const [what, close] of [
         ['is down', true],
         ['breaks off', false],
       ] as const) {
-        const { pt, around } = await attempt(lab, type, { answer: 'cut' }, { close })
+        const tried = await attempt(lab, type, { answer: 'cut' }, { close })
+        const around = await tried.around()
         const seen = `${around} connections around it`
-        lab.expect(around === 0, pt, 'no connection', { sent: `a SOCKS request, while the proxy ${what}`, seen })
+        lab.judge(around === 0, tried.pt, 'no connection', { sent: `a SOCKS request, while the proxy ${what}`, seen })
       }
+      const used = await attempt(lab, type, { answer: 'grant' })
+      await used.proxy.listener.close()
+      await lab.dial(used.pt, used.bridge.address, used.args, { patience: 5_000 })
+      const around = await used.around()
+      lab.judge(around === 0, used.pt, 'no connection', {
+        sent: 'a SOCKS request that the proxy granted; another one, once the proxy had been killed',
+        seen: `${around} connections around it`,
+      })
     },
   },
   {
@@ -176,7 +185,7 @@ const useProbes: readonly Probe<PtLab>[] = [
       const [asked] = proxy.asked
       if (asked === undefined) cannotTell('it asked the proxy for nothing where the bridge is a host name')
       const seen = `the proxy was asked for ${asked.host}`
-      lab.expect(asked.host === HOST_NAME, pt, 'the name in the request', { sent: `a request for ${HOST_NAME}`, seen })
+      lab.judge(asked.host === HOST_NAME, pt, 'the name in the request', { sent: `a request for ${HOST_NAME}`, seen })
     },
   },
   {
@@ -197,7 +206,7 @@ const useProbes: readonly Probe<PtLab>[] = [
         const wanted = asked !== undefined && asked.port === tried.bridge.address.port && asked.login === (login ?? '')
         const seen =
           asked === undefined ? 'no such request' : `a request for port ${asked.port} with login "${asked.login}"`
-        lab.expect(wanted, tried.pt, `a ${type} request for the bridge, with the login of the URI`, { seen })
+        lab.judge(wanted, tried.pt, `a ${type} request for the bridge, with the login of the URI`, { seen })
       }
     },
   },
@@ -209,7 +218,7 @@ const useProbes: readonly Probe<PtLab>[] = [
       const four = await answerTo(lab, 'socks4a://127.0.0.1:1')
       if (!four.lines.includes('PROXY DONE')) notApplicable('it takes no socks4a proxy')
       const pt = await answerTo(lab, 'socks4://127.0.0.1:1')
-      lab.expect(pt.lines.includes('PROXY DONE'), pt, 'PROXY DONE')
+      lab.judge(pt.lines.includes('PROXY DONE'), pt, 'PROXY DONE')
     },
   },
 ]

@@ -42,7 +42,7 @@ const environmentProbes: readonly Probe<PtLab>[] = [
       const bind = `${UNKNOWN_NAME}-127.0.0.1:0,${name}-127.0.0.1:0`
       const list = `${UNKNOWN_NAME},${name}`
       const pt = await started(lab, { TOR_PT_SERVER_TRANSPORTS: list, TOR_PT_SERVER_BINDADDR: bind })
-      lab.expect(announces(pt, name), pt, `SMETHOD ${name}`)
+      lab.judge(announces(pt, name), pt, `SMETHOD ${name}`)
     },
   },
   {
@@ -54,7 +54,7 @@ const environmentProbes: readonly Probe<PtLab>[] = [
       const bind = `${name}-127.0.0.1:0,${UNKNOWN_NAME}-127.0.0.1:0`
       const list = `${name},${UNKNOWN_NAME}`
       const pt = await started(lab, { TOR_PT_SERVER_TRANSPORTS: list, TOR_PT_SERVER_BINDADDR: bind })
-      lab.expect(!pt.lines.some((line) => line.startsWith('SMETHOD-ERROR')), pt, 'SMETHOD and SMETHODS DONE only')
+      lab.judge(!pt.lines.some((line) => line.startsWith('SMETHOD-ERROR')), pt, 'SMETHOD and SMETHODS DONE only')
     },
   },
   {
@@ -65,7 +65,7 @@ const environmentProbes: readonly Probe<PtLab>[] = [
       const name = lab.transport(role)
       const list = `${UNKNOWN_NAME}:a=b;${UNKNOWN_NAME}:c=d\\;e\\:f\\\\g;${UNKNOWN_NAME}:c=`
       const pt = await started(lab, { TOR_PT_SERVER_TRANSPORT_OPTIONS: list })
-      lab.expect(announces(pt, name), pt, `SMETHOD ${name}`)
+      lab.judge(announces(pt, name), pt, `SMETHOD ${name}`)
     },
   },
   {
@@ -76,7 +76,7 @@ const environmentProbes: readonly Probe<PtLab>[] = [
       const name = lab.transport(role)
       for (const list of [`${UNKNOWN_NAME}-127.0.0.1:1,${name}-127.0.0.1:0`, undefined]) {
         const pt = await started(lab, { TOR_PT_SERVER_BINDADDR: list })
-        lab.expect(announces(pt, name), pt, `SMETHOD ${name}`)
+        lab.judge(announces(pt, name), pt, `SMETHOD ${name}`)
       }
     },
   },
@@ -87,7 +87,7 @@ const environmentProbes: readonly Probe<PtLab>[] = [
     async run(lab) {
       const name = lab.transport(role)
       const pt = await started(lab, { TOR_PT_SERVER_BINDADDR: `${name}-localhost:0` })
-      lab.expect(!announces(pt, name), pt, 'ENV-ERROR')
+      lab.judge(!announces(pt, name), pt, 'ENV-ERROR')
     },
   },
   {
@@ -96,7 +96,7 @@ const environmentProbes: readonly Probe<PtLab>[] = [
     title: 'the extended port without a cookie file is an ENV-ERROR',
     async run(lab) {
       const pt = await started(lab, { TOR_PT_EXTENDED_SERVER_PORT: '127.0.0.1:9', TOR_PT_AUTH_COOKIE_FILE: undefined })
-      lab.expect(
+      lab.judge(
         pt.lines.some((line) => line.startsWith('ENV-ERROR')),
         pt,
         'ENV-ERROR',
@@ -115,9 +115,9 @@ const lineProbes: readonly Probe<PtLab>[] = [
       const line = await pt.until(/^SMETHOD /, lab.patience)
       const address = line?.split(/ +/)[2] ?? cannotTell('it said no SMETHOD')
       const form = `SMETHOD ${lab.transport(role)} <ip>:<port>`
-      lab.expect(isListening(address), pt, form, { seen: line ?? '' })
+      lab.judge(isListening(address), pt, form, { seen: line ?? '' })
       const wire = await lab.open((await lab.server()).method.address)
-      lab.expect(wire !== undefined, pt, 'a listener that accepts', { sent: 'a connection to it' })
+      lab.judge(wire !== undefined, pt, 'a listener that accepts', { sent: 'a connection to it' })
     },
   },
   {
@@ -131,12 +131,12 @@ const lineProbes: readonly Probe<PtLab>[] = [
       const bind = formatAddress(listener.address)
       const pt = await started(lab, { TOR_PT_SERVER_BINDADDR: `${name}-${bind}` })
       const line = pt.lines.find((line) => line.startsWith('SMETHOD ')) ?? cannotTell('it said no SMETHOD')
-      lab.expect(line.split(/ +/)[2] === bind, pt, `SMETHOD ${name} ${bind}`)
+      lab.judge(line.split(/ +/)[2] === bind, pt, `SMETHOD ${name} ${bind}`)
       const wire = await lab.open(listener.address)
-      lab.expect(wire !== undefined, pt, 'a listener there', { sent: `a connection to ${bind}` })
+      lab.judge(wire !== undefined, pt, 'a listener there', { sent: `a connection to ${bind}` })
       const taken = await lab.listen()
       const other = await started(lab, { TOR_PT_SERVER_BINDADDR: `${name}-${formatAddress(taken.address)}` })
-      lab.expect(!announces(other, name), other, 'no SMETHOD, as the address is taken')
+      lab.judge(!announces(other, name), other, 'no SMETHOD, as the address is taken')
     },
   },
   {
@@ -149,7 +149,7 @@ const lineProbes: readonly Probe<PtLab>[] = [
       const pt = await started(lab, { TOR_PT_SERVER_BINDADDR: `${name}-${formatAddress(taken.address)}` })
       if (announces(pt, name)) cannotTell('it launches where its address is taken')
       const error = new RegExp(`^SMETHOD-ERROR ${name} .`)
-      lab.expect(
+      lab.judge(
         pt.lines.some((line) => error.test(line)),
         pt,
         `SMETHOD-ERROR ${name} <message>, as the address is taken`,
@@ -163,8 +163,8 @@ const lineProbes: readonly Probe<PtLab>[] = [
     async run(lab) {
       const pt = await plainStart(lab, role)
       const at = pt.lines.indexOf('SMETHODS DONE')
-      lab.expect(at !== -1, pt, 'SMETHODS DONE')
-      lab.expect(
+      lab.judge(at !== -1, pt, 'SMETHODS DONE')
+      lab.judge(
         !pt.lines.slice(at + 1).some((line) => line.startsWith('SMETHOD')),
         pt,
         'nothing about transports behind it',
@@ -182,7 +182,7 @@ const argsProbes: readonly Probe<PtLab>[] = [
       const args = await argsOption(lab)
       const pairs = args.match(/(?:\\.|[^\\,])+/g) ?? []
       const good = pairs.every((pair) => /^(?:\\.|[^\\=,])+=/.test(pair)) && pairs.join(',') === args
-      lab.expect(good, await plainStart(lab, role), 'ARGS:<k>=<v>,<k>=<v>')
+      lab.judge(good, await plainStart(lab, role), 'ARGS:<k>=<v>,<k>=<v>')
     },
   },
   {
@@ -191,7 +191,7 @@ const argsProbes: readonly Probe<PtLab>[] = [
     title: 'equal signs and commas in ARGS are escaped',
     async run(lab) {
       const args = await argsOption(lab)
-      lab.expect(readable(args), await plainStart(lab, role), 'a backslash before each = and , in keys and values')
+      lab.judge(readable(args), await plainStart(lab, role), 'a backslash before each = and , in keys and values')
     },
   },
   {
@@ -199,7 +199,7 @@ const argsProbes: readonly Probe<PtLab>[] = [
     role,
     title: 'ARGS is not empty',
     async run(lab) {
-      lab.expect((await argsOption(lab)) !== '', await plainStart(lab, role), 'no ARGS where there is nothing to say')
+      lab.judge((await argsOption(lab)) !== '', await plainStart(lab, role), 'no ARGS where there is nothing to say')
     },
   },
   {
@@ -209,7 +209,7 @@ const argsProbes: readonly Probe<PtLab>[] = [
     async run(lab) {
       await argsOption(lab)
       const [first] = await options(lab)
-      lab.expect(first?.startsWith('ARGS:') === true, await plainStart(lab, role), 'ARGS behind the address')
+      lab.judge(first?.startsWith('ARGS:') === true, await plainStart(lab, role), 'ARGS behind the address')
     },
   },
   {
@@ -219,7 +219,7 @@ const argsProbes: readonly Probe<PtLab>[] = [
     async run(lab) {
       const pt = await plainStart(lab, role)
       const line = pt.lines.find((line) => line.startsWith('SMETHOD ')) ?? cannotTell('it said no SMETHOD')
-      lab.expect(!line.includes('  ') && !line.endsWith(' '), pt, 'one space between words', { seen: line })
+      lab.judge(!line.includes('  ') && !line.endsWith(' '), pt, 'one space between words', { seen: line })
     },
   },
 ]

@@ -41,9 +41,9 @@ const stdinProbes = (role: Role): readonly Probe<PtLab>[] => [
     async run(lab) {
       const all = await Promise.all(otherValues.map((value) => started(lab, role, value)))
       for (const pt of all) pt.closeStdin()
-      await delay(WATCHED)
+      await Promise.all(all.map((pt) => pt.ends(WATCHED)))
       for (const pt of all)
-        lab.expect(pt.exit === undefined, pt, 'it goes on', { sent: 'stdin closed', seen: described(pt.exit) })
+        lab.judge(pt.exit === undefined, pt, 'it goes on', { sent: 'stdin closed', seen: described(pt.exit) })
     },
   },
   {
@@ -54,11 +54,11 @@ const stdinProbes = (role: Role): readonly Probe<PtLab>[] => [
       const pt = await started(lab, role, '1')
       pt.child.stdin?.write('bytes that mean nothing\n')
       const early = await pt.ends(WATCHED)
-      lab.expect(early === undefined, pt, 'it goes on', { sent: 'bytes on stdin', seen: described(early) })
+      lab.judge(early === undefined, pt, 'it goes on', { sent: 'bytes on stdin', seen: described(early) })
       pt.closeStdin()
       const exit = await pt.ends(END_TIME)
       const seen = described(exit)
-      lab.expect(exit !== undefined && !felled(exit), pt, 'its end within 5 s', { sent: 'stdin closed', seen })
+      lab.judge(exit !== undefined && !felled(exit), pt, 'its end within 5 s', { sent: 'stdin closed', seen })
     },
   },
 ]
@@ -73,7 +73,7 @@ const signalProbes = (role: Role): readonly Probe<PtLab>[] => [
       pt.child.kill('SIGTERM')
       const exit = await pt.ends(END_TIME)
       const good = exit !== undefined && !felled(exit)
-      lab.expect(good, pt, 'its own end within 5 s, not that of a signal it did not handle', {
+      lab.judge(good, pt, 'its own end within 5 s, not that of a signal it did not handle', {
         sent: 'SIGTERM',
         seen: described(exit),
       })
@@ -87,7 +87,7 @@ const signalProbes = (role: Role): readonly Probe<PtLab>[] => [
       const pt = await started(lab, role)
       pt.child.kill('SIGINT')
       const exit = await pt.ends(END_TIME)
-      lab.expect(exit !== undefined && !felled(exit), pt, 'its own end within 5 s', {
+      lab.judge(exit !== undefined && !felled(exit), pt, 'its own end within 5 s', {
         sent: 'SIGINT',
         seen: described(exit),
       })
@@ -101,10 +101,10 @@ const signalProbes = (role: Role): readonly Probe<PtLab>[] => [
       const pt = await started(lab, role)
       pt.child.kill('SIGTERM')
       const exit = await pt.ends(END_TIME)
-      lab.expect(exit === 0, pt, 'status 0', { sent: 'SIGTERM', seen: described(exit) })
+      lab.judge(exit === 0, pt, 'status 0', { sent: 'SIGTERM', seen: described(exit) })
       const bad = await lab.launch(role, { TOR_PT_MANAGED_TRANSPORT_VER: '2' })
       const status = await bad.ends(END_TIME)
-      lab.expect(status !== undefined && status !== 0, bad, 'a status that is not 0', { seen: described(status) })
+      lab.judge(status !== undefined && status !== 0, bad, 'a status that is not 0', { seen: described(status) })
     },
   },
   {
@@ -121,7 +121,7 @@ const signalProbes = (role: Role): readonly Probe<PtLab>[] => [
       if (pt.exit === undefined) pt.child.kill('SIGTERM')
       const exit = await pt.ends(END_TIME)
       const sent = 'a connection that says nothing; stdin closed, and SIGTERM after 2 s'
-      lab.expect(exit !== undefined, pt, 'its end within 5 s', { sent, seen: described(exit) })
+      lab.judge(exit !== undefined, pt, 'its end within 5 s', { sent, seen: described(exit) })
     },
   },
 ]
@@ -138,21 +138,22 @@ const deathProbes = (role: Role): readonly Probe<PtLab>[] => [
       const pt = await lab.launch(role, {}, undefined, ['/bin/sh', '-c', script, 'sh'])
       const line = await requireLine(pt, /^[CS]METHOD /, lab.patience)
       await pt.settled(lab.patience)
-      await delay(QUIET)
+      await pt.ends(QUIET)
       const pid = /^\d+/m.exec(pt.stderr)?.[0]
-      lab.closers.add(() => void (pid === undefined ? undefined : spawn('kill', ['-9', pid], { stdio: 'ignore' })))
+      lab.closes(() => void (pid === undefined ? undefined : spawn('kill', ['-9', pid], { stdio: 'ignore' })))
       pt.child.kill('SIGKILL')
       const port = Number(/:(\d+)(?: |$)/.exec(line)?.[1])
-      const end = performance.now() + END_TIME
-      while (performance.now() < end) {
+      lab.strain.watch(Number(pid))
+      const clock = lab.strain.clock(END_TIME)
+      while (clock.left() > 0) {
         const wire = await lab.open({ host: '127.0.0.1', port })
         if (wire === undefined)
-          return lab.expect(true, pt, 'its end within 5 s', { sent: 'the parent killed', seen: 'its end' })
+          return lab.judge(true, pt, 'its end within 5 s', { sent: 'the parent killed', seen: 'its end' })
         wire.socket.destroy()
         await delay(100)
       }
       const sent = 'the parent killed, stdin still open'
-      lab.expect(false, pt, 'its end within 5 s', { sent, seen: 'its listener still accepts' })
+      lab.judge(false, pt, 'its end within 5 s', { sent, seen: 'its listener still accepts' })
     },
   },
 ]

@@ -37,13 +37,21 @@ export const trafficProbes = (role: Role): readonly Probe<PtLab>[] => [
       near.write(up)
       far.write(down)
       const [atFar, atNear] = await Promise.all([far.take(SIZE, 30_000), near.take(SIZE, 30_000)])
+      // Bytes that are missing from a connection that lives may still come: slow is not broken.
+      for (const [got, sent, wire] of [
+        [atFar, up, far],
+        [atNear, down, near],
+      ] as const) {
+        if (got.length < SIZE && got.length > 0 && !wire.ended && sent.subarray(0, got.length).equals(got))
+          cannotTell(`${got.length} of ${SIZE} bytes came in 30 s, all as they were sent, and the connection goes on`)
+      }
       for (const [way, sent, got] of [
         ['up', up, atFar],
         ['down', down, atNear],
       ] as const) {
         const seen = `${got.length} bytes, SHA-256 ${digest(got)}…`
         const text = `${SIZE} bytes ${way}, SHA-256 ${digest(sent)}…`
-        lab.expect(got.equals(sent), role === 'client' ? pair.client : pair.server, 'the same bytes', {
+        lab.judge(got.equals(sent), role === 'client' ? pair.client : pair.server, 'the same bytes', {
           sent: text,
           seen,
         })
@@ -63,7 +71,7 @@ export const trafficProbes = (role: Role): readonly Probe<PtLab>[] => [
       const answered = (await near.take(9, 3_000)).toString('latin1')
       const seen = `"${asked}"${ended ? ' and its end' : ''}; "${answered}"`
       const sent = 'a question and its end; then an answer'
-      lab.expect(answered === 'an answer' && ended, pair[role], 'the question, its end, and the answer', { sent, seen })
+      lab.judge(answered === 'an answer' && ended, pair[role], 'the question, its end, and the answer', { sent, seen })
     },
   },
 ]

@@ -1,6 +1,6 @@
 /** Probes of the version negotiation. Sections "Workflow" and "Common Messages". */
 import { isVersion } from '../../../ipc/index.ts'
-import { END_TIME, plainStart } from '../evidence.ts'
+import { answerTo, END_TIME, plainStart } from '../evidence.ts'
 import type { Launched } from '../../lab/launch.ts'
 import type { Probe } from '../../probe.ts'
 import { cannotTell } from '../../probe.ts'
@@ -30,7 +30,7 @@ export const versionProbes = (role: Role): readonly Probe<PtLab>[] => [
       for (const list of lists) {
         const pt = await lab.launch(role, { TOR_PT_MANAGED_TRANSPORT_VER: list })
         const line = await pt.until(/^(?:VERSION|[A-Z]+-ERROR)/, lab.patience)
-        lab.expect(line?.startsWith('VERSION ') === true, pt, 'VERSION with the version that both speak')
+        lab.judge(line?.startsWith('VERSION ') === true, pt, 'VERSION with the version that both speak')
       }
     },
   },
@@ -41,7 +41,7 @@ export const versionProbes = (role: Role): readonly Probe<PtLab>[] => [
     async run(lab) {
       const pt = await plainStart(lab, role)
       const line = pt.lines.find((line) => line.startsWith('VERSION ')) ?? cannotTell('it said no VERSION')
-      lab.expect(isVersion(line.slice('VERSION '.length)), pt, 'VERSION and one word without a comma')
+      lab.judge(isVersion(line.slice('VERSION '.length)), pt, 'VERSION and one word without a comma')
     },
   },
   {
@@ -51,7 +51,7 @@ export const versionProbes = (role: Role): readonly Probe<PtLab>[] => [
     async run(lab) {
       const pt = await plainStart(lab, role)
       const first = pt.lines.find((line) => /^(?:VERSION|PROXY|[CS]METHOD)/.test(line))
-      lab.expect(first?.startsWith('VERSION ') === true, pt, 'VERSION before the first line about transports')
+      lab.judge(first?.startsWith('VERSION ') === true, pt, 'VERSION before the first line about transports')
     },
   },
   {
@@ -60,7 +60,7 @@ export const versionProbes = (role: Role): readonly Probe<PtLab>[] => [
     title: 'it refuses versions that it does not speak',
     async run(lab) {
       const pt = await otherVersion(lab, role)
-      lab.expect(pt.lines.includes('VERSION-ERROR no-version'), pt, 'VERSION-ERROR no-version')
+      lab.judge(pt.lines.includes('VERSION-ERROR no-version'), pt, 'VERSION-ERROR no-version')
     },
   },
   {
@@ -71,8 +71,8 @@ export const versionProbes = (role: Role): readonly Probe<PtLab>[] => [
       const pt = await otherVersion(lab, role)
       const at = pt.lines.findIndex((line) => line.startsWith('VERSION-ERROR'))
       if (at === -1) cannotTell('it said no VERSION-ERROR')
-      lab.expect(pt.exit !== undefined, pt, 'its end within 5 s')
-      lab.expect(!pt.lines.slice(at).some((line) => METHOD.test(line)), pt, 'no transport behind VERSION-ERROR')
+      lab.judge(pt.exit !== undefined, pt, 'its end within 5 s')
+      lab.judge(!pt.lines.slice(at).some((line) => METHOD.test(line)), pt, 'no transport behind VERSION-ERROR')
     },
   },
   {
@@ -82,7 +82,22 @@ export const versionProbes = (role: Role): readonly Probe<PtLab>[] => [
     async run(lab) {
       const pt = await plainStart(lab, role)
       if (!pt.lines.some((line) => line.startsWith('VERSION '))) cannotTell('it said no VERSION')
-      lab.expect(pt.lines.includes('VERSION 1'), pt, 'VERSION 1')
+      lab.judge(pt.lines.includes('VERSION 1'), pt, 'VERSION 1')
+    },
+  },
+  {
+    ids: ['TRAP-24'],
+    role,
+    title: 'VERSION comes once, and PROXY DONE only where there is a proxy',
+    async run(lab) {
+      const pt = await plainStart(lab, role)
+      const count = (pattern: RegExp): number => pt.lines.filter((line) => pattern.test(line)).length
+      lab.judge(count(/^VERSION /) <= 1, pt, 'VERSION once')
+      lab.judge(count(/^PROXY/) === 0, pt, 'no PROXY DONE, as there is no proxy')
+      if (role === 'server') return
+      const proxied = await answerTo(lab, 'socks5://127.0.0.1:1')
+      const answers = proxied.lines.filter((line) => line === 'PROXY DONE').length
+      lab.judge(answers <= 1, proxied, 'PROXY DONE once')
     },
   },
   {
@@ -98,7 +113,7 @@ export const versionProbes = (role: Role): readonly Probe<PtLab>[] => [
       const pt = await lab.launch(role, wrong)
       await pt.until(/^(?:VERSION|[A-Z]+-ERROR|[CS]METHODS DONE)/, lab.patience)
       const first = pt.lines.find((line) => !/^(?:LOG|STATUS) /.test(line))
-      lab.expect(first?.startsWith('VERSION-ERROR') === true, pt, 'VERSION-ERROR, and no other complaint before it')
+      lab.judge(first?.startsWith('VERSION-ERROR') === true, pt, 'VERSION-ERROR, and no other complaint before it')
     },
   },
 ]
