@@ -1,7 +1,6 @@
 /**
- * How much of the time that passes is no fault of the program under test: the time in which it, or this process, wanted to
- * run and had to wait for a CPU. Linux counts it for each thread (the second number of /proc/…/schedstat, in nanoseconds);
- * elsewhere only what is waited for counts.
+ * How much of the time that passes is no fault of the program under test: that in which it wanted to run and had to wait for
+ * a CPU. Linux counts it for each thread (the second number of /proc/…/schedstat, in nanoseconds); elsewhere all time counts.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 
@@ -21,11 +20,11 @@ export class Strain {
   /** True once a wait had to end before the programs had had their time: what was not seen then may still come. */
   exceeded = false
   /** Time that each process has waited for a CPU, in milliseconds; never less than before, though threads end. */
-  readonly #waited = new Map<string, number>([['self', 0]])
+  readonly #waited = new Map<number, number>()
 
-  /** From here on the time that this process waits for a CPU does not count. */
+  /** From here on the time that the process with this id waits for a CPU does not count. */
   watch(pid: number | undefined): void {
-    if (pid !== undefined) this.#waited.set(String(pid), waitedBy(String(pid)))
+    if (pid !== undefined) this.#waited.set(pid, waitedBy(pid))
   }
 
   /** `ms` milliseconds from now that count. */
@@ -55,11 +54,12 @@ export class Strain {
 }
 
 /** What the thread has waited that has waited most; 0 where nobody counts it. */
-function waitedBy(pid: string): number {
+function waitedBy(pid: number): number {
   try {
-    const threads =
-      pid === 'self' ? ['/proc/self'] : readdirSync(`/proc/${pid}/task`).map((id) => `/proc/${pid}/task/${id}`)
-    const waited = threads.map((thread) => Number(readFileSync(`${thread}/schedstat`, 'latin1').split(' ')[1]))
+    const threads = readdirSync(`/proc/${pid}/task`)
+    const waited = threads.map((id) =>
+      Number(readFileSync(`/proc/${pid}/task/${id}/schedstat`, 'latin1').split(' ')[1]),
+    )
     return Math.max(0, ...waited) / 1e6
   } catch {
     return 0

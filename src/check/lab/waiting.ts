@@ -26,14 +26,15 @@ export class Waiting {
         resolve()
       }
       const expire = (): void => {
-        // Timers come before what has arrived in the meantime; a turn later that has been read too.
-        setImmediate(() => {
-          if (!this.#checks.has(check)) return
-          const left = clock.left()
-          if (left > 0) return void (timer = setTimeout(expire, left))
-          this.#checks.delete(check)
-          resolve()
-        })
+        // Timers come before what has arrived in the meantime; after a whole turn that has been read too.
+        setImmediate(() => setTimeout(settle, 10))
+      }
+      const settle = (): void => {
+        if (!this.#checks.has(check)) return
+        const left = clock.left()
+        if (left > 0) return void (timer = setTimeout(expire, left))
+        this.#checks.delete(check)
+        resolve()
       }
       let timer = setTimeout(expire, Math.min(ms, 2 ** 31 - 1))
       this.#checks.add(check)

@@ -54,6 +54,7 @@ export async function checkParent(options: CheckParentOptions): Promise<Report> 
   const duration = Math.round(performance.now() - start)
   return {
     subject: 'parent',
+    title: options.title ?? '',
     command: options.exec,
     transports: { [role]: transports[0] ?? '' },
     date,

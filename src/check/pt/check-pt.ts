@@ -67,7 +67,8 @@ export async function checkPt(options: CheckPtOptions): Promise<Report> {
     options,
   )
   const duration = Math.round(performance.now() - start)
-  return { subject: 'pt', command: options.exec, transports, date, duration, results, skipped }
+  const { title = '', exec } = options
+  return { subject: 'pt', title, command: exec, transports, date, duration, results, skipped }
 }
 
 /** The role that the program does not have, by another program, with the same transport. */
