@@ -1,8 +1,8 @@
 /** The conformance checker: any PT, any parent, one verdict for each requirement. */
-export type { CheckParentOptions } from './parent/parent.ts'
-export { checkParent } from './parent/parent.ts'
-export type { CheckPtOptions } from './pt.ts'
-export { checkPt } from './pt.ts'
+export type { CheckParentOptions } from './parent/check-parent.ts'
+export { checkParent } from './parent/check-parent.ts'
+export type { CheckPtOptions } from './pt/check-pt.ts'
+export { checkPt } from './pt/check-pt.ts'
 export { formatHtml } from './report/html.ts'
 export { formatJson } from './report/json.ts'
 export { formatJunit } from './report/junit.ts'

@@ -42,19 +42,3 @@ export class Notes {
     if (!holds) throw new Finding('broken', `expected ${step.expected}`)
   }
 }
-
-/** Something that one probe made, and that ends with it. */
-export type Closer = () => void | Promise<void>
-
-/** Ends what a probe made, last first. */
-export class Closers implements AsyncDisposable {
-  readonly #closers: Closer[] = []
-
-  add(closer: Closer): void {
-    this.#closers.push(closer)
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const close of this.#closers.splice(0).reverse()) await close()
-  }
-}

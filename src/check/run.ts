@@ -20,6 +20,8 @@ export interface RunOptions {
   readonly only?: readonly string[] | undefined
   /** Leaves out the probes that wait out a time limit. */
   readonly skipSlow?: boolean | undefined
+  /** What is checked, and its version, for the heading of a report. */
+  readonly title?: string | undefined
   /** How many probes run at a time. Default 4. */
   readonly concurrency?: number | undefined
   readonly onProgress?: ((progress: Progress) => void) | undefined
@@ -82,5 +84,6 @@ async function runProbe<Lab extends Bench>(probe: Probe<Lab>, open: () => Promis
 function requireStatement(id: string): NonNullable<ReturnType<typeof statementOf>> {
   const statement = statementOf(id)
   if (statement === undefined) throw new Error(`no statement has the id ${id}`)
-  return { id, level: statement.level, section: statement.section, says: statement.says }
+  const { level, section, says, draft } = statement
+  return { id, level, section, says, draft }
 }

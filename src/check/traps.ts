@@ -45,4 +45,22 @@ export const traps: readonly Trap[] = [
   trap(20, 'Server Environment Variables', 'Unknown Extended ORPort commands are passed over while OKAY is awaited.'),
   trap(21, 'Workflow', 'A parent gives up on a PT that says nothing; the draft sets no time.'),
   trap(22, 'Workflow', 'A PT that dies, or breaks the protocol, does not fell its parent.'),
+  trap(
+    23,
+    'Common Environment Variables',
+    'A variable that is set and empty is read as one that is not set: Arti sets bind addresses and options so.',
+  ),
+  trap(
+    24,
+    'Common Messages',
+    'VERSION comes once, and PROXY DONE once and only where there is a proxy: tor and Arti end the PT otherwise.',
+  ),
+  trap(
+    25,
+    'Architecture Overview',
+    'A port that serves SOCKS 4 takes 4a too, as Arti passes host names of bridges on.',
+  ),
+  trap(26, 'Architecture Overview', 'SOCKS 5 requests for a host name are taken, as Arti passes them on.'),
+  trap(27, 'Architecture Overview', 'Only CONNECT is granted: a PT neither binds nor associates.'),
+  trap(28, 'Client Messages', 'A parent takes a CMETHOD whose listener is on [::1].'),
 ]

@@ -3,6 +3,7 @@
  */
 import type { Requirement } from '../ipc/requirements.ts'
 import { requirements } from '../ipc/requirements.ts'
+import { sentenceOf } from './draft.ts'
 import { traps } from './traps.ts'
 
 export type Role = 'client' | 'server'
@@ -27,6 +28,8 @@ export interface Step {
 /** A statement that can be kept or broken: of the draft, or (level ADVICE) a trap of real peers. */
 export interface Statement extends Pick<Requirement, 'id' | 'section' | 'says'> {
   readonly level: Requirement['level'] | 'ADVICE'
+  /** The draft's own sentence; empty for a trap. */
+  readonly draft: string
   readonly note?: string
 }
 
@@ -49,6 +52,8 @@ export interface Result extends Statement {
 /** What a whole check found out. */
 export interface Report {
   readonly subject: 'pt' | 'parent'
+  /** What was checked, and its version, in the words of whoever asked; empty where nobody said. */
+  readonly title: string
   /** The command line that was checked. */
   readonly command: readonly string[]
   /** The transport that each role was tried with. */
@@ -63,7 +68,7 @@ export interface Report {
 }
 
 const statements: ReadonlyMap<string, Statement> = new Map(
-  [...requirements, ...traps].map((statement) => [statement.id, statement]),
+  [...requirements, ...traps].map((statement) => [statement.id, { ...statement, draft: sentenceOf(statement.id) }]),
 )
 
 /** The statement with this id; undefined where there is none. */

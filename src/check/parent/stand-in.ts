@@ -2,10 +2,11 @@
  * The program that a parent under test launches as its PT: it tells the checker what happens to it, and does what the checker
  * says. Started as `node stand-in.js <port> …`; every message is a line of JSON on a connection to that port of loopback.
  *
- *     → {"type":"hello","env":{…},"argv":[…]}   {"type":"stdin"}   {"type":"signal","name":"SIGTERM"}
+ *     → {"type":"hello","pid":…,"env":{…},"argv":[…],"at":12.3,"waited":0.4}
+ *     → {"type":"stdin","at":…,"waited":…}   {"type":"signal","name":"SIGTERM","at":…,"waited":…}
  *     ← {"say":"VERSION 1\n"}   {"exit":3}   {"deaf":true}
  */
-import { writeSync } from 'node:fs'
+import { readFileSync, writeSync } from 'node:fs'
 import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 
@@ -19,16 +20,33 @@ export interface Order {
 }
 
 /** What the checker hears. */
-export type Report =
-  | { readonly type: 'hello'; readonly env: Record<string, string>; readonly argv: readonly string[] }
+type Message =
+  | {
+      readonly type: 'hello'
+      readonly pid: number
+      readonly env: Record<string, string>
+      readonly argv: readonly string[]
+    }
   | { readonly type: 'stdin' }
   | { readonly type: 'signal'; readonly name: string }
+
+/** With its time, and with how long this process had waited for a CPU by then; both in milliseconds. */
+export type Report = Message & { readonly at: number; readonly waited: number }
 
 const control = connect({ host: '127.0.0.1', port: Number(process.argv[2]), noDelay: true })
 let deaf = false
 
-function report(message: Report): void {
-  control.write(`${JSON.stringify(message)}\n`)
+function report(message: Message): void {
+  control.write(`${JSON.stringify({ ...message, at: performance.now(), waited: waited() })}\n`)
+}
+
+/** Linux counts it; 0 elsewhere. */
+function waited(): number {
+  try {
+    return Number(readFileSync('/proc/self/schedstat', 'latin1').split(' ')[1]) / 1e6
+  } catch {
+    return 0
+  }
 }
 
 function endUnlessDeaf(): void {
@@ -55,4 +73,4 @@ for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     endUnlessDeaf()
   })
 }
-report({ type: 'hello', env: process.env as Record<string, string>, argv: process.argv.slice(3) })
+report({ type: 'hello', pid: process.pid, env: process.env as Record<string, string>, argv: process.argv.slice(3) })

@@ -14,7 +14,7 @@ export function formatJunit(report: Report, strict = false): string {
     const cases = own.map((result) => caseOf(result, strict)).join('')
     return `  <testsuite name="${escapeXml(name)}" ${counts} timestamp="${report.date}">\n${cases}  </testsuite>\n`
   })
-  const name = escapeXml(`postern check ${report.subject} ${report.command.join(' ')}`)
+  const name = escapeXml(report.title || `postern check ${report.subject} ${report.command.join(' ')}`)
   return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="${name}">\n${suites.join('')}</testsuites>\n`
 }
 
@@ -29,7 +29,8 @@ function caseOf(result: Result, strict: boolean): string {
   const text = result.steps
     .slice(-1)
     .map(({ sent, expected, seen }) => `sent: ${sent}\nexpected: ${expected}\nseen: ${seen}`)
-  const says = escapeXml(`${result.level}: ${result.says} (${result.section})`)
+  const draft = result.draft === '' ? '' : ` The draft: "${result.draft}"`
+  const says = escapeXml(`${result.level}: ${result.says} (${result.section})${draft}`)
   if (fails(result, strict))
     return `${head}>\n      <failure message="${says}">${escapeXml(text.join(''))}</failure>\n    </testcase>\n`
   if (result.verdict === 'broken')
@@ -45,5 +46,5 @@ export function escapeXml(text: string): string {
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')
     .replaceAll('"', '&quot;')
-    .replace(/[\x00-\x08\x0b\x0c\x0e-\x1f]/g, '?')
+    .replace(/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|\p{Surrogate}/gu, '?')
 }

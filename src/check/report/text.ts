@@ -11,9 +11,10 @@ export function formatText(report: Report, verbose = false): string {
   return [headOf(report), ...tables, summaryOf(report)].join('\n')
 }
 
-function headOf({ command, subject, transports }: Report): string {
+function headOf({ title, command, subject, transports, date }: Report): string {
   const tried = Object.entries(transports).map(([role, name]) => `${role} of ${name}`)
-  return `${command.join(' ')}: ${subject === 'pt' ? 'a PT, ' : 'a parent, '}${tried.join(', ')}\n`
+  const name = title === '' ? '' : `${title}, on ${date.slice(0, 16).replace('T', ' ')} UTC\n`
+  return `${name}${command.join(' ')}: ${subject === 'pt' ? 'a PT, ' : 'a parent, '}${tried.join(', ')}\n`
 }
 
 function tableOf({ results }: Report, role: Role, verbose: boolean): string {
@@ -29,14 +30,21 @@ function tableOf({ results }: Report, role: Role, verbose: boolean): string {
   return [role.toUpperCase(), ...lines, ''].join('\n')
 }
 
-function detailsOf({ level, says, section, verdict, steps }: Result): string[] {
+function detailsOf({ level, says, draft, section, verdict, steps }: Result): string[] {
   const shown = verdict === 'broken' ? steps.slice(-1) : steps
   const pairs = shown.flatMap(({ sent, expected, seen }) => [
     ['sent', sent],
     ['expected', expected],
     ['seen', seen],
   ])
-  const rows = [['rests on', `${level === 'ADVICE' ? '' : `${level}: `}${says} (${section})`], ...pairs]
+  const rests =
+    draft === ''
+      ? [['rests on', `${says} (${section})`]]
+      : [
+          ['rests on', `"${draft}" (${section})`],
+          ['read as', `${level}: ${says}`],
+        ]
+  const rows = [...rests, ...pairs]
   return rows.map(
     ([name = '', text = '']) => `      ${name.padEnd(8)}  ${text.replaceAll('\n', `\n${' '.repeat(16)}`)}`,
   )

@@ -1,0 +1,92 @@
+/**
+ * What a probe works with, of a PT or of a parent: fresh folders, launches, listeners and connections, all gone when it ends,
+ * and evidence that several probes read.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Address } from '../../ipc/index.ts'
+import { cannotTell, Notes } from '../probe.ts'
+import type { Step } from '../verdict.ts'
+import type { LaunchOptions } from './launch.ts'
+import { Launched } from './launch.ts'
+import { Strain } from './strain.ts'
+import type { Wire } from './wire.ts'
+import { dialWire, Listener } from './wire.ts'
+
+/** Something that a probe made, and that ends with it. */
+type Closer = () => void | Promise<void>
+
+/** What one lab finds out for all of them, by name: made once, and by the first that asks. */
+export type EvidenceBook = Map<string, Promise<{ readonly found: unknown; readonly strained: boolean }>>
+
+export abstract class Lab<Self extends Lab<Self>> implements AsyncDisposable {
+  readonly notes: Notes = new Notes()
+  readonly strain: Strain = new Strain()
+  readonly #closers: Closer[] = []
+  readonly #book: EvidenceBook
+
+  constructor(book: EvidenceBook) {
+    this.#book = book
+  }
+
+  /** Another lab with the same subject. */
+  protected abstract another(): Self
+
+  /** Evidence that several probes read. What it launches lives in a lab of its own, and is gone when it is there. */
+  async evidence<T>(name: string, make: (lab: Self) => Promise<T>): Promise<T> {
+    const made = this.#book.get(name) ?? this.#inAnotherLab(make)
+    this.#book.set(name, made)
+    const { found, strained } = await made
+    if (strained) this.strain.exceeded = true
+    return found as T
+  }
+
+  async #inAnotherLab<T>(make: (lab: Self) => Promise<T>): Promise<{ found: T; strained: boolean }> {
+    await using lab = this.another()
+    const found = await make(lab)
+    return { found, strained: lab.strain.exceeded }
+  }
+
+  /** Takes a step down; where it does not hold, the statement is broken, or the machine was too busy to tell. */
+  expect(holds: boolean, step: Step): void {
+    if (!holds && this.strain.exceeded) cannotTell('the machine is so busy that the program did not get its time')
+    this.notes.expect(holds, step)
+  }
+
+  /** Ends with this lab; what was made last ends first. */
+  closes(closer: Closer): void {
+    this.#closers.push(closer)
+  }
+
+  /** An empty folder. */
+  async folder(): Promise<string> {
+    const folder = await mkdtemp(join(tmpdir(), 'postern-check-'))
+    this.closes(() => rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 }))
+    return folder
+  }
+
+  start(options: LaunchOptions): Launched {
+    const program = new Launched(options, this.strain)
+    this.closes(() => program.kill())
+    return program
+  }
+
+  /** A listener on a free port of `host`; `serve` gets each connection. */
+  async listen(serve?: (wire: Wire) => void, host?: string, port?: number): Promise<Listener> {
+    const listener = await Listener.open(this.strain, serve, host, port)
+    this.closes(() => listener.close())
+    return listener
+  }
+
+  /** A connection, or undefined where nobody accepts. */
+  async open(address: Address, localAddress?: string): Promise<Wire | undefined> {
+    const wire = await dialWire(this.strain, address, localAddress)
+    if (wire !== undefined) this.closes(() => void wire.socket.destroy())
+    return wire
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const close of this.#closers.splice(0).reverse()) await close()
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * How much of the time that passes is no fault of the program under test: that in which it wanted to run and had to wait for
+ * a CPU. Linux counts it for each thread (the second number of /proc/…/schedstat, in nanoseconds); elsewhere all time counts.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+
+/** A wait is never longer than so many times what it was to be. */
+const MOST = 5
+
+/** Shorter waits, in milliseconds, are for what must not come: nothing is missing when they are over. */
+const SHORT = 1_000
+
+/** Time that counts. */
+export interface Clock {
+  /** Milliseconds that are left; 0 once the time is over. */
+  left(): number
+}
+
+export class Strain {
+  /** True once a wait had to end before the programs had had their time: what was not seen then may still come. */
+  exceeded = false
+  /** Time that each process has waited for a CPU, in milliseconds; never less than before, though threads end. */
+  readonly #waited = new Map<number, number>()
+
+  /** From here on the time that the process with this id waits for a CPU does not count. */
+  watch(pid: number | undefined): void {
+    if (pid !== undefined) this.#waited.set(pid, waitedBy(pid))
+  }
+
+  /** `ms` milliseconds from now that count. */
+  clock(ms: number): Clock {
+    const start = performance.now()
+    const before = this.#lost()
+    return {
+      left: () => {
+        const passed = performance.now() - start
+        if (passed < ms) return ms - passed
+        const whole = Math.min(ms + this.#lost() - before, MOST * ms)
+        if (passed >= whole && whole >= MOST * ms && ms >= SHORT) this.exceeded = true
+        return Math.max(0, whole - passed)
+      },
+    }
+  }
+
+  #lost(): number {
+    let sum = 0
+    for (const [pid, before] of this.#waited) {
+      const now = Math.max(before, waitedBy(pid))
+      this.#waited.set(pid, now)
+      sum += now
+    }
+    return sum
+  }
+}
+
+/** What the thread has waited that has waited most; 0 where nobody counts it. */
+function waitedBy(pid: number): number {
+  try {
+    const threads = readdirSync(`/proc/${pid}/task`)
+    const waited = threads.map((id) =>
+      Number(readFileSync(`/proc/${pid}/task/${id}/schedstat`, 'latin1').split(' ')[1]),
+    )
+    return Math.max(0, ...waited) / 1e6
+  } catch {
+    return 0
+  }
+}

@@ -1,0 +1,44 @@
+/** Waits for something to hold, which is looked at anew whenever anything has happened. */
+import type { Strain } from './strain.ts'
+
+export class Waiting {
+  readonly #strain: Strain
+  readonly #checks = new Set<() => void>()
+
+  constructor(strain: Strain) {
+    this.#strain = strain
+  }
+
+  /** Something has happened. */
+  wake(): void {
+    for (const check of this.#checks) check()
+  }
+
+  /** Until `holds`, or `ms` milliseconds that count are over; whether it holds then. */
+  async until(ms: number, holds: () => boolean): Promise<boolean> {
+    if (holds()) return true
+    const clock = this.#strain.clock(ms)
+    await new Promise<void>((resolve) => {
+      const check = (): void => {
+        if (!holds()) return
+        clearTimeout(timer)
+        this.#checks.delete(check)
+        resolve()
+      }
+      const expire = (): void => {
+        // Timers come before what has arrived in the meantime; after a whole turn that has been read too.
+        setImmediate(() => setTimeout(settle, 10))
+      }
+      const settle = (): void => {
+        if (!this.#checks.has(check)) return
+        const left = clock.left()
+        if (left > 0) return void (timer = setTimeout(expire, left))
+        this.#checks.delete(check)
+        resolve()
+      }
+      let timer = setTimeout(expire, Math.min(ms, 2 ** 31 - 1))
+      this.#checks.add(check)
+    })
+    return holds()
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * Checks a parent: it is started again and again, launches a program of ours as its PT, and every probe judges what it does.
+ *
+ *     const report = await checkParent({ exec: ['my-app', '--pt', '{pt}'] })
+ */
+import { fileURLToPath } from 'node:url'
+import { PtError } from '../../error.ts'
+import type { Environment } from '../../ipc/index.ts'
+import { withoutPtVariables } from '../../ipc/index.ts'
+import { absolute } from '../pt/check-pt.ts'
+import type { RunOptions } from '../run.ts'
+import { runProbes } from '../run.ts'
+import type { Report } from '../verdict.ts'
+import { argsProbes } from './probes/args.ts'
+import { dialogueProbes } from './probes/dialogue.ts'
+import { environmentProbes } from './probes/environment.ts'
+import type { ParentSubject } from './parent-lab.ts'
+import { ParentLab } from './parent-lab.ts'
+
+export interface CheckParentOptions extends RunOptions {
+  /** The parent and its arguments: `{pt}` in them is the path of the PT to launch, `{dir}` an empty folder of its own. */
+  readonly exec: readonly string[]
+  /** The signal that makes it end. Default SIGTERM. */
+  readonly stop?: 'SIGTERM' | 'SIGINT'
+  /** What it inherits; TOR_PT_ variables in it are left out. Default: PATH alone. */
+  readonly env?: Environment
+  /** How long it may take to launch its PT, in milliseconds. Default 20,000. */
+  readonly patience?: number
+  /** Node, for the PT. Default: the one in PATH. */
+  readonly node?: string
+  /** The program that stands for the PT, where it is not beside this one. */
+  readonly standIn?: string
+}
+
+/** Resolves with what the probes found out. Rejects with PT_EXEC where no `{pt}` stands in `exec`, PT_LAUNCH where it launches no PT. */
+export async function checkParent(options: CheckParentOptions): Promise<Report> {
+  const start = performance.now()
+  const date = new Date().toISOString()
+  if (!options.exec.some((word) => word.includes('{pt}'))) {
+    throw new PtError('PT_EXEC', 'the command says nowhere {pt}, which stands for the PT that the parent is to launch')
+  }
+  const subject: ParentSubject = {
+    command: absolute(options.exec),
+    env: withoutPtVariables(options.env ?? { PATH: '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin' }),
+    node: options.node ?? 'node',
+    standIn: options.standIn ?? fileURLToPath(new URL('stand-in.js', import.meta.url)),
+    patience: options.patience ?? 20_000,
+    stop: options.stop ?? 'SIGTERM',
+    evidence: new Map(),
+  }
+  const { role, transports } = await firstLaunch(subject)
+  const probes = [...environmentProbes(role), ...dialogueProbes(role), ...(role === 'client' ? argsProbes : [])]
+  const { results, skipped } = await runProbes(probes, () => new ParentLab(subject), options)
+  const duration = Math.round(performance.now() - start)
+  return {
+    subject: 'parent',
+    title: options.title ?? '',
+    command: options.exec,
+    transports: { [role]: transports[0] ?? '' },
+    date,
+    duration,
+    results,
+    skipped,
+  }
+}
+
+async function firstLaunch(subject: ParentSubject): Promise<{ role: 'client' | 'server'; transports: string[] }> {
+  await using lab = new ParentLab(subject)
+  try {
+    const { pt } = await lab.session()
+    return { role: pt.role, transports: pt.transports }
+  } catch (error) {
+    throw new PtError('PT_LAUNCH', (error as Error).message, { cause: error })
+  }
+}

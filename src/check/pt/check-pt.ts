@@ -1,0 +1,89 @@
+/**
+ * Checks a PT: which roles and transports it has, and then every probe against each role.
+ *
+ *     const report = await checkPt({ exec: ['obfs4proxy'], transport: 'obfs4' })
+ *     exitStatus(report.results)     0: nothing that the draft demands is broken
+ */
+import { existsSync } from 'node:fs'
+import { isAbsolute, resolve } from 'node:path'
+import { PtError } from '../../error.ts'
+import type { Environment } from '../../ipc/index.ts'
+import { withoutPtVariables } from '../../ipc/index.ts'
+import { discover } from './discover.ts'
+import { ptProbes } from './probes/index.ts'
+import { PtLab } from './pt-lab.ts'
+import type { RunOptions } from '../run.ts'
+import { runProbes } from '../run.ts'
+import type { Subject } from './subject.ts'
+import type { Report, Role } from '../verdict.ts'
+
+export interface CheckPtOptions extends RunOptions {
+  /** The program, found in PATH where it has no slash, and its arguments. */
+  readonly exec: readonly string[]
+  /** The roles that are checked. Default: those that it has. */
+  readonly roles?: readonly Role[]
+  /** The transport to try. Default: the first that it has of a list of known names. */
+  readonly transport?: string | undefined
+  /** Another program for the other end, for a PT that has one role only. It is not judged. */
+  readonly peer?: readonly string[] | undefined
+  /** Arguments that a client needs besides those of SMETHOD, as they go into SOCKS: `k=v;k=v`. */
+  readonly args?: string | undefined
+  /** What the program inherits; TOR_PT_ variables in it are left out. Default: PATH alone. */
+  readonly env?: Environment
+  /** How long a start or an answer may take, in milliseconds. Default 10,000. */
+  readonly patience?: number
+}
+
+const defaultPath = '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin'
+
+/**
+ * Runs the probes and resolves with what they found out; nothing that the program does makes it reject. Rejects with PT_EXEC
+ * where `exec` is empty, and with PT_LAUNCH where it is no PT of the roles and the transport that were asked for.
+ */
+export async function checkPt(options: CheckPtOptions): Promise<Report> {
+  const start = performance.now()
+  const date = new Date().toISOString()
+  const command = absolute(options.exec)
+  if (command.length === 0) throw new PtError('PT_EXEC', 'exec names no program')
+  const env = withoutPtVariables(options.env ?? { PATH: defaultPath })
+  const { patience = 10_000, transport, roles = [] } = options
+  const transports = await discover({ command, env, patience, roles, transport })
+  const judged = (['client', 'server'] as const).filter((role) => transports[role] !== undefined)
+  const subject = withPeer(
+    {
+      commands: Object.fromEntries(judged.map((role) => [role, command])),
+      transports,
+      env,
+      args: options.args ?? '',
+      patience,
+      evidence: new Map(),
+    },
+    judged,
+    options.peer,
+  )
+  const { results, skipped } = await runProbes(
+    judged.flatMap((role) => ptProbes(role)),
+    () => new PtLab(subject),
+    options,
+  )
+  const duration = Math.round(performance.now() - start)
+  const { title = '', exec } = options
+  return { subject: 'pt', title, command: exec, transports, date, duration, results, skipped }
+}
+
+/** The role that the program does not have, by another program, with the same transport. */
+function withPeer(subject: Subject, judged: readonly Role[], peer: readonly string[] | undefined): Subject {
+  const [only] = judged
+  if (peer === undefined || judged.length !== 1 || only === undefined) return subject
+  const other = only === 'client' ? 'server' : 'client'
+  return {
+    ...subject,
+    commands: { ...subject.commands, [other]: absolute(peer) },
+    transports: { ...subject.transports, [other]: subject.transports[only]! },
+  }
+}
+
+/** Launches have a working directory of their own, so paths in the command are made absolute. */
+export function absolute(command: readonly string[]): string[] {
+  return command.map((word) => (word.includes('/') && !isAbsolute(word) && existsSync(word) ? resolve(word) : word))
+}

@@ -1,0 +1,42 @@
+/**
+ * The PT under test: how each role is started, and which transport it is tried with.
+ */
+import type { Environment } from '../../ipc/index.ts'
+import type { EvidenceBook } from '../lab/lab.ts'
+import type { Role } from '../verdict.ts'
+
+export interface Subject {
+  /** The command of each role that there is; that of the other role may be another program. */
+  readonly commands: Readonly<Partial<Record<Role, readonly string[]>>>
+  /** The transport of each role. */
+  readonly transports: Readonly<Partial<Record<Role, string>>>
+  /** What every launch inherits. */
+  readonly env: Environment
+  /** Arguments that a client needs besides those of SMETHOD, `k=v;k=v`. */
+  readonly args: string
+  /** How long a start, an answer or an end may take, in milliseconds. */
+  readonly patience: number
+  readonly evidence: EvidenceBook
+}
+
+/** Names of transports that are in use, those that are easiest to try first. */
+export const knownTransports: readonly string[] = [
+  'obfs4',
+  'rot_by_N',
+  'dummy',
+  'obfs3',
+  'trebuchet',
+  'obfs2',
+  'scramblesuit',
+  'plain',
+  'snowflake',
+  'meek_lite',
+  'meek',
+  'webtunnel',
+  'fte',
+  'conjure',
+  'dnstt',
+]
+
+/** A name that no PT knows. */
+export const UNKNOWN_NAME = 'nosuch_transport_9'
