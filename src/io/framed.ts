@@ -68,8 +68,11 @@ export function unframe<Conn extends Duplex>(
   stream: Duplex,
   usable: (conn: Duplex) => conn is Conn,
 ): Unframed<Conn> | undefined {
-  return stream instanceof FramedStream ? stream.unframe(usable) : undefined
+  return unframeKey in stream ? (stream as FramedStream)[unframeKey](usable) : undefined
 }
+
+/** Not by class: a transport of another package may have a copy of this module of its own. */
+const unframeKey: unique symbol = Symbol.for('postern.unframe')
 
 class FramedStream extends Duplex {
   readonly #conn: Duplex
@@ -99,7 +102,7 @@ class FramedStream extends Duplex {
     else if (conn.closed) this.#closed()
   }
 
-  unframe<Conn extends Duplex>(usable: (conn: Duplex) => conn is Conn): Unframed<Conn> | undefined {
+  [unframeKey]<Conn extends Duplex>(usable: (conn: Duplex) => conn is Conn): Unframed<Conn> | undefined {
     const conn = this.#conn
     const codec = 'encode' in this.#codec ? this.#codec.direct : undefined
     const untouched = !this.#decoding && !this.#failed && this.#waiting === undefined && !this.writableEnded

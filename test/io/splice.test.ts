@@ -1,5 +1,6 @@
 /** What only splice() has; all that it shares with relay() is in relay.test.ts. */
 import { once } from 'node:events'
+import { join } from 'node:path'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { duplexPair } from 'node:stream'
@@ -8,6 +9,7 @@ import { expect, it } from 'vitest'
 import { PtError } from '../../src/error.ts'
 import type { Codec } from '../../src/io/index.ts'
 import { framed, readExactly, splice, withDirect } from '../../src/io/index.ts'
+import { root } from '../support.ts'
 import { drain, listeners, settle, socketPair } from './streams.ts'
 
 const flip = (bytes: Uint8Array): Uint8Array => bytes.map((byte) => ~byte)
@@ -138,6 +140,18 @@ it('memory that was held for a peer that never reads is given back when it is cu
   left.resume().end()
   await expect(done).rejects.toBeInstanceOf(Error)
   expect(lending.held()).toBe(0)
+})
+
+it('a stream that another copy of this package has framed is taken apart as well', async () => {
+  const copy = (await import(join(root, 'dist/io/index.js'))) as { readonly framed: typeof framed }
+  const { left, a, b, right } = await ends()
+  const other = copy.framed(b, flipping)
+  expect(other.constructor).not.toBe(framed(duplexPair()[0], flipping).constructor)
+  const done = splice(a, other)
+  left.end('up')
+  right.end(flip(Buffer.from('down')))
+  expect([String(flip(await drain(right))), String(await drain(left))]).toEqual(['up', 'down'])
+  expect(await done).toEqual({ fromA: 2, fromB: 4 })
 })
 
 it.each<[string, (ends: Ends) => readonly [Duplex, Duplex]]>([
