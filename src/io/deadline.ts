@@ -8,6 +8,8 @@ import { PtError } from '../error.ts'
 
 export interface Deadline extends Disposable {
   readonly signal: AbortSignal
+  /** Begins another wait under the same signal. */
+  again(ms: number, what: string): void
   /** Aborts the signal now. */
   abort(reason: Error): void
   /** Ends the time limit; the signal still follows its parent until disposed. */
@@ -18,13 +20,17 @@ export interface Deadline extends Disposable {
 export function deadline(ms: number, what: string, parent?: AbortSignal): Deadline {
   const controller = new AbortController()
   const follow = (): void => controller.abort(parent?.reason)
-  const timer = setTimeout(() => {
-    controller.abort(tookTooLong(ms, what))
-  }, ms)
+  const limit = (ms: number, what: string): NodeJS.Timeout =>
+    setTimeout(() => controller.abort(tookTooLong(ms, what)), ms)
+  let timer = limit(ms, what)
   if (parent?.aborted) follow()
   parent?.addEventListener('abort', follow, { once: true })
   return {
     signal: controller.signal,
+    again(ms, what) {
+      clearTimeout(timer)
+      timer = limit(ms, what)
+    },
     abort: (reason) => controller.abort(reason),
     clear: () => clearTimeout(timer),
     [Symbol.dispose]: () => {

@@ -48,7 +48,8 @@ let loopback: BlockList | undefined
 /** True for 127.0.0.0/8, its v4-mapped form, and ::1. */
 export function isLoopback(host: string): boolean {
   const version = isIP(host)
-  return version !== 0 && (loopback ??= loopbackAddresses()).check(host, version === 6 ? 'ipv6' : 'ipv4')
+  if (version === 4) return host.startsWith('127.')
+  return version === 6 && (loopback ??= loopbackAddresses()).check(host, 'ipv6')
 }
 
 function loopbackAddresses(): BlockList {

@@ -112,9 +112,11 @@ async function serve(conn: Socket, service: Service): Promise<void> {
   const ended = (error: unknown): void => report.log('debug', `connection ended: ${messageOf(error)}`)
   let client: Duplex | undefined
   try {
-    client = await accept(conn, service)
+    using handshake = beginHandshake(conn, config.acceptTimeout ?? ACCEPT_TIMEOUT, 'the handshake', false)
+    client = await accept(conn, service, handshake.signal)
     admission.established()
-    const application = await forward(conn, userAddr, service)
+    handshake.again(config.destinationTimeout ?? DESTINATION_TIMEOUT, 'the connection to the ORPort')
+    const application = await forward(conn, userAddr, service, handshake.signal)
     // Not awaited: what this function holds is not needed as long as the connection lives.
     carry(client, application)
       .catch(ended)
@@ -126,17 +128,17 @@ async function serve(conn: Socket, service: Service): Promise<void> {
   }
 }
 
-async function accept(conn: Socket, { server, report, config }: Service): Promise<Duplex> {
-  using handshake = beginHandshake(conn, config.acceptTimeout ?? ACCEPT_TIMEOUT, 'the handshake', false)
-  const { signal } = handshake
+async function accept(conn: Socket, { server, report }: Service, signal: AbortSignal): Promise<Duplex> {
   return await untilAborted(signal, () => server.accept({ conn, signal, ...report }))
 }
 
-async function forward(conn: Socket, userAddr: string | undefined, service: Service): Promise<Duplex> {
-  const { name, report, config } = service
-  const { destination, destinationTimeout = DESTINATION_TIMEOUT } = config
-  using handshake = beginHandshake(conn, destinationTimeout, 'the connection to the ORPort', false)
-  const { signal } = handshake
+async function forward(
+  conn: Socket,
+  userAddr: string | undefined,
+  { name, report, config }: Service,
+  signal: AbortSignal,
+): Promise<Duplex> {
+  const { destination } = config
   try {
     const application = ignoreErrors(await config.connect(formatAddress(destination.address), signal))
     leanReads(application)

@@ -3,11 +3,11 @@
  */
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
-import type { RelayCount } from '../io/index.ts'
+import type { Deadline, RelayCount } from '../io/index.ts'
 import { deadline, leanReads, relay, splice } from '../io/index.ts'
 import type { Connect } from '../transport.ts'
 
-export interface Handshake extends Disposable {
+export interface Handshake extends Pick<Deadline, 'again'>, Disposable {
   /** Aborts when `conn` closes, or after the time limit. */
   readonly signal: AbortSignal
 }
@@ -26,6 +26,7 @@ export function beginHandshake(conn: Duplex, ms: number, what: string, watchEnd:
   if (conn.destroyed) hangup()
   return {
     signal: limit.signal,
+    again: limit.again,
     [Symbol.dispose]() {
       conn.off('close', hangup).off('end', hangup).off('readable', look)
       limit[Symbol.dispose]()

@@ -10,7 +10,7 @@ import type { Duplex } from 'node:stream'
 import { PtError } from '../../error.ts'
 import type { ReplayFilter } from '../../crypto/replay-filter.ts'
 import { replayFilter } from '../../crypto/replay-filter.ts'
-import { framed, readSome, withDeadline } from '../../io/index.ts'
+import { closeAfter, framed, readSome } from '../../io/index.ts'
 import type { Report, Server, ServerSession } from '../../transport.ts'
 import { formatCert } from './cert.ts'
 import { obfs4Codec } from './codec.ts'
@@ -52,37 +52,15 @@ export function makeServer(state: ServerState, environment: Environment, pool: K
   return {
     args: { cert: formatCert(state.identity), 'iat-mode': String(state.iatMode) },
     async accept(session) {
-      using closing = latch(openFor)
+      using _end = closeAfter(session.conn, openFor, 'a failed obfs4 handshake')
       try {
         return await establish(bridge, session)
       } catch (error) {
-        await readUntilClosing(session, closing)
+        await readToTheEnd(session)
         throw error
       }
     },
   }
-}
-
-/** Something that happens once, after a time. */
-interface Latch extends Disposable {
-  readonly isOver: boolean
-  onOver: () => void
-}
-
-function latch(ms: number): Latch {
-  let isOver = false
-  const timer = setTimeout(() => {
-    isOver = true
-    self.onOver()
-  }, ms)
-  const self = {
-    get isOver() {
-      return isOver
-    },
-    onOver: () => undefined,
-    [Symbol.dispose]: () => clearTimeout(timer),
-  }
-  return self
 }
 
 async function establish(bridge: Bridge, session: ServerSession): Promise<Duplex> {
@@ -91,11 +69,9 @@ async function establish(bridge: Bridge, session: ServerSession): Promise<Duplex
   const pair = await pool.take()
   let used = false
   try {
-    return await withDeadline(serverHandshakeTimeout, 'the obfs4 handshake', session.signal, async (signal) => {
-      const progress = await readHello(bridge, session, signal)
-      used = true
-      return answer(bridge, session.conn, pair, progress)
-    })
+    const progress = await readHello(bridge, session)
+    used = true
+    return answer(bridge, session.conn, pair, progress)
   } finally {
     // A probe has cost no key: it has seen nothing of it.
     if (!used) pool.giveBack(pair)
@@ -104,8 +80,10 @@ async function establish(bridge: Bridge, session: ServerSession): Promise<Duplex
 
 type Done = Extract<ServerProgress, { state: 'done' }>
 
-async function readHello(bridge: Bridge, session: ServerSession, signal: AbortSignal): Promise<Done> {
+/** What comes too late is not looked at; that it is, is not to be seen either, so nothing else happens when the time is over. */
+async function readHello(bridge: Bridge, session: ServerSession): Promise<Done> {
   const { identity, environment, replays } = bridge
+  using time = timer(serverHandshakeTimeout)
   const read = helloReader({
     identity,
     hour: () => epochHour(environment.now()),
@@ -113,7 +91,8 @@ async function readHello(bridge: Bridge, session: ServerSession, signal: AbortSi
   })
   let received: Buffer = Buffer.alloc(0)
   for (;;) {
-    received = Buffer.concat([received, await readSome(session.conn, signal)])
+    received = Buffer.concat([received, await readSome(session.conn, session.signal)])
+    if (time.isOver) throw new PtError('PT_TIMEOUT', 'the obfs4 handshake came too late')
     const progress = read(received)
     if (progress.state === 'done') return progress
     if (progress.state === 'failed') throw failure(progress, session)
@@ -154,17 +133,27 @@ function answer(bridge: Bridge, conn: Duplex, pair: EphemeralPair, { hello }: Do
   return framed(conn, obfs4Codec({ sealer, opener, iatMode, shape: () => shape, environment }))
 }
 
-/** Takes what comes and throws it away, until its time is over, or the peer or the PT ends it. */
-function readUntilClosing({ conn, signal }: ServerSession, closing: Latch): Promise<void> {
+function timer(ms: number): Disposable & { readonly isOver: boolean } {
+  let isOver = false
+  const timeout = setTimeout(() => (isOver = true), ms)
+  return {
+    get isOver() {
+      return isOver
+    },
+    [Symbol.dispose]: () => clearTimeout(timeout),
+  }
+}
+
+/** Takes what comes and throws it away, until the connection is closed by its time or its peer, or the PT ends. */
+function readToTheEnd({ conn, signal }: ServerSession): Promise<void> {
   return new Promise((resolve) => {
     const stop = (): void => {
       conn.off('end', stop).off('close', stop).off('error', stop)
       signal.removeEventListener('abort', stop)
       resolve()
     }
-    if (closing.isOver || signal.aborted || conn.destroyed || conn.readableEnded) return resolve()
+    if (signal.aborted || conn.destroyed || conn.readableEnded) return resolve()
     conn.on('end', stop).on('close', stop).on('error', stop).resume()
     signal.addEventListener('abort', stop)
-    closing.onOver = stop
   })
 }
