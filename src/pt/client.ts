@@ -39,7 +39,7 @@ export interface ClientConfig {
   readonly socksVersion?: 4 | 5
   /** Says the bridge's address in STATUS. */
   readonly unsafeLogging?: boolean
-  /** Milliseconds: a transport's launch (20,000), the SOCKS request (10,000), the dial (100,000). */
+  /** Milliseconds: a transport's launch (60,000), the SOCKS request (10,000), the dial (100,000). */
   readonly launchTimeout?: number
   readonly socksTimeout?: number
   readonly dialTimeout?: number

@@ -10,8 +10,11 @@ import type { Message } from '../ipc/index.ts'
 import { messageOf } from './failure.ts'
 import type { Reporter } from './report.ts'
 
-/** How long one transport may take, in ms. C tor waits for ever, and other transports would wait with it. */
-const LAUNCH_TIMEOUT = 20_000
+/**
+ * How long one transport may take, in ms. C tor waits for ever, and other transports would wait with it. But tor asks only
+ * once, so a machine that is busy with its own start, or a slow disk to sync a key to, must not use it up.
+ */
+const LAUNCH_TIMEOUT = 60_000
 
 /** A listener that accepts, and the line that says so. */
 export interface Launched {

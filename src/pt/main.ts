@@ -46,7 +46,7 @@ export interface PtOptions extends ConnectionLimits {
   readonly onLaunched?: () => void
   /** How long connections may go on after the PT was told to stop, in ms. Default 1,000. */
   readonly drainTimeout?: number
-  /** Limits in ms: a transport's launch (20,000), a SOCKS request (10,000), a dial (100,000), a server's handshake (180,000). */
+  /** Limits in ms: a transport's launch (60,000), a SOCKS request (10,000), a dial (100,000), a server's handshake (180,000). */
   readonly launchTimeout?: number
   readonly socksTimeout?: number
   readonly dialTimeout?: number

@@ -42,7 +42,7 @@ export interface ServerConfig {
   readonly connect: Connect
   readonly reporter: Reporter
   readonly connections: Connections
-  /** Milliseconds: a transport's launch (20,000), its handshake with a client (180,000), the ORPort (30,000). */
+  /** Milliseconds: a transport's launch (60,000), its handshake with a client (180,000), the ORPort (30,000). */
   readonly launchTimeout?: number
   readonly acceptTimeout?: number
   readonly destinationTimeout?: number

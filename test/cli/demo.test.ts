@@ -60,17 +60,18 @@ test.each(['obfs2', 'obfs3', 'obfs4', 'scramblesuit'])(
 test.each([/The PT client is launched/, /The file: /])(
   'FLOW-7: a demo that is interrupted at %s ends its PTs and removes its files',
   async (at) => {
-    const { status, stdout, stderr, left } = await demo(['--size', '250'], { signal: 'SIGINT', at })
+    const { status, stdout, stderr, left } = await demo(['--size', '100'], { signal: 'SIGINT', at })
     expect(status).toBe(1)
     expect(stderr).toBe('postern: interrupted\n')
     expect(processesOf(stdout).filter((pid) => isAlive(pid))).toEqual([])
     expect(left).toEqual([])
   },
+  240_000,
 )
 
 test('FLOW-7: a demo whose output nobody reads any more ends its PTs and removes its files, without a stack trace', async () => {
   const dir = tempDir()
-  const child = spawn(process.execPath, [join(root, 'dist/cli/main.js'), 'demo', '--size', '250'], {
+  const child = spawn(process.execPath, [join(root, 'dist/cli/main.js'), 'demo', '--size', '64'], {
     env: { PATH: process.env['PATH'], TMPDIR: dir },
   })
   let stderr = ''

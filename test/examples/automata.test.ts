@@ -14,7 +14,7 @@ describe('automata', () => {
     badServerOptions: [{ rule: '256' }, { depth: '0' }, { rule: '' }],
     badClientArgs: [{}, { rule: '30' }, { rule: '30', depth: 'deep' }],
   }
-  for (const { name, run } of transportCases(automata, options)) test(name, run)
+  for (const { name, run } of transportCases(automata, { ...options, patience: 20_000 })) test(name, run)
 })
 
 const report: Report = { log: () => {}, status: () => {} }

@@ -11,7 +11,7 @@ import { tempDir } from '../support.ts'
 
 describe('trebuchet', () => {
   const options = { badServerOptions: [{ cows: '0' }] }
-  for (const { name, run } of transportCases(trebuchet, options)) test(name, run)
+  for (const { name, run } of transportCases(trebuchet, { ...options, patience: 20_000 })) test(name, run)
 })
 
 const report: Report = { log: () => {}, status: () => {} }

@@ -55,7 +55,7 @@ function dial(port: number) {
 
 test(
   'SENV-11, EXT-1, EXT-2: tor takes our authentication and introduction and says OKAY',
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async (context) => {
     const { port, cookieFile } = await startBridge(context)
     expect(formatCookie(await readCookieFile(cookieFile))).toEqual(readFileSync(cookieFile))

@@ -224,7 +224,7 @@ test('what comes in one segment with our answer, obfs4proxy’s client reads wit
     ;(await accepted).write('and then more')
   }
   const received: string[] = []
-  await vi.waitUntil(() => received.length > 0, 10_000)
+  await vi.waitUntil(() => received.length > 0, 50_000)
   expect(received).toEqual(['together with the answer, and then more'])
 })
 

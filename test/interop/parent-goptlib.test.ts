@@ -31,7 +31,7 @@ function build(name: 'dummy-client' | 'dummy-server', context: TestContext): str
 describe("goptlib's dummies", () => {
   test(
     'FLOW-1, SENV-9, EXT-3: carry 64 MiB each way, equal by SHA-256, and end when their stdin closes',
-    { timeout: 60_000 },
+    { timeout: 180_000 },
     async (context) => {
       let accept!: (connection: Connection) => void
       const accepted = new Promise<Connection>((resolve) => (accept = resolve))
@@ -58,7 +58,7 @@ describe("goptlib's dummies", () => {
     },
   )
 
-  test('PT_PROXY_URI: the client says PROXY-ERROR to every upstream proxy', { timeout: 60_000 }, async (context) => {
+  test('PT_PROXY_URI: the client says PROXY-ERROR to every upstream proxy', { timeout: 180_000 }, async (context) => {
     const events = new Events()
     const options = {
       exec: build('dummy-client', context),

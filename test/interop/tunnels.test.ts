@@ -52,7 +52,7 @@ describe.each(['postern', 'obfs4proxy'])('postern client and postern server with
     const { host, port } = await startPair(web, flags)
     const fetched = await output(peer('curl', context), ['-s', `http://${host}:${port}/`])
     expect([fetched.status, sha256(fetched.bytes)]).toEqual([0, sha256(file)])
-  }, 60_000)
+  }, 240_000)
 
   test('ncat through both gets an answer', async (context) => {
     const greeter = await serve(createServer((conn) => conn.end('SSH-2.0-here\r\n')))
@@ -64,7 +64,7 @@ describe.each(['postern', 'obfs4proxy'])('postern client and postern server with
 
 test.for(['postern', 'obfs4proxy'])(
   'one dead, one wrong-cert and one good bridge of %s: bridge test names each stage, and the good one is used',
-  { timeout: 40_000 },
+  { timeout: 120_000 },
   async (who, context) => {
     const exec = who === 'obfs4proxy' ? peer('obfs4proxy', context) : undefined
     const good = await startBridge(await serveEcho(), exec === undefined ? {} : { exec })

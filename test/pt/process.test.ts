@@ -369,10 +369,10 @@ describe('shutting down', () => {
   })
 
   test('STOP-4: a PT whose parent is killed is gone within 3 s, though another process holds its stdin open', async () => {
-    // The parent starts a PT, and a sleep that shares the PT's stdin; then it is killed.
-    const script = `sleep 30 3<&0 & echo $! ; ${process.execPath} ${executable} pt --load ${rotByN} 3<&0 0<&3 & echo $!; wait`
     const dir = mkdtempSync(join(tmpdir(), 'postern-test-'))
     onTestFinished(() => rmSync(dir, { recursive: true, force: true }))
+    // The parent starts a sleep that holds the other end of the PT's stdin, and a PT; then it is killed.
+    const script = `mkfifo ${dir}/stdin; sleep 120 3<>${dir}/stdin & echo $! ; ${process.execPath} ${executable} pt --load ${rotByN} <${dir}/stdin & echo $!; wait`
     const parent = spawn('/bin/bash', ['-c', script], {
       env: clientEnv({ TOR_PT_EXIT_ON_STDIN_CLOSE: '1' }),
       stdio: ['pipe', 'pipe', 'ignore'],

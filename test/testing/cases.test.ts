@@ -5,7 +5,7 @@ import { mutants, sound } from './mutants.ts'
 const options = { badServerOptions: [{ bad: '1' }], badClientArgs: [{}] }
 
 describe('a sound transport passes', () => {
-  for (const { name, run } of transportCases(sound(), options)) test(name, run)
+  for (const { name, run } of transportCases(sound(), { ...options, patience: 20_000 })) test(name, run)
 })
 
 describe('an unsound transport is caught', () => {
