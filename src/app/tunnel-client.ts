@@ -38,6 +38,8 @@ export interface TunnelClientOptions {
   readonly maxConnections?: number | undefined
   /** Milliseconds that connections have to end in when the tunnel is closed. Default 5,000. */
   readonly drainTimeout?: number | undefined
+  /** Closes the tunnel when it aborts. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -46,6 +48,7 @@ export interface TunnelClientOptions {
 export async function startTunnelClient(options: TunnelClientOptions): Promise<TunnelClient> {
   const tunnel = new TunnelClient(options)
   try {
+    options.signal?.throwIfAborted()
     await tunnel.listen(options.listen, options.exposed ?? false)
     return tunnel
   } catch (error) {
@@ -60,7 +63,7 @@ export class TunnelClient extends Tunnel {
   #address: Address | undefined
 
   constructor(options: TunnelClientOptions) {
-    super(new Connections(options.maxConnections ?? 1024))
+    super(new Connections(options.maxConnections ?? 1024), options.signal)
     this.#options = options
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (conn) => void this.#serve(conn))
     // The system's, such as EMFILE while accepting: those that wait are accepted later.

@@ -34,13 +34,22 @@ export interface TunnelServerOptions {
   readonly drainTimeout?: number | undefined
   /** What the PT says and does, unchecked and with addresses. */
   readonly onPtEvent?: ((event: PtEvent) => void) | undefined
+  /** Closes the tunnel when it aborts. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Launches the PT server. Rejects as launchServer does; nothing is left then. */
 export async function startTunnelServer(options: TunnelServerOptions): Promise<TunnelServer> {
+  options.signal?.throwIfAborted()
   const tunnel = new TunnelServer(options)
-  await tunnel.start()
-  return tunnel
+  try {
+    await tunnel.start()
+    options.signal?.throwIfAborted()
+    return tunnel
+  } catch (error) {
+    await tunnel.close()
+    throw error
+  }
 }
 
 export class TunnelServer extends Tunnel {
@@ -49,7 +58,7 @@ export class TunnelServer extends Tunnel {
   #server: BridgeServer | undefined
 
   constructor(options: TunnelServerOptions) {
-    super(new Connections(options.maxConnections ?? 1024))
+    super(new Connections(options.maxConnections ?? 1024), options.signal)
     this.#options = options
     // Each connection that is being made listens, so there may be many.
     setMaxListeners(0, this.#stopping.signal)
@@ -71,6 +80,8 @@ export class TunnelServer extends Tunnel {
       },
       (conn) => void this.#serve(conn),
     )
+    // Closed while it started.
+    if (this.#stopping.signal.aborted) await this.#server.stop()
   }
 
   /** The line to hand out; see BridgeServer. */

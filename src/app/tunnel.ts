@@ -23,9 +23,12 @@ export abstract class Tunnel extends EventEmitter<TunnelEvents> implements Async
   protected readonly connections: Connections
   #closed: Promise<void> | undefined
 
-  constructor(connections: Connections) {
+  constructor(connections: Connections, signal?: AbortSignal) {
     super()
     this.connections = connections
+    const abort = (): void => void this.close()
+    signal?.addEventListener('abort', abort, { once: true })
+    this.once('closed', () => signal?.removeEventListener('abort', abort))
   }
 
   get stats(): TunnelStats {

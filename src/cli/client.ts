@@ -1,8 +1,16 @@
 /** `postern client`: a port of this machine that leads through a bridge. */
-import { resolve } from 'node:path'
 import type { ClientSpec } from './tunnels/spec.ts'
 import { checks } from './tunnels/spec.ts'
-import { bridgeLinesOf, checked, checkedMaybe, checkSpec, execOf, numberOf, secretOf } from './tunnels/flags.ts'
+import {
+  bridgeLinesOf,
+  checked,
+  checkedMaybe,
+  checkSpec,
+  execOf,
+  numberOf,
+  secretOf,
+  stateDirOf,
+} from './tunnels/flags.ts'
 import { hostOne } from './tunnels/host-one.ts'
 import { parseArguments, UsageError } from './usage.ts'
 
@@ -81,9 +89,4 @@ export async function run(argv: readonly string[]): Promise<number> {
     drainTimeout: numberOf('--drain-timeout', values['drain-timeout'], 5, [0, 3600]) * 1000,
   }
   return await hostOne(checkSpec(spec, flags), values)
-}
-
-/** The IPC wants an absolute path. */
-export function stateDirOf(given: string | undefined): string | undefined {
-  return given === undefined ? undefined : resolve(given)
 }

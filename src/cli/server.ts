@@ -1,7 +1,6 @@
 /** `postern server`: a bridge in front of a service. */
-import { resolve } from 'node:path'
 import { isTransportName, parseAddress } from '../ipc/index.ts'
-import { checked, checkedMaybe, checkSpec, execOf, numberOf } from './tunnels/flags.ts'
+import { checked, checkedMaybe, checkSpec, execOf, numberOf, stateDirOf } from './tunnels/flags.ts'
 import { hostOne } from './tunnels/host-one.ts'
 import type { ServerSpec } from './tunnels/spec.ts'
 import { checks } from './tunnels/spec.ts'
@@ -74,7 +73,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     options: pairsOf(values.option ?? []),
     publicAddress: checkedMaybe('--public-address', values['public-address'], checks.publicAddress),
     exec: execOf(values.exec),
-    stateDir: resolve(values['state-dir'] ?? defaultStateDir(`${transport}-${parseAddress(listen).port}`)),
+    stateDir: stateDirOf(values['state-dir']) ?? defaultStateDir(`${transport}-${parseAddress(listen).port}`),
     maxConnections: numberOf('--max-connections', values['max-connections'], 1024, [1, 65_536]),
     drainTimeout: numberOf('--drain-timeout', values['drain-timeout'], 5, [0, 3600]) * 1000,
   }

@@ -41,7 +41,10 @@ export interface Child {
 /** Starts the program. Rejects with PT_EXEC where the system cannot. */
 export async function spawnPt(command: Command, env: Record<string, string>, output: Output): Promise<Child> {
   try {
-    const child = spawn(command.program, command.args, { env, stdio: 'pipe', windowsHide: true })
+    // A terminal's Ctrl-C goes to all of its process group. It is the application that is asked to end, and the PT has to
+    // carry what that still wants to finish; on Windows it would get a window of its own.
+    const detached = process.platform !== 'win32'
+    const child = spawn(command.program, command.args, { env, stdio: 'pipe', windowsHide: true, detached })
     const started = once(child, 'spawn')
     child.on('error', () => undefined)
     // Without a process there may be no pipes either (EMFILE); this rejects with the system's error.

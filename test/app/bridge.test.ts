@@ -139,6 +139,31 @@ describe('tunnels', () => {
     expect(tunnel.stats).toMatchObject({ state: 'ready', total: 1, bytesUp: 14, bytesDown: 14, failures: {} })
   })
 
+  test('a signal ends a tunnel, and one that has aborted lets none start', async () => {
+    const echo = await serveEcho()
+    const stop = new AbortController()
+    const { signal } = stop
+    const server = await startTunnelServer({
+      exec: ownPt,
+      transport: 'obfs4',
+      listen: '127.0.0.1:0',
+      stateDir: tempDir(),
+      forward: { type: 'address', target: `127.0.0.1:${echo}` },
+      signal,
+    })
+    const bridge = await openBridge(server.bridgeLine())
+    const client = await startTunnelClient({ bridge, listen: '127.0.0.1:0', signal })
+    const conn = connect(client.address.port, '127.0.0.1')
+    conn.end('hello')
+    expect(await text(conn)).toBe('hello')
+    const closed = [once(client, 'closed'), once(server, 'closed')]
+    stop.abort(new Error('enough'))
+    await Promise.all(closed)
+    await expect(bridge.connect()).rejects.toMatchObject({ code: 'PT_STOPPED' })
+    const again = startTunnelClient({ bridge, listen: '127.0.0.1:0', signal })
+    await expect(again).rejects.toThrow('enough')
+  })
+
   test('closing drains: what is open may end, what is left is cut, and the port is shut at once', async () => {
     const bridge = await openBridge(await startBridge(await serveEcho()))
     const tunnel = await startTunnelClient({ bridge, listen: '127.0.0.1:0', drainTimeout: 300 })

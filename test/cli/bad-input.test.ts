@@ -61,6 +61,15 @@ describe('one error that names what is wrong and where, status 2, nothing starte
     ],
     [['server', 'obfs4', '--listen', '127.0.0.1:0', '--forward', 'a:1', '--public-address', '?'], '--public-address: '],
     [['server', 'obfs4', 'surplus', '--listen', '127.0.0.1:0', '--forward', 'a:1'], 'Unexpected argument "surplus"'],
+    [['client', '--state-dir', '', good], '--state-dir: it is empty'],
+    [['client', '--proxy', 'socks5://127.0.0.1', good], '--proxy: the proxy is not <ip>:<port>'],
+    [['client', ''], 'LINE 1: bridge line: it is empty'],
+    [['client', 'obfs4 <IP ADDRESS>:443 cert=x'], 'LINE 1: bridge line: a placeholder stands where'],
+    [
+      ['server', 'obfs4', '--listen', '127.0.0.1:0', '--forward', 'a:1', '--public-address', 'host:0'],
+      '--public-address: the port is 0',
+    ],
+    [['server', 'obfs4', '--listen', '127.0.0.1:0', '--forward', 'a:1', '--state-dir', ''], '--state-dir: it is empty'],
     [['bridge'], 'bridge: expected check or test'],
     [['bridge', 'frobnicate', good], 'bridge: there is no frobnicate'],
     [['bridge', 'check'], 'bridge check: there is no bridge line'],
@@ -134,6 +143,7 @@ describe('each key of the file: the error names line and key', () => {
     [`${server}allow = ["x"]`, 't.toml:5: server.ssh.allow: rule 1 of the allow-list'],
     [`${server}allow = ["*:1"]`, 't.toml:5: server.ssh.allow: it is for a forward of socks only'],
     [`${server}public-address = "?"`, 't.toml:5: server.ssh.public-address: malformed address'],
+    [`${server}public-address = "host:0"`, 't.toml:5: server.ssh.public-address: the port is 0'],
     [`${server}options = { a = 1 }`, 't.toml:5: server.ssh.options.a: expected a string'],
     [`${client}\n${server.replace('ssh', 'web')}`, 't.toml:5: server.web: a client has this name already'],
   ])('%j', (source, message) => {

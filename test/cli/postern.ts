@@ -1,5 +1,5 @@
 /** `postern` as built, run by tests: its events as JSON, and its end by signal. */
-import type { ChildProcess } from 'node:child_process'
+import type { ChildProcess, StdioOptions } from 'node:child_process'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
@@ -26,7 +26,17 @@ export interface Running {
 
 /** Starts a command with --json; it is ended with the test. */
 export function start(...args: string[]): Running {
-  const child: ChildProcess = spawn(process.execPath, [main, ...args, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  return watch(spawn(process.execPath, [main, ...args, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] }))
+}
+
+/** As `start`, at the head of a process group of its own, as a shell starts it: signals go to all of the group. */
+export function startAsJob(...args: string[]): Running {
+  const stdio: StdioOptions = ['ignore', 'pipe', 'pipe']
+  const child = spawn(process.execPath, [main, ...args, '--json'], { stdio, detached: true })
+  return { ...watch(child), signal: (name) => void process.kill(-child.pid!, name) }
+}
+
+function watch(child: ChildProcess): Running {
   const events: Event[] = []
   const waiting = new Set<() => void>()
   let stderr = ''

@@ -58,7 +58,7 @@ const command = v.pipe(
 
 const common = {
   exec: v.optional(command),
-  'state-dir': v.optional(v.pipe(v.string(), v.nonEmpty('it is empty'))),
+  'state-dir': v.optional(text(checks.stateDir)),
   'max-connections': v.optional(wholeNumber(1, 65_536), 1024),
   'drain-timeout': v.optional(wholeNumber(0, 3600), 5),
 }

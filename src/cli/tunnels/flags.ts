@@ -1,5 +1,6 @@
 /** What the commands that run tunnels read alike from their command lines. */
 import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { UsageError } from '../usage.ts'
 import { splitCommand } from './exec.ts'
 import { checks, checkTogether, ConflictError } from './spec.ts'
@@ -34,6 +35,11 @@ export function numberOf(
   if (value === undefined) return otherwise
   if (/^\d{1,9}$/.test(value) && Number(value) >= min && Number(value) <= max) return Number(value)
   throw new UsageError(`${name}: expected a whole number from ${min} to ${max}`)
+}
+
+/** The IPC wants an absolute path. */
+export function stateDirOf(value: string | undefined): string | undefined {
+  return value === undefined ? undefined : resolve(checked('--state-dir', value, checks.stateDir))
 }
 
 /** The first line of a file; a secret does not belong on a command line, which every user of the machine can read. */

@@ -27,16 +27,21 @@ export interface HostOptions {
   readonly reload?: (() => Plan) | undefined
 }
 
+/** Signals that come within so many ms are one. */
+const SAME_SIGNAL = 1_000
+
 /** Runs the tunnels until a signal, or until none is left. Resolves with the exit status; rejects where they do not start. */
 export async function hostTunnels(plan: Plan, { output, reload }: HostOptions): Promise<number> {
   tuneEngine()
   const host = new TunnelHost(output)
   const stop = new Promise<void>((resolve) => {
     const signals = reload === undefined ? (['SIGINT', 'SIGTERM', 'SIGHUP'] as const) : (['SIGINT', 'SIGTERM'] as const)
-    let count = 0
+    let first: number | undefined
     for (const signal of signals) {
       process.on(signal, () => {
-        if (++count > 1) process.exit(1)
+        // timeout, npm and others pass on what the whole process group has got already.
+        if (first !== undefined && performance.now() - first > SAME_SIGNAL) process.exit(1)
+        first ??= performance.now()
         resolve()
       })
     }
@@ -45,8 +50,8 @@ export async function hostTunnels(plan: Plan, { output, reload }: HostOptions): 
   process.stdout.on('error', () => undefined)
   try {
     if (reload !== undefined) process.on('SIGHUP', () => void host.reload(reload))
-    await host.start(plan)
-    const status = await Promise.race([stop.then(() => 0), host.deserted])
+    const started = host.start(plan).then(() => host.deserted)
+    const status = await Promise.race([stop.then(() => 0), started])
     output.say('stopping', status === 0 ? 'connections have a moment to end' : 'no tunnel is left')
     return status
   } finally {
@@ -74,6 +79,12 @@ class TunnelHost {
 
   /** All or none: where one does not start, the others are closed and its error is thrown, with its name. */
   async start(plan: Plan): Promise<void> {
+    const starting = this.#startAll(plan)
+    this.#turn = starting.catch(() => undefined)
+    await starting
+  }
+
+  async #startAll(plan: Plan): Promise<void> {
     await this.#measure(plan.metrics)
     const results = await Promise.allSettled(plan.tunnels.map((spec) => this.#start(spec)))
     const failed = results.find((result) => result.status === 'rejected')
@@ -108,6 +119,7 @@ class TunnelHost {
     try {
       const onPtEvent: TunnelOutput['ptEvent'] = (name, event) => this.#output.ptEvent(name, event)
       const started = await startTunnel(spec, { dialers: this.#dialers, onPtEvent })
+      if (this.#closing) return await started.tunnel.close()
       this.#started.set(spec.name, started)
       this.#output.show(started)
       started.tunnel.once('closed', () => {

@@ -1,7 +1,8 @@
 /**
  * What tunnels show: lines as things happen, one live line per tunnel on a terminal, JSON for programs.
  *
- *     web: ready; listen 127.0.0.1:9000
+ *     web: ready
+ *     web: listen 127.0.0.1:9000
  *     web: failure (timeout): obfs4: SOCKS request refused …
  *
  *     {"time":"2026-01-01T00:00:00.000Z","event":"failure","tunnel":"web","stage":"timeout","message":"…"}
@@ -10,13 +11,15 @@
  */
 import { styleText } from 'node:util'
 import type { BridgeLine, Tunnel, TunnelStats } from '../../app/index.ts'
-import { TunnelClient } from '../../app/index.ts'
+import { PLACEHOLDER, TunnelClient } from '../../app/index.ts'
 import { scrubAddresses } from '../../pt/scrub.ts'
 import type { PtEvent } from '../../parent/index.ts'
 import type { Started } from './start.ts'
 
 /** How often the live lines are written anew, in ms. */
 const REFRESH = 500
+
+const noAddress = `put the address of this machine in the place of ${PLACEHOLDER}, or name it with --public-address`
 
 export interface TunnelOutput {
   /** Shows `started` until its tunnel is closed. */
@@ -49,9 +52,13 @@ export function createTunnelOutput(out: NodeJS.WriteStream, { json, showAddresse
           ...(tunnel === undefined ? {} : { tunnel }),
           ...fields,
         })
-      : plainLine(event, tunnel, fields)
-    if (live === undefined) out.write(`${line}\n`)
-    else live.above(line)
+      : event === 'ready'
+        ? [plainLine(event, tunnel, {}), ...factLines(tunnel, fields)]
+        : plainLine(event, tunnel, fields)
+    for (const text of [line].flat()) {
+      if (live === undefined) out.write(`${text}\n`)
+      else live.above(text)
+    }
   }
   const failure = (error: Error & { stage?: string | undefined }): Record<string, string> => ({
     stage: error.stage ?? 'unknown',
@@ -59,12 +66,8 @@ export function createTunnelOutput(out: NodeJS.WriteStream, { json, showAddresse
   })
   return {
     show({ spec: { name }, tunnel, facts }) {
-      let announced = false
-      const ready = (): void => {
-        write('ready', name, announced ? {} : facts)
-        announced = true
-      }
-      ready()
+      write('ready', name, facts)
+      if (facts['bridgeLine']?.includes(PLACEHOLDER) === true) write('note', name, { message: noAddress })
       tunnel
         .on('ready', () => live?.refresh())
         .on('failure', (error, line) => write('failure', name, { ...failure(error), ...whichOf(tunnel, line) }))
@@ -107,6 +110,11 @@ function plainLine(event: string, tunnel: string | undefined, fields: Fields): s
   const stageText = stage === undefined ? '' : ` (${stage})`
   const text = [message === undefined ? '' : `: ${message}`, details.length === 0 ? '' : `; ${details.join(', ')}`]
   return `${tunnel === undefined ? '' : `${tunnel}: `}${event}${stageText}${text.join('')}`
+}
+
+/** A line each, to be copied whole. */
+function factLines(tunnel: string | undefined, fields: Fields): string[] {
+  return Object.entries(fields).map(([key, value]) => plainLine(`${wordsOf(key)} ${value}`, tunnel, {}))
 }
 
 /** `bytesUp` as `bytes up`. */

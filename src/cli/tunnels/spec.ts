@@ -58,10 +58,18 @@ export const checks = {
   },
   publicAddress: (text: string): void => {
     const host = text.replace(/^\[(.*)\]$/, '$1')
-    if (isIP(host) === 0 && !isHostName(host)) parseTarget(text)
+    if (isIP(host) === 0 && !isHostName(host) && parseTarget(text).port === 0) throw new Error('the port is 0')
   },
   proxy: (text: string): void => {
-    parseProxyUri(text)
+    try {
+      parseProxyUri(text)
+    } catch (error) {
+      // Nobody who typed this has heard of that variable.
+      throw new Error((error as Error).message.replace(/^TOR_PT_PROXY: /, ''), { cause: error })
+    }
+  },
+  stateDir: (text: string): void => {
+    if (text === '') throw new Error('it is empty')
   },
   bridge: (text: string): void => {
     parseBridgeLine(text)

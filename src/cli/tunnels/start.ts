@@ -53,5 +53,10 @@ async function startServer(spec: ServerSpec, { onPtEvent }: StartContext): Promi
       forward === 'socks' ? { type: 'socks', allow: parseAllowList(allow) } : { type: 'address', target: forward },
     onPtEvent: (event) => onPtEvent(spec.name, event),
   })
-  return { spec, tunnel, facts: { stateDir, bridgeLine: tunnel.bridgeLine(spec.publicAddress) } }
+  try {
+    return { spec, tunnel, facts: { stateDir, bridgeLine: tunnel.bridgeLine(spec.publicAddress) } }
+  } catch (error) {
+    await tunnel.close()
+    throw error
+  }
 }
