@@ -134,9 +134,9 @@ const sentences: Readonly<Record<string, string>> = {
   'EXT-1':
     'Specifies an absolute filesystem path to the Extended ORPort authentication cookie, required to communicate with the Extended ORPort specified via "TOR_PT_EXTENDED_SERVER_PORT".',
   'EXT-2':
-    'The Extended ORPort protocol allows the PT reverse proxy to communicate per-connection metadata such as the PT name and client IP address/port to the parent process.',
+    'The Extended ORPort protocol allows the PT reverse proxy to communicate per-connection metadata such as the PT name and client IP address/port to the parent process',
   'EXT-3':
-    'The Extended ORPort protocol allows the PT reverse proxy to communicate per-connection metadata such as the PT name and client IP address/port to the parent process.',
+    'The Extended ORPort protocol allows the PT reverse proxy to communicate per-connection metadata such as the PT name and client IP address/port to the parent process',
 }
 
 /** What the draft says; empty for a trap, of which it says nothing. */
