@@ -11,7 +11,7 @@ const sentences: Readonly<Record<string, string>> = {
   'FLOW-1':
     'Parent process sets the required environment values (3.2) and launches the PT proxy as a sub-process (fork()/exec()).',
   'FLOW-2':
-    'The PT Proxy determines the versions of the PT specification supported by the parent"TOR_PT_MANAGED_TRANSPORT_VER" (3.2.1)',
+    'If there are no compatible versions, the PT proxy writes a "VERSION-ERROR" message (3.3.1) to stdout and terminates.',
   'FLOW-3':
     'If the environment values are malformed, or otherwise invalid, the PT proxy writes a "ENV-ERROR" message (3.3.1) to stdout and terminates.',
   'FLOW-4':
