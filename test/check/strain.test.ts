@@ -6,11 +6,11 @@ import { expect, onTestFinished, test } from 'vitest'
 import { tinyPt } from './support.ts'
 
 /** On the first CPU, to which the program under test is bound as well. */
-const bound = ['taskset', '--cpu-list', '0']
+const bound = ['taskset', '--cpu-list', '0'] as const
 
 function hog(): void {
-  const [command = '', ...args] = [...bound, process.execPath, '-e', 'for (;;);']
-  const child = spawn(command, args, { stdio: 'ignore' })
+  const [taskset, ...where] = bound
+  const child = spawn(taskset, [...where, process.execPath, '-e', 'for (;;);'], { stdio: 'ignore' })
   onTestFinished(() => void child.kill('SIGKILL'))
 }
 
