@@ -11,7 +11,7 @@ const sentences: Readonly<Record<string, string>> = {
   'FLOW-1':
     'Parent process sets the required environment values (3.2) and launches the PT proxy as a sub-process (fork()/exec()).',
   'FLOW-2':
-    'The PT Proxy determines the versions of the PT specification supported by the parent"TOR_PT_MANAGED_TRANSPORT_VER" (3.2.1)',
+    'If there are no compatible versions, the PT proxy writes a "VERSION-ERROR" message (3.3.1) to stdout and terminates.',
   'FLOW-3':
     'If the environment values are malformed, or otherwise invalid, the PT proxy writes a "ENV-ERROR" message (3.3.1) to stdout and terminates.',
   'FLOW-4':
@@ -134,9 +134,9 @@ const sentences: Readonly<Record<string, string>> = {
   'EXT-1':
     'Specifies an absolute filesystem path to the Extended ORPort authentication cookie, required to communicate with the Extended ORPort specified via "TOR_PT_EXTENDED_SERVER_PORT".',
   'EXT-2':
-    'The Extended ORPort protocol allows the PT reverse proxy to communicate per-connection metadata such as the PT name and client IP address/port to the parent process.',
+    'The Extended ORPort protocol allows the PT reverse proxy to communicate per-connection metadata such as the PT name and client IP address/port to the parent process',
   'EXT-3':
-    'The Extended ORPort protocol allows the PT reverse proxy to communicate per-connection metadata such as the PT name and client IP address/port to the parent process.',
+    'The Extended ORPort protocol allows the PT reverse proxy to communicate per-connection metadata such as the PT name and client IP address/port to the parent process',
 }
 
 /** What the draft says; empty for a trap, of which it says nothing. */

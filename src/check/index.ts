@@ -1,4 +1,8 @@
 /** The conformance checker: any PT, any parent, one verdict for each requirement. */
+export type { CheckCase } from './cases.ts'
+export { parentCases, ptCases } from './cases.ts'
+export type { ListedProbe } from './list.ts'
+export { listProbes } from './list.ts'
 export type { CheckParentOptions } from './parent/check-parent.ts'
 export { checkParent } from './parent/check-parent.ts'
 export type { CheckPtOptions } from './pt/check-pt.ts'

@@ -4,7 +4,8 @@
  *     postern check pt -- obfs4proxy
  *     postern check parent -- ./start-my-parent {pt}
  */
-import { writeFileSync } from 'node:fs'
+import { existsSync, statSync, writeFileSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
 import type { CheckPtOptions, Progress, Report, Role } from '../check/index.ts'
 import {
   checkParent,
@@ -14,13 +15,16 @@ import {
   formatJson,
   formatJunit,
   formatText,
+  listProbes,
   statementOf,
 } from '../check/index.ts'
+import { isTransportName, parseClientArgs } from '../ipc/index.ts'
 import { parseArguments, UsageError } from './usage.ts'
 import { packageVersion } from './version.ts'
 
 const help = `Usage: postern check pt [options] -- EXECUTABLE [ARGUMENT …]
        postern check parent [options] -- COMMAND …
+       postern check pt|parent --list
 
 Starts a PT, or the parent of one, again and again, drives it from outside, and says which requirements of the specification
 it keeps. In the command of a parent, {pt} stands for the PT that it is to launch, and {dir} for an empty folder:
@@ -34,13 +38,16 @@ Options:
   --peer COMMAND      another program for the other end, where it has one role only
   --args 'K=V;K=V'    arguments that its client needs besides those of SMETHOD
   --only ID[,ID]      these requirements only
-  --skip-slow         leaves out what waits out a time limit
+  --skip-slow         leaves out what waits out a time limit: the probes that --list marks as slow
+  --jobs NUMBER       how many probes run at a time (4)
   --patience SECONDS  how long a start or an answer may take (10)
   --strict            a broken SHOULD fails too
   --verbose           shows what was seen where a requirement is kept, too
   --json              prints JSON instead of the table
   --junit FILE        also writes JUnit XML
   --html FILE         also writes an HTML page
+  --title TEXT        what is checked, and its version, for the heading of the reports
+  --list              says which probes there are, and runs none
   --help, --version
 
 Exit status: 0 nothing is broken, 1 something is (warnings and advice do not count), 2 for a wrong command line.
@@ -54,7 +61,10 @@ const options = {
   args: { type: 'string' },
   only: { type: 'string' },
   'skip-slow': { type: 'boolean' },
+  jobs: { type: 'string' },
   patience: { type: 'string' },
+  title: { type: 'string' },
+  list: { type: 'boolean' },
   strict: { type: 'boolean' },
   verbose: { type: 'boolean' },
   json: { type: 'boolean' },
@@ -75,11 +85,17 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
   const [subject, ...exec] = positionals
   if (subject !== 'pt' && subject !== 'parent') throw new UsageError('check: expected "check pt" or "check parent"')
+  if (values.list === true) return list(subject)
   if (exec.length === 0) throw new UsageError(`check ${subject}: no command; it stands behind --`)
-  if (subject === 'pt') return tell(await checkPt({ ...optionsOf(values), exec }), values)
-  const { only, skipSlow, patience = 0, env = {}, onProgress } = optionsOf(values)
-  const common = { only, skipSlow, env, onProgress, patience: 2 * patience }
-  return tell(await checkParent({ ...common, exec, node: process.execPath }), values)
+  requireProgram(exec[0]!)
+  for (const file of [values.junit, values.html]) if (file !== undefined) requireFolder(file)
+  const settings = optionsOf(values)
+  if (subject === 'pt') return tell(await checkPt({ ...settings, exec }), values)
+  requireNone(values, ['client', 'server', 'transport', 'peer', 'args'])
+  if (!exec.some((word) => word.includes('{pt}')))
+    throw new UsageError('check parent: the command says nowhere {pt}, the PT that the parent is to launch')
+  const { patience = 0 } = settings
+  return tell(await checkParent({ ...settings, exec, patience: 2 * patience, node: process.execPath }), values)
 }
 
 function read(argv: readonly string[]) {
@@ -91,19 +107,69 @@ function optionsOf(values: Values): Omit<CheckPtOptions, 'exec'> {
   const only = values.only?.split(',')
   const unknown = only?.filter((id) => statementOf(id) === undefined) ?? []
   if (unknown.length > 0) throw new UsageError(`--only ${unknown.join(',')}: no such requirement`)
-  const patience = Number(values.patience ?? 10)
-  if (!(patience > 0)) throw new UsageError(`--patience ${values.patience}: expected a number of seconds`)
+  const { transport, args, title } = values
+  if (transport !== undefined && !isTransportName(transport))
+    throw new UsageError(`--transport ${transport}: expected a letter or _, then letters, digits and _`)
+  if (args !== undefined) requireArgs(args)
+  const peer = values.peer?.split(' ').filter((word) => word !== '')
+  if (peer !== undefined) requireProgram(peer[0] ?? '', '--peer ')
   return {
     roles,
-    transport: values.transport,
-    peer: values.peer?.split(' '),
-    args: values.args,
+    transport,
+    peer,
+    args,
     only,
+    title,
     skipSlow: values['skip-slow'],
-    patience: patience * 1000,
+    concurrency: numberOf('jobs', values.jobs ?? '4', (jobs) => Number.isInteger(jobs), 'a whole number of probes'),
+    patience: 1000 * numberOf('patience', values.patience ?? '10', Number.isFinite, 'a number of seconds'),
     env: process.env,
     onProgress: process.stderr.isTTY ? showProgress : undefined,
   }
+}
+
+function numberOf(option: string, text: string, holds: (value: number) => boolean, expected: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !(value > 0) || !holds(value))
+    throw new UsageError(`--${option} ${text}: expected ${expected}`)
+  return value
+}
+
+/** Whatever else is wrong, a program that is not there can be told before anything is started. */
+function requireProgram(program: string, where = ''): void {
+  const folders = program.includes('/') ? [''] : (process.env['PATH'] ?? '').split(delimiter)
+  const found = folders.some((folder) => {
+    const path = join(folder, program)
+    return existsSync(path) && statSync(path).isFile()
+  })
+  if (!found) throw new UsageError(`${where}${program || '""'}: there is no such program`)
+}
+
+function requireFolder(file: string): void {
+  const folder = dirname(file)
+  if (!existsSync(folder)) throw new UsageError(`${file}: there is no folder ${folder}`)
+  if (existsSync(file) && statSync(file).isDirectory()) throw new UsageError(`${file}: this is a folder`)
+}
+
+function requireArgs(args: string): void {
+  try {
+    parseClientArgs(args)
+  } catch (error) {
+    throw new UsageError(`--args ${args}: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+function requireNone(values: Values, names: readonly (keyof Values)[]): void {
+  const given = names.find((name) => values[name] !== undefined)
+  if (given !== undefined) throw new UsageError(`check parent: --${given} is for "check pt"`)
+}
+
+function list(subject: 'pt' | 'parent'): number {
+  const lines = listProbes(subject).map(
+    ({ ids, role, title, slow }) => `${role}  ${ids.join(', ').padEnd(17)}  ${title}${slow ? ' (slow)' : ''}\n`,
+  )
+  process.stdout.write(lines.join(''))
+  return 0
 }
 
 function showProgress({ done, total, title }: Progress): void {

@@ -12,7 +12,7 @@ const sample = new Set(['version-error-text', 'method-00', 'args-second'])
 describe('mutants', { concurrent: true }, () => {
   test.each(mutants)(
     '%s (%s) is caught by the probes of what it breaks',
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async (name, role, breaks) => {
       const report = await checkMutant(name, role, { only: breaks, concurrency: 2 })
       const caught = report.results.filter(({ verdict }) => verdict === 'broken').map(({ id }) => id)
@@ -21,7 +21,7 @@ describe('mutants', { concurrent: true }, () => {
   )
 
   const full = mutants.filter(([name]) => long || sample.has(name))
-  test.each(full)('%s (%s) is caught by no other probe', { timeout: 240_000 }, async (name, role, breaks) => {
+  test.each(full)('%s (%s) is caught by no other probe', { timeout: 1_200_000 }, async (name, role, breaks) => {
     const report = await checkMutant(name, role)
     const { broken, advice } = idsOf(report, role)
     expect([...broken, ...advice].sort()).toEqual([...breaks].sort())

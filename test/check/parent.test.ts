@@ -1,6 +1,6 @@
 /** Parents: ours, tor, and mutants of a small one, each with a PT that the checker plays. */
 import type { Report } from 'postern/check'
-import { checkParent } from 'postern/check'
+import { checkParent, exitStatus } from 'postern/check'
 import { expect, test } from 'vitest'
 import { peer, root } from '../support.ts'
 import { idsOf } from './support.ts'
@@ -29,31 +29,85 @@ test.for(['client', 'server'] as const)(
   },
 )
 
-test('CENV-5, STOP-1: tor hands on a stale proxy, and asks by SIGTERM first', { timeout: 300_000 }, async (context) => {
-  const lines = ['--SocksPort', '0', '--UseBridges', '1', '--Bridge', 'dummy 127.0.0.1:1 key=va;pad=xyz']
-  const plugin = ['--ClientTransportPlugin', 'dummy exec {pt}']
-  const folders = ['-f', '{dir}/torrc', '--ignore-missing-torrc', '--DataDirectory', '{dir}']
-  const report = await check([peer('tor', context), ...folders, ...lines, ...plugin])
-  expect(idsOf(report, 'client')).toEqual({
+/** tor on its own, with nothing open to the network and a bridge that nobody is. */
+const quiet = ['-f', '{dir}/torrc', '--ignore-missing-torrc', '--DataDirectory', '{dir}', '--SocksPort', '0']
+
+test(
+  'CENV-5, STOP-1, LINE-2: tor hands on a stale proxy, asks by SIGTERM at once, and knows keywords by their beginning',
+  {
+    timeout: 600_000,
+  },
+  async (context) => {
+    const bridges = ['dummy 127.0.0.1:1 key=va;pad=xyz', 'other 127.0.0.1:1 key=vb'].flatMap((line) => [
+      '--Bridge',
+      line,
+    ])
+    const plugin = ['--UseBridges', '1', ...bridges, '--ClientTransportPlugin', 'dummy,other exec {pt}']
+    const report = await check([peer('tor', context), ...quiet, ...plugin])
+    expect(idsOf(report, 'client')).toEqual({
+      kept: [
+        'ARGS-2',
+        'ARGS-4',
+        'ARGS-5',
+        'CENV-1',
+        'CM-5',
+        'ENV-1',
+        'ENV-4',
+        'FLOW-1',
+        'LOG-2',
+        'STATUS-2',
+        'TRAP-22',
+        'TRAP-28',
+      ],
+      broken: ['CENV-5', 'LINE-2', 'STOP-1'],
+      advice: [],
+      unknown: [],
+      notApplicable: [],
+    })
+    expect(exitStatus(report.results)).toBe(1)
+  },
+)
+
+test('EXT-3, SENV-7, LINE-2: tor as the parent of a server', { timeout: 600_000 }, async (context) => {
+  const ports = ['--ORPort', '127.0.0.1:auto', '--ExtORPort', '127.0.0.1:auto', '--AssumeReachable', '1']
+  const plugin = ['--ServerTransportPlugin', 'dummy exec {pt}', '--ServerTransportOptions', 'dummy key=va']
+  const report = await check([peer('tor', context), ...quiet, '--BridgeRelay', '1', ...ports, ...plugin])
+  expect(idsOf(report, 'server')).toEqual({
     kept: [
-      'ARGS-2',
-      'ARGS-4',
-      'ARGS-5',
-      'CENV-1',
       'ENV-1',
       'ENV-4',
+      'EXT-3',
       'FLOW-1',
-      'LINE-2',
       'LOG-2',
+      'SENV-1',
+      'SENV-12',
+      'SENV-4',
+      'SENV-5',
+      'SENV-7',
+      'SENV-9',
       'STATUS-2',
       'TRAP-22',
     ],
-    broken: ['CENV-5', 'STOP-1'],
+    broken: ['LINE-2', 'STOP-1'],
     advice: [],
     unknown: [],
-    notApplicable: ['CM-5'],
+    notApplicable: ['SENV-14'],
   })
 })
+
+test(
+  'ARGS-5: a parent that is a shell script with curl keeps all but the NUL, which curl cannot send',
+  {
+    timeout: 300_000,
+  },
+  async (context) => {
+    peer('curl', context)
+    const report = await check(['bash', `${root}test/fixtures/parents/parent.sh`, '{pt}', '{dir}'])
+    const { kept, ...rest } = idsOf(report, 'client')
+    expect(rest).toEqual({ broken: ['ARGS-4', 'ARGS-5'], advice: [], unknown: [], notApplicable: ['CM-5'] })
+    expect(kept).toContain('STOP-1')
+  },
+)
 
 test.concurrent.for([
   ['version', 'client', ['ENV-1']],
@@ -61,9 +115,15 @@ test.concurrent.for([
   ['names', 'client', ['CENV-1']],
   ['proxy', 'client', ['CENV-5']],
   ['unknown', 'client', ['LINE-2']],
+  ['prefix', 'client', ['LINE-2']],
+  ['short-lines', 'client', ['LINE-2']],
   ['log', 'client', ['LOG-2', 'STATUS-2']],
+  ['log-words', 'client', ['LOG-2', 'STATUS-2']],
   ['fragile', 'client', ['TRAP-22']],
+  ['felled-by-death', 'client', ['TRAP-22']],
+  ['no-ipv6', 'client', ['TRAP-28']],
   ['any-order', 'client', ['CM-5']],
+  ['error-first', 'client', ['CM-5']],
   ['sigterm-first', 'client', ['STOP-1']],
   ['hasty', 'client', ['STOP-1']],
   ['args-raw', 'client', ['ARGS-2']],

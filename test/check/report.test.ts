@@ -1,11 +1,11 @@
 /** The reports, and the command that prints them. */
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Report } from 'postern/check'
 import { exitStatus, formatHtml, formatJson, formatJunit, formatText } from 'postern/check'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { root, tempDir } from '../support.ts'
+import { peer, root, tempDir } from '../support.ts'
 import { checkMutant, tinyPt } from './support.ts'
 
 let report: Report
@@ -19,13 +19,13 @@ describe('a report', () => {
   test('as text has a line for each statement, and the breach in full', () => {
     const text = formatText(report)
     expect(text).toMatch(
-      /\n {2}CM-4 +BROKEN +an unknown name causes no CMETHOD-ERROR\n +rests on +MUST: An unknown transport/,
+      /\n {2}CM-4 +BROKEN +an unknown name causes no CMETHOD-ERROR\n +rests on +"Unknown transports in .*\n +read as +MUST: An unknown transport/,
     )
     expect(text).toMatch(/\n {2}TRAP-2 +advice /)
     expect(text).toMatch(/\n {2}STATUS-1 +not applicable .*\(it wrote no STATUS line\)\n/)
-    expect(text).toMatch(/\n {2}CM-2 +could not tell /)
+    expect(text).toMatch(/\n {2}CM-2 +kept /)
     expect(text).toMatch(
-      /\n1 kept, 1 broken, 0 warnings, 1 pieces of advice, 1 not applicable, 1 could not tell; [\d.]+ s\n$/,
+      /\n2 kept, 1 broken, 0 warnings, 1 pieces of advice, 1 not applicable, 0 could not tell; [\d.]+ s\n$/,
     )
   })
 
@@ -37,11 +37,41 @@ describe('a report', () => {
 
   test('as JUnit XML has a failure for the breach, and none for advice', () => {
     const xml = formatJunit(report)
-    expect(xml).toContain('<testsuite name="client tiny" tests="5" failures="1" errors="0" skipped="2"')
+    expect(xml).toContain('<testsuite name="client tiny" tests="5" failures="1" errors="0" skipped="1"')
     expect(xml.match(/<failure /g)).toHaveLength(1)
     expect(xml).toContain('<testcase classname="client" name="CM-4: an unknown name causes no CMETHOD-ERROR"')
     expect(xml).not.toMatch(/&(?!amp;|lt;|gt;|quot;)/)
   })
+
+  test('as JUnit XML is well-formed whatever a PT says, by the parser of another language', (context) => {
+    const [result] = report.results
+    const seen = [...Array(0x200).keys(), 0xd800, 0xdc00, 0xfffe, 0xffff].map((code) => String.fromCharCode(code))
+    const text = `]]> <!-- "'&amp; ${seen.join('')}`
+    const broken = {
+      ...result!,
+      title: text,
+      verdict: 'broken' as const,
+      steps: [{ sent: text, expected: text, seen: text }],
+    }
+    const skipped = { ...result!, verdict: 'unknown' as const, why: text }
+    const program = `package main
+import ("encoding/xml"; "fmt"; "io"; "os")
+func main() {
+  decoder := xml.NewDecoder(os.Stdin)
+  for elements := 0; ; {
+    token, err := decoder.Token()
+    if err == io.EOF { fmt.Print(elements); return }
+    if err != nil { fmt.Print(err); os.Exit(1) }
+    if _, ok := token.(xml.StartElement); ok { elements++ }
+  }
+}`
+    const folder = tempDir()
+    writeFileSync(join(folder, 'main.go'), program)
+    const env = { ...process.env, GO111MODULE: 'off', GOCACHE: join(folder, 'cache') }
+    const input = formatJunit({ ...report, title: text, results: [broken, skipped] })
+    const { stdout, stderr } = spawnSync(peer('go', context), ['run', join(folder, 'main.go')], { env, input })
+    expect([String(stdout), String(stderr)]).toEqual(['6', ''])
+  }, 120_000)
 
   test('as HTML needs nothing from elsewhere, and what a PT says is text in it', () => {
     const [result] = report.results
@@ -98,6 +128,17 @@ describe('postern check', () => {
     [['pt'], 'check pt: no command; it stands behind --'],
     [['pt', '--only', 'XYZ-1', '--', 'true'], '--only XYZ-1: no such requirement'],
     [['pt', '--patience', 'x', '--', 'true'], '--patience x: expected a number of seconds'],
+    [['pt', '--patience', '0', '--', 'true'], '--patience 0: expected a number of seconds'],
+    [['pt', '--jobs', '1.5', '--', 'true'], '--jobs 1.5: expected a whole number of probes'],
+    [['pt', '--transport', 'a-b', '--', 'true'], '--transport a-b: expected a letter or _, then letters, digits and _'],
+    [['pt', '--nosuch', '--', 'true'], "Unknown option '--nosuch'"],
+    [['pt', '--', 'nosuch-program'], 'nosuch-program: there is no such program'],
+    [['pt', '--', './test'], './test: there is no such program'],
+    [['pt', '--peer', 'nosuch-program', '--', 'true'], '--peer nosuch-program: there is no such program'],
+    [['pt', '--html', '/nowhere/x.html', '--', 'true'], '/nowhere/x.html: there is no folder /nowhere'],
+    [['pt', '--junit', '/', '--', 'true'], '/: this is a folder'],
+    [['parent', '--', 'true'], 'check parent: the command says nowhere {pt}, the PT that the parent is to launch'],
+    [['parent', '--transport', 'a', '--', 'true', '{pt}'], 'check parent: --transport is for "check pt"'],
   ])('%j is a mistake that it names, with status 2', (args, message) => {
     expect(postern(...args)).toMatchObject({ status: 2, stderr: `postern: ${message}\nTry: postern --help\n` })
   })
@@ -106,5 +147,24 @@ describe('postern check', () => {
     const { status, stderr } = postern('pt', '--', 'true')
     expect(status).toBe(1)
     expect(stderr).toMatch(/^postern: the program is no client nor server of any transport .*\n$/)
+  })
+
+  test('a parent that launches no PT is told so in a line, with status 1', () => {
+    const { status, stderr } = postern('parent', '--patience', '0.2', '--', 'sh', '-c', 'exec sleep 60', '{pt}')
+    expect([status, stderr]).toEqual([1, 'postern: the parent launched no PT: (nothing on stdout)\n'])
+  })
+
+  test('--list names each probe, and marks those that wait out a time limit', () => {
+    const { status, stdout } = postern('pt', '--list')
+    expect(status).toBe(0)
+    expect(stdout).toMatch(/^client {2}CM-4 +an unknown name causes no CMETHOD-ERROR$/m)
+    const slow = [stdout, postern('parent', '--list').stdout].map((text) => text.match(/^.*\(slow\)$/gm))
+    expect(slow).toEqual([
+      ['client  TRAP-17            a client that says nothing is cut off within a minute (slow)'],
+      [
+        'client  TRAP-21            a silent PT is given up on within a minute (slow)',
+        'server  TRAP-21            a silent PT is given up on within a minute (slow)',
+      ],
+    ])
   })
 })

@@ -144,7 +144,7 @@ export class Launched {
 }
 
 /** Text of the program under test as a report shows it: control characters and others outside ASCII in hex. */
-function visible(text: string): string {
+export function visible(text: string): string {
   const shown = text.replace(
     /[^\x20-\x7e]/g,
     (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,

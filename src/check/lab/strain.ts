@@ -8,7 +8,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 const MOST = 5
 
 /** Shorter waits, in milliseconds, are for what must not come: nothing is missing when they are over. */
-const SHORT = 1_000
+const SHORT = 2_000
 
 /** Time that counts. */
 export interface Clock {

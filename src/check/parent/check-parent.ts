@@ -11,9 +11,7 @@ import { absolute } from '../pt/check-pt.ts'
 import type { RunOptions } from '../run.ts'
 import { runProbes } from '../run.ts'
 import type { Report } from '../verdict.ts'
-import { argsProbes } from './probes/args.ts'
-import { dialogueProbes } from './probes/dialogue.ts'
-import { environmentProbes } from './probes/environment.ts'
+import { parentProbes } from './probes/index.ts'
 import type { ParentSubject } from './parent-lab.ts'
 import { ParentLab } from './parent-lab.ts'
 
@@ -49,8 +47,7 @@ export async function checkParent(options: CheckParentOptions): Promise<Report> 
     evidence: new Map(),
   }
   const { role, transports } = await firstLaunch(subject)
-  const probes = [...environmentProbes(role), ...dialogueProbes(role), ...(role === 'client' ? argsProbes : [])]
-  const { results, skipped } = await runProbes(probes, () => new ParentLab(subject), options)
+  const { results, skipped } = await runProbes(parentProbes(role), () => new ParentLab(subject), options)
   const duration = Math.round(performance.now() - start)
   return {
     subject: 'parent',

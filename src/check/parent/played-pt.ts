@@ -21,6 +21,8 @@ export class PlayedPt {
   readonly #wire: Wire
   readonly #waiting: Waiting
   readonly #start: number
+  #waited: number
+  #marks = 0
 
   private constructor(wire: Wire, strain: Strain, hello: Extract<Report, { type: 'hello' }>) {
     this.env = hello.env
@@ -28,6 +30,7 @@ export class PlayedPt {
     this.#wire = wire
     this.#waiting = new Waiting(strain)
     this.#start = hello.at
+    this.#waited = hello.waited
     strain.watch(hello.pid)
     void this.#listen()
   }
@@ -68,6 +71,14 @@ export class PlayedPt {
     this.#wire.write(`${JSON.stringify(order)}\n`)
   }
 
+  /** How long it has waited for a CPU up to now, in milliseconds, as it says itself. */
+  async waited(): Promise<number> {
+    const before = this.#marks
+    this.order({ mark: true })
+    await this.#waiting.until(10_000, () => this.#marks > before)
+    return this.#waited
+  }
+
   /** True where the parent has asked it to go, or has killed it, within `ms`. */
   async dismissed(ms: number): Promise<boolean> {
     return await this.#waiting.until(ms, () => this.happenings.length > 0)
@@ -81,6 +92,12 @@ export class PlayedPt {
   async #listen(): Promise<void> {
     for (let line = await readLine(this.#wire); line !== ''; line = await readLine(this.#wire)) {
       const report = JSON.parse(line) as Report
+      this.#waited = report.waited
+      if (report.type === 'mark') {
+        this.#marks++
+        this.#waiting.wake()
+        continue
+      }
       const what = report.type === 'signal' ? report.name : report.type
       this.#note({ what, at: Math.round(report.at - this.#start), waited: report.waited })
     }

@@ -4,7 +4,7 @@
  *
  *     → {"type":"hello","pid":…,"env":{…},"argv":[…],"at":12.3,"waited":0.4}
  *     → {"type":"stdin","at":…,"waited":…}   {"type":"signal","name":"SIGTERM","at":…,"waited":…}
- *     ← {"say":"VERSION 1\n"}   {"exit":3}   {"deaf":true}
+ *     ← {"say":"VERSION 1\n"}   {"exit":3}   {"deaf":true}   {"mark":true}
  */
 import { readFileSync, writeSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -17,6 +17,8 @@ export interface Order {
   readonly exit?: number
   /** From here on neither a closed stdin nor a signal ends it. */
   readonly deaf?: boolean
+  /** Asks for a report at once. */
+  readonly mark?: true
 }
 
 /** What the checker hears. */
@@ -27,7 +29,7 @@ type Message =
       readonly env: Record<string, string>
       readonly argv: readonly string[]
     }
-  | { readonly type: 'stdin' }
+  | { readonly type: 'stdin' | 'mark' }
   | { readonly type: 'signal'; readonly name: string }
 
 /** With its time, and with how long this process had waited for a CPU by then; both in milliseconds. */
@@ -53,7 +55,8 @@ function endUnlessDeaf(): void {
   if (!deaf) control.end(() => process.exit(0))
 }
 
-function obey({ say, exit, deaf: hears }: Order): void {
+function obey({ say, exit, deaf: hears, mark }: Order): void {
+  if (mark) report({ type: 'mark' })
   if (say !== undefined) writeSync(1, say)
   if (hears !== undefined) deaf = hears
   if (exit !== undefined) process.exit(exit)

@@ -84,7 +84,7 @@ function todoOf({ results }: Report): string {
   const { error, warning } = breaches(results)
   const items = [...error, ...warning].map((result) => {
     const link = `<a href="#${anchorOf(result)}">${result.id}</a>`
-    return `<li><span class="${weightOf(result)}">${link}</span> ${escapeXml(result.says)} <span class="where">(${result.role})</span></li>`
+    return `<li><span class="${weightOf(result)}">${link}</span> ${escapeXml(result.title)} <span class="where">(${result.role})</span></li>`
   })
   return items.length === 0 ? '' : `<ul class="todo">\n${items.join('\n')}\n</ul>`
 }

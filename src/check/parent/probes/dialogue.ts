@@ -2,6 +2,7 @@
 import { connect } from 'node:net'
 import { connectExtOrPort } from '../../../extor/index.ts'
 import { formatAddress, parseAddress } from '../../../ipc/index.ts'
+import { visible } from '../../lab/launch.ts'
 import type { Probe } from '../../probe.ts'
 import { cannotTell, notApplicable } from '../../probe.ts'
 import type { Role } from '../../verdict.ts'
@@ -10,6 +11,9 @@ import type { PlayedPt } from '../played-pt.ts'
 
 /** How long a parent is watched that must not dismiss its PT. */
 const WATCHED = 1_500
+
+/** What a parent waits at least between one step of a shutdown and the next, in milliseconds. */
+const PATIENT = 100
 
 /** The lines that start a PT well, each transport on its own listener's address. */
 async function methodLines(lab: ParentLab, pt: PlayedPt): Promise<string[]> {
@@ -37,7 +41,11 @@ async function plainWorks(lab: ParentLab): Promise<void> {
 async function expectTaken(lab: ParentLab, session: Session, lines: readonly string[]): Promise<void> {
   session.pt.say(...lines)
   const dismissed = await session.pt.dismissed(WATCHED)
-  lab.expect(!dismissed, { sent: lines.join('\n'), expected: 'a PT that goes on', seen: session.pt.history })
+  lab.expect(!dismissed, {
+    sent: lines.map((line) => visible(line)).join('\n'),
+    expected: 'a PT that goes on',
+    seen: session.pt.history,
+  })
 }
 
 const lineProbes = (role: Role): readonly Probe<ParentLab>[] => [
@@ -59,6 +67,29 @@ const lineProbes = (role: Role): readonly Probe<ParentLab>[] => [
         doneLine(pt),
         'Z_9',
       ])
+      // Legal by the grammar, and odd: the shortest and a long one, what is no letter, and every other character of ASCII.
+      const odd = await lab.session()
+      const characters = Array.from({ length: 0x7f }, (_, code) => String.fromCharCode(code + 1)).join('')
+      await expectTaken(lab, odd, [
+        '-',
+        '_ ',
+        '0',
+        `LONG ${'x'.repeat(8_000)}`,
+        'VERSION 1',
+        `ODD ${characters.replaceAll(/[\r\n]/g, '')}`,
+        ...(await methodLines(lab, odd.pt)),
+        doneLine(odd.pt),
+      ])
+      // Keywords that begin like those of the draft are unknown all the same.
+      const alike = await lab.session()
+      await expectTaken(lab, alike, [
+        'VERSIONS 2',
+        'VERSION 1',
+        'PROXYDONE x',
+        'LOGS SEVERITY=x',
+        ...(await methodLines(lab, alike.pt)),
+        doneLine(alike.pt),
+      ])
     },
   },
   {
@@ -73,6 +104,16 @@ const lineProbes = (role: Role): readonly Probe<ParentLab>[] => [
       const status = `STATUS TRANSPORT=${pt.transports[0]} CONNECT=Failed ERRSTR="Connection refused"`
       const methods = await methodLines(lab, pt)
       await expectTaken(lab, session, ['VERSION 1', log, status, ...methods, log, doneLine(pt), log, status])
+      const odd = await lab.session()
+      await expectTaken(lab, odd, [
+        'VERSION 1',
+        'LOG SEVERITY=debug MESSAGE=word',
+        'LOG SEVERITY=notice MESSAGE="a \\"quoted\\" word, and a \\\\"',
+        'STATUS TRANSPORT=a b=c D_9=""',
+        'STATUS TYPE=version IMPLEMENTATION="x y" VERSION="1.2"',
+        ...(await methodLines(lab, odd.pt)),
+        doneLine(odd.pt),
+      ])
     },
   },
   {
@@ -80,7 +121,7 @@ const lineProbes = (role: Role): readonly Probe<ParentLab>[] => [
     role,
     title: 'a PT that dies, or breaks the protocol, does not fell the parent',
     async run(lab) {
-      for (const bad of ['CMETHOD', 'VERSION 1\nSMETHOD x\nCMETHOD y', '\0\xff']) {
+      for (const bad of ['', 'VERSION 1', 'CMETHOD', 'VERSION 1\nSMETHOD x\nCMETHOD y', 'VERSION 1\n\0\xff']) {
         const { parent, pt } = await lab.session()
         pt.say(bad)
         await pt.gone(WATCHED)
@@ -118,6 +159,7 @@ const stopProbe = (role: Role): Probe<ParentLab> => ({
     pt.say('VERSION 1', ...(await methodLines(lab, pt)), doneLine(pt))
     await pt.dismissed(WATCHED)
     if (pt.happenings.length > 0) cannotTell(`the PT was dismissed before the parent was: ${pt.history}`)
+    const before = await pt.waited()
     parent.child.kill(lab.subject.stop)
     const gone = await pt.gone(30_000)
     const [first, second] = pt.happenings
@@ -125,7 +167,11 @@ const stopProbe = (role: Role): Probe<ParentLab> => ({
     const sent = `${lab.subject.stop} to the parent, whose PT ends by SIGKILL only`
     const told = pt.env['TOR_PT_EXIT_ON_STDIN_CLOSE'] ?? 'unset'
     const seen = `TOR_PT_EXIT_ON_STDIN_CLOSE ${told}; ${pt.history}`
-    const patient = second === undefined || second.at - first.at >= 100
+    const gap = second === undefined ? Infinity : second.at - first.at
+    const patient = gap >= PATIENT
+    // What came first may have waited for as long as the PT waited for a CPU.
+    if (!patient && gap + first.waited - before >= PATIENT)
+      cannotTell(`the machine is so busy that times say nothing: ${seen}`)
     const good = told === '1' && first.what === 'stdin' && patient && gone
     lab.expect(good, { sent, expected: 'stdin closed, some time, then SIGTERM and SIGKILL', seen })
   },
@@ -140,6 +186,32 @@ const clientProbe: Probe<ParentLab> = {
     const session = await lab.session()
     if (session.pt.transports.length < 2) notApplicable('it asks for one transport only')
     const methods = (await methodLines(lab, session.pt)).toReversed()
+    await expectTaken(lab, session, ['VERSION 1', ...methods, 'CMETHODS DONE'])
+    // Some give up where one transport fails; the order must not matter for those that do not.
+    const withError = async (reversed: boolean): Promise<Session & { readonly lines: string[] }> => {
+      const made = await lab.session()
+      const [first = '', second = ''] = await methodLines(lab, made.pt)
+      const both = [first, `CMETHOD-ERROR ${second.split(' ')[1]} no cows`]
+      return { ...made, lines: ['VERSION 1', ...(reversed ? both.toReversed() : both), 'CMETHODS DONE'] }
+    }
+    const ordered = await withError(false)
+    ordered.pt.say(...ordered.lines)
+    if (await ordered.pt.dismissed(WATCHED)) return
+    const turned = await withError(true)
+    await expectTaken(lab, turned, turned.lines)
+  },
+}
+
+const loopbackProbe: Probe<ParentLab> = {
+  ids: ['TRAP-28'],
+  role: 'client',
+  title: 'a listener on [::1] is taken',
+  async run(lab) {
+    await plainWorks(lab)
+    const listener = await lab.listen(undefined, '::1').catch(() => cannotTell('this system has no ::1'))
+    const session = await lab.session()
+    const address = formatAddress(listener.address)
+    const methods = session.pt.transports.map((name) => `CMETHOD ${name} socks5 ${address}`)
     await expectTaken(lab, session, ['VERSION 1', ...methods, 'CMETHODS DONE'])
   },
 }
@@ -168,5 +240,5 @@ const serverProbe: Probe<ParentLab> = {
 export const dialogueProbes = (role: Role): Probe<ParentLab>[] => [
   ...lineProbes(role),
   stopProbe(role),
-  role === 'client' ? clientProbe : serverProbe,
+  ...(role === 'client' ? [clientProbe, loopbackProbe] : [serverProbe]),
 ]
