@@ -20,41 +20,44 @@ export class Strain {
   /** True once a wait had to end before the programs had had their time: what was not seen then may still come. */
   exceeded = false
   /** Time that each process has waited for a CPU, in milliseconds; never less than before, though threads end. */
-  readonly #waited = new Map<number, number>()
+  readonly #waited = new Map<number | 'self', number>([['self', 0]])
 
   /** From here on the time that the process with this id waits for a CPU does not count. */
   watch(pid: number | undefined): void {
     if (pid !== undefined) this.#waited.set(pid, waitedBy(pid))
   }
 
-  /** `ms` milliseconds from now that count. */
-  clock(ms: number): Clock {
+  /**
+   * `ms` milliseconds from now that count. In a `dialogue` bytes pass through this process as well, so that what it has waited
+   * does not count either.
+   */
+  clock(ms: number, dialogue = false): Clock {
     const start = performance.now()
-    const before = this.#lost()
+    const before = this.#lost(dialogue)
     return {
       left: () => {
         const passed = performance.now() - start
         if (passed < ms) return ms - passed
-        const whole = Math.min(ms + this.#lost() - before, MOST * ms)
+        const whole = Math.min(ms + this.#lost(dialogue) - before, MOST * ms)
         if (passed >= whole && whole >= MOST * ms && ms >= SHORT) this.exceeded = true
         return Math.max(0, whole - passed)
       },
     }
   }
 
-  #lost(): number {
+  #lost(dialogue: boolean): number {
     let sum = 0
     for (const [pid, before] of this.#waited) {
       const now = Math.max(before, waitedBy(pid))
       this.#waited.set(pid, now)
-      sum += now
+      if (dialogue || pid !== 'self') sum += now
     }
     return sum
   }
 }
 
 /** What the thread has waited that has waited most; 0 where nobody counts it. */
-function waitedBy(pid: number): number {
+function waitedBy(pid: number | 'self'): number {
   try {
     const threads = readdirSync(`/proc/${pid}/task`)
     const waited = threads.map((id) =>

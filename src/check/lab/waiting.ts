@@ -3,10 +3,13 @@ import type { Strain } from './strain.ts'
 
 export class Waiting {
   readonly #strain: Strain
+  readonly #dialogue: boolean
   readonly #checks = new Set<() => void>()
 
-  constructor(strain: Strain) {
+  /** `dialogue` where what is waited for passes through this process. */
+  constructor(strain: Strain, dialogue = false) {
     this.#strain = strain
+    this.#dialogue = dialogue
   }
 
   /** Something has happened. */
@@ -17,7 +20,7 @@ export class Waiting {
   /** Until `holds`, or `ms` milliseconds that count are over; whether it holds then. */
   async until(ms: number, holds: () => boolean): Promise<boolean> {
     if (holds()) return true
-    const clock = this.#strain.clock(ms)
+    const clock = this.#strain.clock(ms, this.#dialogue)
     await new Promise<void>((resolve) => {
       const check = (): void => {
         if (!holds()) return

@@ -21,7 +21,7 @@ export class Wire {
   constructor(strain: Strain, socket: Socket) {
     this.socket = socket
     this.remotePort = socket.remotePort ?? 0
-    this.#waiting = new Waiting(strain)
+    this.#waiting = new Waiting(strain, true)
     const over = (): void => {
       this.ended = true
       this.#waiting.wake()
@@ -115,7 +115,7 @@ export class Listener {
     port = 0,
   ): Promise<Listener> {
     const wires: Wire[] = []
-    const waiting = new Waiting(strain)
+    const waiting = new Waiting(strain, true)
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
       const wire = new Wire(strain, socket)
       wires.push(wire)

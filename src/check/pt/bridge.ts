@@ -25,7 +25,7 @@ export async function bridge(lab: PtLab): Promise<Bridge> {
     const client = await lab.client()
     let arrived = 0
     const arrives = async ({ granted }: Dialled): Promise<boolean> =>
-      granted && (await listener.wire(arrived++, 3_000)) !== undefined
+      granted && (await listener.wire(arrived++, lab.patience)) !== undefined
     const { address, wires } = listener
     const named = (): Promise<Listener['address']> => byName(lab, address, async () => undefined)
     return { client, address, args: lab.subject.args, count: () => wires.length, arrives, named }
@@ -35,7 +35,7 @@ export async function bridge(lab: PtLab): Promise<Bridge> {
   const arrives = async ({ granted, wire }: Dialled): Promise<boolean> => {
     if (!granted) return false
     wire.write(ECHO)
-    return (await wire.take(ECHO.length, 5_000)).toString('latin1') === ECHO
+    return (await wire.take(ECHO.length, lab.patience)).toString('latin1') === ECHO
   }
   const { address, wires } = wayIn
   const named = (): Promise<Listener['address']> =>
