@@ -42,7 +42,11 @@ async function main(argv: readonly string[]): Promise<number> {
   if (/^(?:--help|-h|help)$/.test(first)) return print(help())
   if (/^(?:--?version|-V)$/.test(first)) return print(`postern ${(await import('./version.ts')).packageVersion()}\n`)
   const command = Object.hasOwn(commands, first) ? commands[first] : undefined
-  if (command !== undefined) return await (await command.load()).run(rest)
+  if (command !== undefined) {
+    // `| head` hangs up: what is printed from then on is lost, and a tunnel goes on. A PT writes by means of its own.
+    if (first !== 'pt') process.stdout.on('error', () => undefined)
+    return await (await command.load()).run(rest)
+  }
   // obfs4proxy's flags without a command, as its users' torrc has them.
   if (managed && (first === '' || first.startsWith('-'))) return await (await commands['pt']!.load()).run(argv)
   if (first === '') return complain(notManaged)
@@ -52,6 +56,10 @@ async function main(argv: readonly string[]): Promise<number> {
 function help(): string {
   const list = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(11)} ${summary}\n`)
   return `Usage: postern <command> [options]\n\nCommands:\n${list.join('')}\nOptions of every command: --help, --version\n`
+}
+
+function helpFor(command = ''): string {
+  return Object.hasOwn(commands, command) ? `postern ${command} --help` : 'postern --help'
 }
 
 function print(text: string): number {
@@ -74,7 +82,7 @@ async function tellParent(failure: Error): Promise<never> {
 async function fail(error: unknown): Promise<number> {
   const { message } = error as Error
   if (managed) await tellParent(error as Error)
-  if (isUsageError(error)) return complain(`postern: ${message}\nTry: postern --help\n`)
+  if (isUsageError(error)) return complain(`postern: ${message}\nTry: ${helpFor(process.argv[2])}\n`)
   process.stderr.write(`postern: ${message}\n`)
   return 1
 }

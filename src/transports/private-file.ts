@@ -3,7 +3,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
-import { open, readFile, rename, rm } from 'node:fs/promises'
+import { lstat, open, readFile, rename, rm } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { PtError } from '../error.ts'
 
@@ -20,8 +20,12 @@ export async function readPrivateFile(path: string): Promise<string | undefined>
   }
 }
 
-/** Writes it with mode 0600, by way of a second file that then takes its place. Rejects with PT_STATE. */
+/**
+ * Writes it with mode 0600, by way of a second file that then takes its place; one that says the same already is left alone, as
+ * to wait for the disk is most of a start. Rejects with PT_STATE.
+ */
 export async function writePrivateFile(path: string, text: string): Promise<void> {
+  if (await isThere(path, text)) return
   const draft = draftOf(path)
   try {
     const file = await open(draft, 'wx', 0o600)
@@ -35,6 +39,15 @@ export async function writePrivateFile(path: string, text: string): Promise<void
   } catch (error) {
     await rm(draft, { force: true })
     throw stateError(path, 'cannot be written', error)
+  }
+}
+
+async function isThere(path: string, text: string): Promise<boolean> {
+  try {
+    const file = await lstat(path)
+    return file.isFile() && (file.mode & 0o777) === 0o600 && (await readFile(path, 'utf8')) === text
+  } catch {
+    return false
   }
 }
 

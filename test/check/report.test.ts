@@ -140,7 +140,7 @@ describe('postern check', () => {
     [['parent', '--', 'true'], 'check parent: the command says nowhere {pt}, the PT that the parent is to launch'],
     [['parent', '--transport', 'a', '--', 'true', '{pt}'], 'check parent: --transport is for "check pt"'],
   ])('%j is a mistake that it names, with status 2', (args, message) => {
-    expect(postern(...args)).toMatchObject({ status: 2, stderr: `postern: ${message}\nTry: postern --help\n` })
+    expect(postern(...args)).toMatchObject({ status: 2, stderr: `postern: ${message}\nTry: postern check --help\n` })
   })
 
   test('a program that is no PT is told so in a line, with status 1', () => {

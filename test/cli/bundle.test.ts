@@ -66,5 +66,5 @@ test.each(['main.js', 'postern.cjs'])('%s says a mistake of another command in t
   const command = [process.execPath, join(executable, '..', name), 'bridge', 'check', '--frob'] as const
   const { stderr, exit } = runChild({ command })
   expect(await exit).toBe(2)
-  expect(stderr()).toBe("postern: Unknown option '--frob'\nTry: postern --help\n")
+  expect(stderr()).toBe("postern: Unknown option '--frob'\nTry: postern bridge --help\n")
 })

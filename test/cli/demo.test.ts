@@ -95,6 +95,6 @@ test.each([
   [['--frob'], "Unknown option '--frob'"],
 ])('demo %j is one clear error, and nothing is started', async (args, message) => {
   const { status, stdout, stderr, left } = await demo(args)
-  expect(stderr.split('\n')).toEqual([`postern: ${message}`, 'Try: postern --help', ''])
+  expect(stderr.split('\n')).toEqual([`postern: ${message}`, 'Try: postern demo --help', ''])
   expect({ status, stdout, left }).toEqual({ status: 2, stdout: '', left: [] })
 })

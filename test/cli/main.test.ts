@@ -45,7 +45,7 @@ describe('the command line, where no parent process has started it', () => {
     expect([status, stdout]).toEqual([2, ''])
     expect(stderr.split('\n').length).toBe(3)
     expect(stderr.startsWith(`postern: ${message}`)).toBe(true)
-    expect(stderr).toContain('\nTry: postern --help\n')
+    expect(stderr).toContain(args[0] === 'pt' ? '\nTry: postern pt --help\n' : '\nTry: postern --help\n')
   })
 
   test('ERR-1: `postern pt` by hand is an ENV-ERROR, and a hint for humans on stderr', () => {

@@ -5,7 +5,7 @@
  *     obfs4_state.json       {"node-id":…,"private-key":…,"public-key":…,"drbg-seed":…,"iat-mode":0}, on one line, no NL
  *     obfs4_bridgeline.txt   comment, empty line, Bridge obfs4 <IP ADDRESS>:<PORT> <FINGERPRINT> cert=… iat-mode=0
  *
- * Both are written anew at each start. A state file that cannot be read is never replaced: the identity in it is what
+ * Both are brought up to date at each start. A state file that cannot be read is never replaced: the identity in it is what
  * every client of the bridge was given.
  */
 import { readFile } from 'node:fs/promises'
