@@ -63,7 +63,7 @@ test('FLOW-7: a demo that is interrupted ends its PTs and removes its files', as
   expect(stderr).toBe('postern: interrupted\n')
   expect(processesOf(stdout).filter((pid) => isAlive(pid))).toEqual([])
   expect(left).toEqual([])
-})
+}, 60_000)
 
 test.each([
   [['--size', '0'], '--size 0: expected a number of MiB from 1 to 4096'],
