@@ -47,7 +47,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     return 0
   }
   const [file, surplus] = positionals
-  if (file === undefined) throw new UsageError('run: there is no file')
+  if (file === undefined || file === '') throw new UsageError('run: there is no file')
   if (surplus !== undefined) throw new UsageError(`Unexpected argument ${JSON.stringify(surplus)}`)
   const plan = readConfigFile(file)
   if (values.check === true) {

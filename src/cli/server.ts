@@ -49,7 +49,7 @@ export const options = {
   help: { type: 'boolean', short: 'h' },
 } as const
 
-const flags = { transport: 'TRANSPORT' }
+const flags = { transport: 'TRANSPORT', options: '--option' }
 
 /** Runs until a signal. Throws UsageError. */
 export async function run(argv: readonly string[]): Promise<number> {

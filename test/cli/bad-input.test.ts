@@ -70,6 +70,11 @@ describe('one error that names what is wrong and where, status 2, nothing starte
       '--public-address: the port is 0',
     ],
     [['server', 'obfs4', '--listen', '127.0.0.1:0', '--forward', 'a:1', '--state-dir', ''], '--state-dir: it is empty'],
+    [
+      ['server', 'obfs4', '--listen', '127.0.0.1:0', '--forward', 'a:1', '--option', 'iat-mode=9'],
+      '--option: iat-mode: it is none of 0, 1 and 2',
+    ],
+    [['run', ''], 'run: there is no file'],
     [['bridge'], 'bridge: expected check or test'],
     [['bridge', 'frobnicate', good], 'bridge: there is no frobnicate'],
     [['bridge', 'check'], 'bridge check: there is no bridge line'],
@@ -145,6 +150,7 @@ describe('each key of the file: the error names line and key', () => {
     [`${server}allow = ["*:1"]`, 't.toml:5: server.ssh.allow: it is for a forward of socks only'],
     [`${server}public-address = "?"`, 't.toml:5: server.ssh.public-address: malformed address'],
     [`${server}public-address = "host:0"`, 't.toml:5: server.ssh.public-address: the port is 0'],
+    [`${server}options = { iat-mode = "9" }`, 't.toml:5: server.ssh.options: iat-mode: it is none of 0, 1 and 2'],
     [`${server}options = { a = 1 }`, 't.toml:5: server.ssh.options.a: expected a string'],
     [`${client}\n${server.replace('ssh', 'web')}`, 't.toml:5: server.web: a client has this name already'],
   ])('%j', (source, message) => {

@@ -111,7 +111,7 @@ describe('postern completion', () => {
     expect(complete(['postern', 'client', '--so'])).toEqual(['--socks'])
     expect(complete(['postern', 'server', 'obfs'])).toEqual(['obfs2', 'obfs3', 'obfs4'])
     expect(complete(['postern', 'bridge', 'ch'])).toEqual(['check'])
-  })
+  }, 60_000)
 
   test.each(['bash', 'zsh', 'fish'])('%s: every command and the options of client', (shell) => {
     const { status, stdout } = postern(['completion', shell])

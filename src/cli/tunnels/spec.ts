@@ -109,6 +109,9 @@ export function checkTogether(spec: TunnelSpec, name: (key: string) => string): 
     const why = whyNotBuiltIn(spec.transport)
     if (why !== undefined) fail('transport', why)
   }
+  if (spec.transport === 'obfs4' && !/^[012]$/.test(spec.options['iat-mode'] ?? '0')) {
+    fail('options', 'iat-mode: it is none of 0, 1 and 2')
+  }
   if (spec.forward === 'socks' && spec.allow.length === 0) {
     fail(
       'allow',
