@@ -21,7 +21,7 @@ export interface CheckCase {
    * Resolves with the result where nothing is broken that counts, and rejects with the breach as its message otherwise. The
    * check runs once, and begins with the first case that is run; every other one waits for it.
    */
-  run(): Promise<Result>
+  readonly run: () => Promise<Result>
 }
 
 interface CaseOptions {
