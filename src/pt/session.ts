@@ -26,7 +26,7 @@ export function beginHandshake(conn: Duplex, ms: number, what: string, watchEnd:
   if (conn.destroyed) hangup()
   return {
     signal: limit.signal,
-    again: limit.again,
+    again: (ms, what) => limit.again(ms, what),
     [Symbol.dispose]() {
       conn.off('close', hangup).off('end', hangup).off('readable', look)
       limit[Symbol.dispose]()
