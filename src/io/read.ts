@@ -21,28 +21,45 @@ export function readSome(conn: Duplex, signal?: AbortSignal): Promise<Buffer> {
 }
 
 /**
+ * Reads one message whose bytes say how long it is: `lengthOf` is given all that has come so far, and gives the length once it
+ * is known, or throws. It has to bound it. Bytes behind the message go back into the stream.
+ */
+export function readMessage(
+  conn: Duplex,
+  lengthOf: (held: Buffer) => number | undefined,
+  signal?: AbortSignal,
+): Promise<Buffer> {
+  let held: Buffer | undefined
+  return awaitBytes(conn, signal, () => {
+    for (let chunk = conn.read() as Buffer | null; chunk !== null; chunk = conn.read() as Buffer | null) {
+      held = held === undefined ? chunk : Buffer.concat([held, chunk])
+      const length = lengthOf(held)
+      if (length === undefined || length > held.length) continue
+      // In the same turn as read(): a stream that has reached its end would otherwise have said so, and takes nothing back.
+      if (length < held.length) conn.unshift(held.subarray(length))
+      return held.subarray(0, length)
+    }
+    return undefined
+  })
+}
+
+/**
  * Reads up to and including the first `delimiter`. Rejects with PT_LIMIT once `limit` bytes hold none; bytes behind the
  * delimiter go back into the stream.
  */
 export function readUntil(conn: Duplex, delimiter: Uint8Array, limit: number, signal?: AbortSignal): Promise<Buffer> {
-  let held = Buffer.alloc(0)
-  return awaitBytes(conn, signal, () => {
-    for (let chunk = conn.read() as Buffer | null; chunk !== null; chunk = conn.read() as Buffer | null) {
-      const searched = Math.max(0, held.length - delimiter.length + 1)
-      held = Buffer.concat([held, chunk])
-      const at = held.indexOf(delimiter, searched)
-      const end = at + delimiter.length
-      if (at !== -1 && end <= limit) {
-        // In the same turn as read(): a stream that has reached its end would otherwise have said so, and takes nothing back.
-        if (end < held.length) conn.unshift(held.subarray(end))
-        return held.subarray(0, end)
-      }
-      if (at !== -1 || held.length >= limit) {
-        throw new PtError('PT_LIMIT', `${limit} bytes arrived without the end of the message`)
-      }
+  let searched = 0
+  const lengthOf = (held: Buffer): number | undefined => {
+    const at = held.indexOf(delimiter, searched)
+    const end = at + delimiter.length
+    if (at !== -1 && end <= limit) return end
+    if (at !== -1 || held.length >= limit) {
+      throw new PtError('PT_LIMIT', `${limit} bytes arrived without the end of the message`)
     }
+    searched = Math.max(0, held.length - delimiter.length + 1)
     return undefined
-  })
+  }
+  return readMessage(conn, lengthOf, signal)
 }
 
 async function awaitBytes(

@@ -18,6 +18,7 @@ import {
   PASSWORD_VERSION,
   REJECTED4,
   replies,
+  SOCKS4,
   SOCKS5,
 } from './wire.ts'
 
@@ -34,13 +35,43 @@ export class SocksFailure extends PtError {
 export type Preference = 'auth' | 'none'
 
 /** The error for a first byte that is neither 4 nor 5; it names the protocol that a wrongly configured client speaks. */
-export function notSocks(first: number): PtError {
+function notSocks(first: number): PtError {
   const guess = /[A-Z]/.test(String.fromCharCode(first))
     ? ' (an HTTP client? this is a SOCKS port: use socks5h:// or socks4a:// in its proxy setting)'
     : first === 0x16
       ? ' (a TLS client? this is a SOCKS port, without TLS)'
       : ''
   return new PtError('PT_SOCKS', `the first byte is ${hex(first)}, neither SOCKS 5 nor SOCKS 4${guess}`)
+}
+
+/** The length of a client's first message: for SOCKS 5 the methods that it offers, for SOCKS 4 the version alone. */
+export function greetingLength([version = 0, count]: Uint8Array): number | undefined {
+  if (version === SOCKS4) return 1
+  if (version !== SOCKS5) throw notSocks(version)
+  return count === undefined ? undefined : 2 + count
+}
+
+/** The length of a password message: version (1) | length (1) | UNAME | length (1) | PASSWD. */
+export function passwordLength(held: Uint8Array): number | undefined {
+  const [version = 0, unameLength] = held
+  if (version !== PASSWORD_VERSION) throw badPassword(`its version is ${hex(version)}, not 0x01`)
+  if (unameLength === undefined) return undefined
+  const passwdLength = held[2 + unameLength]
+  return passwdLength === undefined ? undefined : 3 + unameLength + passwdLength
+}
+
+export function splitPassword(message: Buffer): { readonly uname: Buffer; readonly passwd: Buffer } {
+  const unameEnd = 2 + (message[1] ?? 0)
+  return { uname: message.subarray(2, unameEnd), passwd: message.subarray(unameEnd + 1) }
+}
+
+/** The length of a SOCKS 5 request: header (4) | address, a domain with its length before it | port (2). */
+export function requestLength5(held: Uint8Array): number | undefined {
+  if (held.length < headerLength5) return undefined
+  const type = readHeader5(held)
+  if (type !== addressTypes.domain) return headerLength5 + (type === addressTypes.ipv4 ? 4 : 16) + 2
+  const length = held[headerLength5]
+  return length === undefined ? undefined : headerLength5 + 1 + length + 2
 }
 
 /**
@@ -56,10 +87,6 @@ export function chooseMethod(offered: Uint8Array, prefer: Preference): number {
     'the client offers neither "no authentication" (00) nor "user name and password" (02)',
     Uint8Array.of(SOCKS5, methods.unacceptable),
   )
-}
-
-export function checkPasswordVersion(version: number): void {
-  if (version !== PASSWORD_VERSION) throw badPassword(`its version is ${hex(version)}, not 0x01`)
 }
 
 /** The method where a password is wanted: there is no other. */
@@ -89,21 +116,27 @@ export function readUseridArgs(userid: Uint8Array): Args {
   return readArgs(userid, formatReply4(REJECTED4))
 }
 
+const headerLength5 = 4
+const knownTypes: ReadonlySet<number> = new Set(Object.values(addressTypes))
+
 /** Checks the first four bytes of a SOCKS 5 request and returns its address type. */
-export function readHeader5(header: Uint8Array): number {
+function readHeader5(header: Uint8Array): number {
   const [version = 0, command = 0, reserved = 0, type = 0] = header
   if (version !== SOCKS5) throw refused5(`the version of the request is ${hex(version)}`, replies.generalFailure)
   if (command !== CONNECT)
     throw refused5(`command ${hex(command)} is not served, CONNECT only`, replies.commandNotSupported)
   // A reserved byte has no use yet, so another value is a client that lost its place, and what follows is no address.
   if (reserved !== 0) throw refused5(`the reserved byte is ${hex(reserved)}`, replies.generalFailure)
-  if (!Object.values<number>(addressTypes).includes(type))
-    throw refused5(`address type ${hex(type)} is unknown`, replies.addressTypeNotSupported)
+  if (!knownTypes.has(type)) throw refused5(`address type ${hex(type)} is unknown`, replies.addressTypeNotSupported)
   return type
 }
 
-/** Reads the address of a SOCKS 5 request: `type` says how to take `address` (a domain without its length byte). */
-export function readTarget5(type: number, address: Uint8Array, port: Uint8Array): Address {
+/** Reads the address of a whole SOCKS 5 request. */
+export function readTarget5(request: Uint8Array): Address {
+  const type = readHeader5(request)
+  const portAt = request.length - 2
+  const address = request.subarray(headerLength5 + (type === addressTypes.domain ? 1 : 0), portAt)
+  const port = request.subarray(portAt)
   const host =
     type === addressTypes.domain
       ? readName(address, formatReply5(replies.generalFailure))

@@ -11,28 +11,28 @@
  */
 import type { Duplex } from 'node:stream'
 import { isPtError, PtError } from '../error.ts'
-import { closeAfter, readExactly, readUntil } from '../io/index.ts'
+import { closeAfter, readExactly, readMessage, readUntil } from '../io/index.ts'
 import type { Address } from '../ipc/index.ts'
 import { Args, formatAddress } from '../ipc/index.ts'
 import { replyFor } from './reply.ts'
 import type { Preference } from './request.ts'
 import {
   checkPassword,
-  checkPasswordVersion,
   chooseMethod,
-  notSocks,
+  greetingLength,
+  passwordLength,
   readHeader4,
-  readHeader5,
   readName4,
   readPasswordArgs,
   readTarget5,
   readUseridArgs,
   refused4,
+  requestLength5,
   requireLogin,
   SocksFailure,
+  splitPassword,
 } from './request.ts'
 import {
-  addressTypes,
   formatReply4,
   formatReply5,
   GRANTED4,
@@ -114,29 +114,23 @@ interface Terms {
 }
 
 async function readRequest(conn: Duplex, terms: Terms, signal: AbortSignal | undefined): Promise<Wanted> {
-  const [version = 0] = await readExactly(conn, 1, signal)
-  if (version === SOCKS5) return await readRequest5(conn, terms, signal)
-  if (version === SOCKS4 && terms.password !== undefined) throw refused4('it has no password, and this port wants one')
-  if (version === SOCKS4) return await readRequest4(conn, signal)
-  throw notSocks(version)
+  const greeting = await readMessage(conn, greetingLength, signal)
+  if (greeting[0] === SOCKS5) return await readRequest5(conn, greeting, terms, signal)
+  if (terms.password !== undefined) throw refused4('it has no password, and this port wants one')
+  return await readRequest4(conn, signal)
 }
 
 async function readRequest5(
   conn: Duplex,
+  greeting: Buffer,
   { prefer, password }: Terms,
   signal: AbortSignal | undefined,
 ): Promise<Wanted> {
-  const offered = await readField(conn, signal)
+  const offered = greeting.subarray(2)
   const method = password === undefined ? chooseMethod(offered, prefer) : requireLogin(offered)
   conn.write(Uint8Array.of(SOCKS5, method))
   const args = method === methods.password ? await readPassword(conn, password, signal) : Args.none
-  const type = readHeader5(await readExactly(conn, 4, signal))
-  const address =
-    type === addressTypes.domain
-      ? await readField(conn, signal)
-      : await readExactly(conn, type === addressTypes.ipv4 ? 4 : 16, signal)
-  const target = readTarget5(type, address, await readExactly(conn, 2, signal))
-  return { version: SOCKS5, target, args }
+  return { version: SOCKS5, target: readTarget5(await readMessage(conn, requestLength5, signal)), args }
 }
 
 async function readPassword(
@@ -144,10 +138,7 @@ async function readPassword(
   password: string | undefined,
   signal: AbortSignal | undefined,
 ): Promise<Args> {
-  const [version = 0] = await readExactly(conn, 1, signal)
-  checkPasswordVersion(version)
-  const uname = await readField(conn, signal)
-  const passwd = await readField(conn, signal)
+  const { uname, passwd } = splitPassword(await readMessage(conn, passwordLength, signal))
   if (password !== undefined) checkPassword(passwd, password)
   const args = password === undefined ? readPasswordArgs(uname, passwd) : Args.none
   conn.write(Uint8Array.of(PASSWORD_VERSION, PASSWORD_GRANTED))
@@ -159,12 +150,6 @@ async function readRequest4(conn: Duplex, signal: AbortSignal | undefined): Prom
   const args = readUseridArgs(await readString(conn, USERID_LIMIT, signal))
   const name = host ?? readName4(await readString(conn, NAME_LIMIT, signal))
   return { version: SOCKS4, target: { host: name, port }, args }
-}
-
-/** A byte that is a length, and so many bytes. */
-async function readField(conn: Duplex, signal: AbortSignal | undefined): Promise<Buffer> {
-  const [length = 0] = await readExactly(conn, 1, signal)
-  return await readExactly(conn, length, signal)
 }
 
 /** Up to `limit` bytes that a NUL ends; without the NUL. */
