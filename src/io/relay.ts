@@ -112,7 +112,11 @@ function bequeath(gone: Duplex, heir: Duplex): void {
 /** What Node calls a stream that was destroyed; the second where a socket was still writing, since Node 22. */
 const closings: ReadonlySet<unknown> = new Set(['ERR_STREAM_PREMATURE_CLOSE', 'ECANCELED'])
 
-function reasonOf(error: Error): Error {
-  if (!closings.has((error as NodeJS.ErrnoException).code)) return error
-  return new PtError('PT_CLOSED', 'a connection was closed before its end', { cause: error })
+/** Why a stream was lost: its error, or PT_CLOSED where it had none of its own. */
+export function reasonOf(error: Error): Error {
+  return closings.has((error as NodeJS.ErrnoException).code) ? closedEarly(error) : error
+}
+
+export function closedEarly(cause?: Error): PtError {
+  return new PtError('PT_CLOSED', 'a connection was closed before its end', { cause })
 }

@@ -7,11 +7,10 @@
  */
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { PtError } from '../error.ts'
 import type { DirectCodec } from './framed.ts'
 import { unframe } from './framed.ts'
 import type { RelayCount } from './relay.ts'
-import { LINGER } from './relay.ts'
+import { closedEarly, LINGER, reasonOf } from './relay.ts'
 import { canShareReads, readOn, shareReads } from './shared-reads.ts'
 
 /**
@@ -103,10 +102,8 @@ abstract class Lane {
   /** How the socket that is read ended too early, or undefined. */
   get failure(): Error | undefined {
     const { errored, readableEnded, writableFinished } = this.from
-    if (errored) return errored
-    return readableEnded && writableFinished
-      ? undefined
-      : new PtError('PT_CLOSED', 'a connection was closed before its end')
+    if (errored) return reasonOf(errored)
+    return readableEnded && writableFinished ? undefined : closedEarly()
   }
 
   watch(): void {
