@@ -6,9 +6,9 @@ export default defineConfig({
   ...base,
   test: {
     ...base.test,
-    // Every mutant meets every probe of the checker there, where `npm test` has the ones that are to catch it.
-    include: ['test/long/**/*.long.ts', 'test/check/mutants.test.ts'],
-    env: { POSTERN_LONG: '1' },
+    // All mutants and all parents of the checker, of which `npm test` has some.
+    include: ['test/long/**/*.long.ts', 'test/check/{mutants,parent}.test.ts'],
+    env: { POSTERN_LONG: process.env['POSTERN_LONG'] ?? 'all' },
     testTimeout: 120_000,
   },
 })
