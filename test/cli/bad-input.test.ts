@@ -121,6 +121,8 @@ describe('each key of the file: the error names line and key', () => {
     ['frobnicate = 1', 't.toml:1: frobnicate: there is no such key'],
     ['[client]\nweb = 1', 't.toml:2: client.web: expected a table'],
     [`[client."a b"]\n${client.slice(13)}`, 't.toml:1: client.a b: the name of a tunnel is'],
+    ['[[client]]\nlisten = "127.0.0.1:0"', 't.toml:1: client: each tunnel is a table of its name, as in [client.web]'],
+    ['\n[[server]]\nlisten = "x"', 't.toml:2: server: each tunnel is a table of its name, as in [client.web]'],
     ['[client.web]\nbridges = []', 't.toml:1: client.web.listen: it is missing'],
     ['[client.web]\nlisten = "127.0.0.1:0"', 't.toml:1: client.web.bridges: it is missing'],
     ['[client.web]\nlisten = "127.0.0.1:0"\nbridges = []', 't.toml:3: client.web.bridges: there is no bridge line'],

@@ -87,10 +87,16 @@ const server = v.strictObject({
 
 const named = v.pipe(v.string(), v.regex(NAME, 'the name of a tunnel is 1 to 64 letters, digits, - and _'))
 
+/** An array of tables would pass for a record whose names are numbers. */
+const noArray = v.check(
+  (given: unknown) => !Array.isArray(given),
+  'each tunnel is a table of its name, as in [client.web]',
+)
+
 const file = v.strictObject({
   metrics: v.optional(text(checks.loopback)),
-  client: v.optional(v.record(named, client), {}),
-  server: v.optional(v.record(named, server), {}),
+  client: v.optional(v.pipe(v.unknown(), noArray, v.record(named, client)), {}),
+  server: v.optional(v.pipe(v.unknown(), noArray, v.record(named, server)), {}),
 })
 
 /** Reads and checks a file. Throws UsageError, whose message names file, line and key. */

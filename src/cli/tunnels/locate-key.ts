@@ -17,7 +17,7 @@ export function locateKey(text: string, path: readonly string[]): number | undef
 
 const part = String.raw`(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')`
 const dotted = String.raw`(${part}(?:\s*\.\s*${part})*)`
-const header = new RegExp(String.raw`^\s*\[\s*${dotted}\s*\]`)
+const header = new RegExp(String.raw`^\s*\[{1,2}\s*${dotted}\s*\]`)
 const pair = new RegExp(String.raw`^\s*${dotted}\s*=`)
 
 /** The first line of each key, and of each table that a header opens. */
