@@ -52,10 +52,11 @@ class Splice {
 
   /** One of the sockets has closed. */
   closed(lane: Lane): void {
+    // Also of the one that closes last, when all is settled.
+    for (const one of this.#ends) if (one.to === lane.from) one.release()
     if (this.#open === 0) return
     const failure = lane.failure
     this.#failure ??= failure
-    for (const one of this.#ends) if (one.to === lane.from) one.release()
     if (--this.#open === 0) return this.#settle()
     if (failure === undefined) return
     for (const one of this.#ends) one.discard()

@@ -5,7 +5,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { duplexPair } from 'node:stream'
 import { randomBytes } from 'node:crypto'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import { PtError } from '../../src/error.ts'
 import type { Codec } from '../../src/io/index.ts'
 import { framed, readExactly, splice, withDirect } from '../../src/io/index.ts'
@@ -152,6 +152,24 @@ it('a stream that another copy of this package has framed is taken apart as well
   right.end(flip(Buffer.from('down')))
   expect([String(flip(await drain(right))), String(await drain(left))]).toEqual(['up', 'down'])
   expect(await done).toEqual({ fromA: 2, fromB: 4 })
+})
+
+it('memory that was held for a peer that neither reads nor hangs up is given back when its time is over', async () => {
+  const { left, a, b } = await ends()
+  const lending = lendOne()
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const done = splice(a, framed(b, lending))
+  left.write(randomBytes(12 << 20))
+  await settle(50)
+  expect(lending.held()).toBe(1)
+  a.destroy()
+  await settle()
+  const closed = once(b, 'close')
+  vi.advanceTimersByTime(5_000)
+  await expect(done).rejects.toBeInstanceOf(PtError)
+  await closed
+  expect(lending.held()).toBe(0)
 })
 
 it.each<[string, (ends: Ends) => readonly [Duplex, Duplex]]>([
