@@ -5,12 +5,7 @@
  */
 import { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
-
-/**
- * A cipher’s result is as long as the read, and malloc asks the system for each piece of 128 KiB and more anew, whose pages
- * then have to be mapped: that takes as long as all else.
- */
-const INPUT_LENGTH = 65_536
+import { readMemory } from './shared-reads.ts'
 
 /** Recodes one connection. Bytes in, bytes out; no stream, no clock. */
 export interface Codec {
@@ -35,12 +30,9 @@ export interface DirectCodec extends Omit<Codec, 'direct'> {
   hold?(): () => void
 }
 
-let input: Uint8Array | undefined
-
 /** A codec that keeps nothing it is given, and whose results are its own, as one that can be spliced. */
 export function withDirect(codec: Codec): Codec {
-  input ??= Buffer.allocUnsafeSlow(INPUT_LENGTH)
-  return { ...codec, direct: { ...codec, input } }
+  return { ...codec, direct: { ...codec, input: readMemory() } }
 }
 
 /** A codec that chooses when it sends: what one write makes goes out in pieces, and the next write waits for the last one. */

@@ -48,9 +48,17 @@ export function shareReads(socket: Socket, memory: Uint8Array, take: TakeRead): 
   handleOf(socket)?.useUserBuffer(memory)
 }
 
-/** As much as the system gives Node at a time. */
-const CHUNK_LENGTH = 65_536
-let chunk: Buffer | undefined
+/**
+ * As much as Node reads at a time. Not more: a cipher's result is as long as the read, and malloc asks the system for each
+ * piece of 128 KiB and more anew, whose pages then have to be mapped, which takes as long as all else.
+ */
+const READ_LENGTH = 65_536
+let memory: Buffer | undefined
+
+/** One place for the bytes of all reads, each for the length of one call. */
+export function readMemory(): Buffer {
+  return (memory ??= Buffer.allocUnsafeSlow(READ_LENGTH))
+}
 
 /**
  * A socket's reads become chunks of the length of what came, instead of a buffer of 64 KiB each that is cut to it: for
@@ -58,7 +66,7 @@ let chunk: Buffer | undefined
  */
 export function leanReads(socket: Duplex): void {
   if (!canShareReads(socket)) return
-  const memory = (chunk ??= Buffer.allocUnsafeSlow(CHUNK_LENGTH))
+  const memory = readMemory()
   shareReads(socket, memory, (length) => socket.push(Buffer.from(memory.subarray(0, length))))
 }
 
