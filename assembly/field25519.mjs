@@ -102,7 +102,7 @@ ${constant('LOW_Y', points.LOW.y)}
 
 /** In all functions the target may be an operand. */
 export function copy(target: usize, a: usize): void {
-  memory.copy(target, a, ELEMENT)
+  ${[0, 8, 16, 24, 32].map((at) => `store<u64>(target, load<u64>(a, ${at}), ${at})`).join('\n')}
 }
 
 export function add(target: usize, a: usize, b: usize): void {

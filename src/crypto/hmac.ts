@@ -9,7 +9,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 /** The bytes of a mark or a MAC on the wire: HMAC-SHA256 cut to its first half. */
 export const macLength = 16
 
-/** HMAC-SHA256 of the parts put together: 32 bytes. */
+/** HMAC-SHA256 of the parts put together: 32 bytes. Short parts had better be put together before: each costs 1 µs. */
 export function hmac(key: Uint8Array, ...parts: readonly (Uint8Array | string)[]): Buffer {
   const mac = createHmac('sha256', key)
   for (const part of parts) mac.update(part)

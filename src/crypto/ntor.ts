@@ -9,7 +9,7 @@
 import type { KeyObject } from 'node:crypto'
 import { hkdfSync } from 'node:crypto'
 import { hmac } from './hmac.ts'
-import { x25519, x25519PublicKey } from './x25519.ts'
+import { x25519, x25519KeyLength, x25519PublicKey } from './x25519.ts'
 
 export const nodeIdLength = 20
 export const ntorAuthLength = 32
@@ -22,6 +22,8 @@ const labels = {
   expand: `${protoId}:key_expand`,
 }
 const labelKeys = { key: Buffer.from(labels.key), verify: Buffer.from(labels.verify), mac: Buffer.from(labels.mac) }
+const protoIdBytes = Buffer.from(protoId)
+const serverBytes = Buffer.from('Server')
 
 /** A key pair, with the public key in the bytes that go into the transcript. */
 export interface NtorKeyPair {
@@ -51,7 +53,7 @@ export function ntorClient({ nodeId, identity, ephemeral, peer }: NtorClientOpti
     x25519(ephemeral.privateKey, x25519PublicKey(peer)),
     x25519(ephemeral.privateKey, identityKey(identity)),
   ]
-  return finish(secrets, [identity, identity, ephemeral.publicKey, peer, protoId, nodeId])
+  return finish(secrets, [identity, identity, ephemeral.publicKey, peer, protoIdBytes, nodeId])
 }
 
 /** Identities that were dialled before: reading a key costs a tenth of using it, and a client has few bridges. */
@@ -82,19 +84,20 @@ export interface NtorServerOptions {
 export function ntorServer({ nodeId, identity, ephemeral, peer }: NtorServerOptions): NtorResult | undefined {
   const key = x25519PublicKey(peer)
   const secrets = [x25519(ephemeral.privateKey, key), x25519(identity.privateKey, key)]
-  return finish(secrets, [identity.publicKey, identity.publicKey, peer, ephemeral.publicKey, protoId, nodeId])
+  return finish(secrets, [identity.publicKey, identity.publicKey, peer, ephemeral.publicKey, protoIdBytes, nodeId])
 }
 
 function finish(
   secrets: readonly (Buffer | undefined)[],
-  suffix: readonly (Uint8Array | string)[],
+  suffix: readonly Uint8Array[],
 ): NtorResult | undefined {
   const [first, second] = secrets
   if (first === undefined || second === undefined) return undefined
-  const verify = hmac(labelKeys.verify, first, second, ...suffix)
+  const input = Buffer.concat([first, second, ...suffix])
+  const verify = hmac(labelKeys.verify, input)
   return {
-    keySeed: hmac(labelKeys.key, first, second, ...suffix),
-    auth: hmac(labelKeys.mac, verify, ...suffix, 'Server'),
+    keySeed: hmac(labelKeys.key, input),
+    auth: hmac(labelKeys.mac, Buffer.concat([verify, input.subarray(2 * x25519KeyLength), serverBytes])),
   }
 }
 

@@ -3,21 +3,28 @@
  */
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
+import { closedByPeer, leanReadsOf } from './lean-reads.ts'
 
 /** Reads exactly `length` bytes. Rejects with PT_CLOSED where the stream ends before, or with the signal's reason. */
 export function readExactly(conn: Duplex, length: number, signal?: AbortSignal): Promise<Buffer> {
   if (length === 0) return Promise.resolve(Buffer.alloc(0))
-  return awaitBytes(conn, signal, () => {
-    const bytes = conn.read(length) as Buffer | null
-    if (bytes === null || bytes.length === length) return bytes ?? undefined
-    conn.unshift(bytes)
-    throw new PtError('PT_CLOSED', `the connection was closed before ${length} bytes arrived`)
+  return awaitBytes(conn, signal, {
+    fromStream() {
+      const bytes = conn.read(length) as Buffer | null
+      if (bytes === null || bytes.length === length) return bytes ?? undefined
+      conn.unshift(bytes)
+      throw new PtError('PT_CLOSED', `the connection was closed before ${length} bytes arrived`)
+    },
+    lengthOf: () => length,
   })
 }
 
 /** Reads what there is, at least one byte. Rejects with PT_CLOSED at the end of the stream. */
 export function readSome(conn: Duplex, signal?: AbortSignal): Promise<Buffer> {
-  return awaitBytes(conn, signal, () => (conn.read() as Buffer | null) ?? undefined)
+  return awaitBytes(conn, signal, {
+    fromStream: () => (conn.read() as Buffer | null) ?? undefined,
+    lengthOf: (chunk) => chunk.length,
+  })
 }
 
 /**
@@ -30,16 +37,19 @@ export function readMessage(
   signal?: AbortSignal,
 ): Promise<Buffer> {
   let held: Buffer | undefined
-  return awaitBytes(conn, signal, () => {
-    for (let chunk = conn.read() as Buffer | null; chunk !== null; chunk = conn.read() as Buffer | null) {
-      held = held === undefined ? chunk : Buffer.concat([held, chunk])
-      const length = lengthOf(held)
-      if (length === undefined || length > held.length) continue
-      // In the same turn as read(): a stream that has reached its end would otherwise have said so, and takes nothing back.
-      if (length < held.length) conn.unshift(held.subarray(length))
-      return held.subarray(0, length)
-    }
-    return undefined
+  return awaitBytes(conn, signal, {
+    fromStream() {
+      for (let chunk = conn.read() as Buffer | null; chunk !== null; chunk = conn.read() as Buffer | null) {
+        held = held === undefined ? chunk : Buffer.concat([held, chunk])
+        const length = lengthOf(held)
+        if (length === undefined || length > held.length) continue
+        // In the same turn as read(): a stream that has reached its end would otherwise have said so, and takes nothing back.
+        if (length < held.length) conn.unshift(held.subarray(length))
+        return held.subarray(0, length)
+      }
+      return undefined
+    },
+    lengthOf: (chunk) => (held === undefined ? lengthOf(chunk) : undefined),
   })
 }
 
@@ -62,55 +72,79 @@ export function readUntil(conn: Duplex, delimiter: Uint8Array, limit: number, si
   return readMessage(conn, lengthOf, signal)
 }
 
-async function awaitBytes(
-  conn: Duplex,
-  signal: AbortSignal | undefined,
-  take: () => Buffer | undefined,
-): Promise<Buffer> {
+/** What a wait is for, as it is taken from where bytes may be. */
+interface Wanted {
+  /** Takes it from the stream, or leaves it there; undefined while it has not come. Throws where it never will. */
+  fromStream(): Buffer | undefined
+  /** How much of a first chunk it is; more than there is, or undefined, where that is not enough. */
+  lengthOf(chunk: Buffer): number | undefined
+}
+
+async function awaitBytes(conn: Duplex, signal: AbortSignal | undefined, wanted: Wanted): Promise<Buffer> {
   signal?.throwIfAborted()
   // A reset between two reads would end the process if nobody listened; the next read rejects with it.
   if (conn.listenerCount('error') === 0) conn.on('error', ignore)
   // What has come already needs no other listeners.
-  const bytes = isOpen(conn) && conn.readableLength > 0 ? take() : undefined
-  return bytes ?? (await nextBytes(conn, signal, take))
+  const bytes = isOpen(conn) && conn.readableLength > 0 ? wanted.fromStream() : undefined
+  return bytes ?? (await nextBytes(conn, signal, wanted))
 }
 
 function isOpen(conn: Duplex): boolean {
   return !conn.readableEnded && !conn.destroyed
 }
 
-function nextBytes(conn: Duplex, signal: AbortSignal | undefined, take: () => Buffer | undefined): Promise<Buffer> {
+function nextBytes(conn: Duplex, signal: AbortSignal | undefined, wanted: Wanted): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const stop = (): void => {
-      conn.off('readable', attempt).off('end', short).off('close', short).off('error', fail)
-      signal?.removeEventListener('abort', abort)
-    }
-    const fail = (error: Error): void => {
+    if (signal?.aborted) return reject(signal.reason as Error)
+    if (!isOpen(conn)) return reject(conn.errored ?? closedByPeer())
+    let stop: () => void
+    const settle = (act: () => void): void => {
       stop()
-      reject(error)
+      signal?.removeEventListener('abort', abort)
+      act()
     }
+    const fail = (error: Error): void => settle(() => reject(error))
     const abort = (): void => fail(signal?.reason as Error)
-    const short = (): void => fail(conn.errored ?? new PtError('PT_CLOSED', 'the connection was closed by the peer'))
-    const attempt = (): void => {
+    const look = (): void => {
       try {
-        const bytes = take()
-        if (bytes === undefined) return
-        stop()
-        resolve(bytes)
+        const bytes = wanted.fromStream()
+        if (bytes !== undefined) settle(() => resolve(bytes))
       } catch (error) {
         fail(error as Error)
       }
     }
-    if (signal?.aborted) return abort()
-    if (!isOpen(conn)) return short()
-    // removeAllListeners('data') leaves Node's mark that somebody listens, by which the stream would flow, its bytes lost,
-    // as soon as our 'readable' is off; off() takes the mark away where nobody does.
-    conn.off('data', ignore)
+    const chunk = (chunk: Buffer): boolean => {
+      try {
+        const length = wanted.lengthOf(chunk)
+        if (length === undefined || length > chunk.length) return false
+        settle(() => resolve(length === chunk.length ? chunk : chunk.subarray(0, length)))
+        if (length < chunk.length) conn.push(chunk.subarray(length))
+      } catch (error) {
+        fail(error as Error)
+      }
+      return true
+    }
+    const listen = (): void => {
+      stop()
+      stop = listenTo(conn, look, fail)
+      look()
+    }
+    const lean = leanReadsOf(conn)
+    stop = () => lean?.stop()
     signal?.addEventListener('abort', abort)
-    // One listener for the whole wait: re-adding it per event would spin, as Node re-emits for buffered bytes.
-    conn.on('readable', attempt).on('end', short).on('close', short).on('error', fail)
-    attempt()
+    if (lean?.wait({ chunk, listen, fail }) !== true) listen()
   })
+}
+
+/** Waits by the events of a stream. Returns what ends that. */
+function listenTo(conn: Duplex, look: () => void, fail: (error: Error) => void): () => void {
+  const short = (): void => fail(conn.errored ?? closedByPeer())
+  // removeAllListeners('data') leaves Node's mark that somebody listens, by which the stream would flow, its bytes lost,
+  // as soon as our 'readable' is off; off() takes the mark away where nobody does.
+  conn.off('data', ignore)
+  // One listener for the whole wait: re-adding it per event would spin, as Node re-emits for buffered bytes.
+  conn.on('readable', look).on('end', short).on('close', short).on('error', fail)
+  return () => void conn.off('readable', look).off('end', short).off('close', short).off('error', fail)
 }
 
 function ignore(): void {}

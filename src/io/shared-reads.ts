@@ -60,16 +60,6 @@ export function readMemory(): Buffer {
   return (memory ??= Buffer.allocUnsafeSlow(READ_LENGTH))
 }
 
-/**
- * A socket's reads become chunks of the length of what came, instead of a buffer of 64 KiB each that is cut to it: for
- * handshakes, which read little and often. Nothing else changes; where this Node cannot do it, nothing at all.
- */
-export function leanReads(socket: Duplex): void {
-  if (!canShareReads(socket)) return
-  const memory = readMemory()
-  shareReads(socket, memory, (length) => socket.push(Buffer.from(memory.subarray(0, length))))
-}
-
 /** Starts reading, or does so again after `take` has stopped it. */
 export function readOn(socket: Socket): void {
   const handle = handleOf(socket)

@@ -1,6 +1,7 @@
 /**
  * One connection on its way to being relayed: who hung up, how long it may take, and which sockets it opened.
  */
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
 import type { Deadline, RelayCount } from '../io/index.ts'
@@ -16,19 +17,18 @@ export interface Handshake extends Pick<Deadline, 'again'>, Disposable {
  * A signal for the handshake of an accepted connection. With `watchEnd`, an end of `conn` that no byte waits in front of
  * counts as hanging up too: a parent that closes its SOCKS connection is seen as a FIN only.
  */
-export function beginHandshake(conn: Duplex, ms: number, what: string, watchEnd: boolean): Handshake {
+export function beginHandshake(conn: Socket, ms: number, what: string, watchEnd: boolean): Handshake {
   const limit = deadline(ms, what)
   const hangup = (): void => limit.abort(new PtError('PT_CLOSED', 'the connection was closed during the handshake'))
-  // read(0) takes nothing, and lets the stream say that it has ended.
-  const look = (): void => void conn.read(0)
   conn.once('close', hangup)
-  if (watchEnd) conn.once('end', hangup).on('readable', look)
+  // A socket that nobody reads says so by itself, once nothing is left in it.
+  if (watchEnd) conn.once('end', hangup)
   if (conn.destroyed) hangup()
   return {
     signal: limit.signal,
     again: (ms, what) => limit.again(ms, what),
     [Symbol.dispose]() {
-      conn.off('close', hangup).off('end', hangup).off('readable', look)
+      conn.off('close', hangup).off('end', hangup)
       limit[Symbol.dispose]()
     },
   }
@@ -59,15 +59,14 @@ async function run(act: () => Promise<Duplex>): Promise<Duplex> {
 
 /** `connect`, and an end of all that it opened: a transport that fails may have forgotten a socket. */
 export function trackOpened(connect: Connect): { readonly connect: Connect; destroyAll(): void } {
-  const opened = new Set<Duplex>()
+  const opened: Duplex[] = []
   let over = false
   return {
     async connect(target, signal) {
       const conn = ignoreErrors(await connect(target, signal))
       leanReads(conn)
       if (over) conn.destroy()
-      opened.add(conn)
-      conn.on('close', () => opened.delete(conn))
+      opened.push(conn)
       return conn
     },
     destroyAll() {
@@ -84,7 +83,7 @@ export function carry(conn: Duplex, other: Duplex): Promise<RelayCount> {
 
 /** An error that nobody listens for would end the whole process; whoever reads or writes the stream meets it as its end. */
 export function ignoreErrors<Stream extends Duplex>(stream: Stream): Stream {
-  return stream.on('error', ignore)
+  return stream.listenerCount('error') === 0 ? stream.on('error', ignore) : stream
 }
 
 function ignore(): void {}

@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream'
 import { duplexPair } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { onTestFinished } from 'vitest'
-import { listen } from '../../src/io/index.ts'
+import { leanReads, listen } from '../../src/io/index.ts'
 
 /** Two ends of a real TCP connection on loopback that both allow half-close; gone when the test has finished. */
 export async function socketPair(): Promise<[Socket, Socket]> {
@@ -24,9 +24,17 @@ export async function socketPair(): Promise<[Socket, Socket]> {
   return pair
 }
 
+/** The same, whose reads are lean. */
+export async function leanPair(): Promise<[Socket, Socket]> {
+  const pair = await socketPair()
+  for (const socket of pair) leanReads(socket)
+  return pair
+}
+
 /** Every kind of pair that the readers and adapters are tried on. */
 export const pairs: readonly (readonly [name: string, make: () => Promise<[Duplex, Duplex]>])[] = [
   ['a TCP connection', socketPair],
+  ['a TCP connection with lean reads', leanPair],
   ['a pair in memory', async () => duplexPair({ allowHalfOpen: true })],
 ]
 
