@@ -8,7 +8,7 @@ export const help = `Usage: npm run bench -- [options]
 
 Measures our PT beside obfs4proxy and a plain relay in C, all on 127.0.0.1, in one interleaved run.
 
-  --quick             shorter windows, three repetitions: less than ten minutes instead of 25
+  --quick             shorter windows, three repetitions: about ten minutes instead of 30
   --growth            instead: how cost grows from 1 to 10,000 connections
   --transport NAME    ${transports.join(', ')}; may be given several times (default: all)
   --metric NAME       ${Object.keys(metrics).join(', ')}; several times (default: all)

@@ -54,9 +54,10 @@ const PACE = 600
 /** Roughly the seconds that a case of each metric takes on a machine of this decade. */
 const secondsOf = {
   transfer: () => 2,
-  bulk: ({ streams, windowSeconds, warmSeconds }) => 2 * streams.length * (windowSeconds + warmSeconds),
-  setup: ({ setups, setupSeconds, warmSeconds }) => setups / 400 + setupSeconds + warmSeconds,
-  ping: ({ pings }) => (3 * pings) / 4_000,
+  bulk: ({ streams, windowSeconds, warmSeconds, fillSeconds }) =>
+    2 * streams.length * (windowSeconds + warmSeconds) + fillSeconds - warmSeconds,
+  setup: ({ setups, setupSeconds, warmSeconds }) => setups / 200 + setupSeconds + warmSeconds,
+  ping: ({ pings, warmPings }) => (4 * pings + warmPings) / 8_000,
   memory: ({ held, settleMs }) => held / PACE + settleMs / 500,
   start: ({ starts }) => starts / 6,
 }

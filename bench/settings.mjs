@@ -10,9 +10,11 @@
  * @property {number[]} streams of bulk
  * @property {number} windowSeconds what is measured of each
  * @property {number} warmSeconds before that; with less the first window would measure Node's compiler
+ * @property {number} fillSeconds the same where many streams go up: first the buffers of all sockets on the way have to fill
  * @property {number} setups one after another
  * @property {number} setupSeconds of 32 in flight
  * @property {number} pings of each size
+ * @property {number} warmPings before those
  * @property {number} held idle connections
  * @property {number} settleMs before memory is read
  * @property {number} starts of each end
@@ -23,16 +25,18 @@
 /** @type {Settings} */
 export const full = {
   reps: 5,
-  sideReps: 3,
+  sideReps: 2,
   memoryReps: 3,
   otherMemoryReps: 1,
   everyTransport: ['transfer', 'bulk', 'setup', 'ping', 'memory', 'start'],
   streams: [1, 8, 64],
-  windowSeconds: 1.2,
+  windowSeconds: 2,
   warmSeconds: 0.7,
+  fillSeconds: 1.5,
   setups: 400,
   setupSeconds: 1.5,
   pings: 2_000,
+  warmPings: 8_000,
   held: 4_000,
   settleMs: 1_000,
   starts: 10,
@@ -50,8 +54,7 @@ export const quick = {
   sideReps: 1,
   memoryReps: 1,
   everyTransport: ['transfer', 'bulk', 'setup'],
-  windowSeconds: 0.8,
-  warmSeconds: 0.7,
+  windowSeconds: 1,
   setups: 300,
   setupSeconds: 1,
   pings: 1_500,

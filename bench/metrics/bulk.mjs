@@ -5,18 +5,21 @@ import { bothEnds } from './ends.mjs'
 
 const MB = 1e6
 const GB = 1e9
+/** So many streams have room in their sockets for a second of an upload, of which the far end has seen nothing yet. */
+const MANY = 16
 
 /**
  * A window that fails does not take the others with it; all of them fail the case in the end.
  * @type {import('./index.mjs').Measure}
  */
-export async function measureBulk(options, { streams, windowSeconds, warmSeconds }, add) {
+export async function measureBulk(options, { streams, windowSeconds, warmSeconds, fillSeconds }, add) {
   const failed = []
   await withPair(options, async (pair) => {
     for (const count of streams) {
       for (const way of ['up', 'down']) {
         const name = `${way}, ${count === 1 ? '1 stream' : `${count} streams`}`
-        const window = { way, streams: count, seconds: windowSeconds, warm: warmSeconds }
+        const warm = count >= MANY && way === 'up' ? fillSeconds : warmSeconds
+        const window = { way, streams: count, seconds: windowSeconds, warm }
         try {
           add(...readWindow(await load(pair, 'bulk', window), name))
         } catch (error) {

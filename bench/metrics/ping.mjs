@@ -6,14 +6,19 @@ import { withPair } from '../pair.mjs'
 const SIZES = [1, 64, 512]
 
 /** @type {import('./index.mjs').Measure} */
-export async function measurePing(options, { pings }, add) {
+export async function measurePing(options, { pings, warmPings }, add) {
   await withPair(options, async (pair) => {
-    for (const size of SIZES) {
-      const { us } = await load(pair, 'ping', { size, count: pings, seconds: 10 })
-      add(
-        { name: `round trip of ${size} B, p50`, unit: 'µs', better: 'less', value: us.p50 },
-        { name: `round trip of ${size} B, p99`, unit: 'µs', better: 'less', value: us.p99 },
-      )
-    }
+    const measure = async (size, name) =>
+      add(...latencies(await load(pair, 'ping', { size, count: pings, seconds: 10 }), name))
+    await measure(SIZES[0], `first round trips, ${SIZES[0]} B`)
+    await load(pair, 'ping', { size: SIZES.at(-1), count: warmPings, seconds: 10 })
+    for (const size of SIZES) await measure(size, `round trip of ${size} B`)
   })
+}
+
+function latencies({ us }, name) {
+  return [
+    { name: `${name}, p50`, unit: 'µs', better: 'less', value: us.p50 },
+    { name: `${name}, p99`, unit: 'µs', better: 'less', value: us.p99 },
+  ]
 }

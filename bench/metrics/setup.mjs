@@ -16,6 +16,7 @@ export async function measureSetup(options, { setups, setupSeconds, warmSeconds 
     add(...latencies(await load(pair, 'connect', one), 'set-up, one at a time'))
     const many = { count: NO_LIMIT, flight: IN_FLIGHT, seconds: setupSeconds, warm: warmSeconds }
     add(...rate(await load(pair, 'connect', many), `set-up, ${IN_FLIGHT} in flight`))
+    add(...latencies(await load(pair, 'connect', one), 'set-up after those, one at a time'))
   })
 }
 
