@@ -41,7 +41,7 @@ const otherCommands = {
   },
 }
 
-/** Functions of those modules load their module when they are called. */
+/** Functions of those modules load their module when they are first called, and are its own from then on. */
 const lateModules = {
   name: 'late-modules',
   resolveId(source, importer) {
@@ -53,7 +53,7 @@ const lateModules = {
     const functions = Object.keys(late[name]).filter(
       (key) => typeof late[name][key] === 'function' && /^[a-z]/.test(key),
     )
-    const lines = functions.map((key) => `export const ${key} = (...args) => load().${key}(...args)\n`)
+    const lines = functions.map((key) => `export let ${key} = (...args) => (${key} = load().${key})(...args)\n`)
     return `let loaded\nconst load = () => (loaded ??= require('${name}'))\n${lines.join('')}`
   },
 }

@@ -46,21 +46,26 @@ export class LeanReads {
     return true
   }
 
-  stop(): void {
-    this.#waiting = undefined
-  }
-
   /** False stops reading. */
   #arrived(chunk: Buffer): boolean {
     const waiting = this.#waiting
-    if (waiting?.chunk(chunk) === true) return true
+    if (waiting === undefined) return this.#socket.push(chunk)
+    this.#waiting = undefined
+    if (waiting.chunk(chunk)) return true
     const goesOn = this.#socket.push(chunk)
-    waiting?.listen()
+    waiting.listen()
     return goesOn
   }
 
   #ended(): void {
-    this.#waiting?.fail(this.#socket.errored ?? closedByPeer())
+    const waiting = this.#waiting
+    this.#waiting = undefined
+    waiting?.fail(this.#socket.errored ?? closedByPeer())
+  }
+
+  /** Nobody waits any more. */
+  stop(waiting: Waiting): void {
+    if (this.#waiting === waiting) this.#waiting = undefined
   }
 }
 

@@ -3,6 +3,7 @@
  */
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
+import type { Waiting } from './lean-reads.ts'
 import { closedByPeer, leanReadsOf } from './lean-reads.ts'
 
 /** Reads exactly `length` bytes. Rejects with PT_CLOSED where the stream ends before, or with the signal's reason. */
@@ -84,67 +85,104 @@ async function awaitBytes(conn: Duplex, signal: AbortSignal | undefined, wanted:
   signal?.throwIfAborted()
   // A reset between two reads would end the process if nobody listened; the next read rejects with it.
   if (conn.listenerCount('error') === 0) conn.on('error', ignore)
-  // What has come already needs no other listeners.
-  const bytes = isOpen(conn) && conn.readableLength > 0 ? wanted.fromStream() : undefined
-  return bytes ?? (await nextBytes(conn, signal, wanted))
+  if (isOpen(conn) && conn.readableLength > 0) {
+    // What has come already needs no wait.
+    const bytes = wanted.fromStream()
+    if (bytes !== undefined) return bytes
+    signal?.throwIfAborted()
+  }
+  if (!isOpen(conn)) throw conn.errored ?? closedByPeer()
+  return await new Promise((resolve, reject) => new Wait(conn, signal, wanted, resolve, reject).begin())
 }
 
 function isOpen(conn: Duplex): boolean {
   return !conn.readableEnded && !conn.destroyed
 }
 
-function nextBytes(conn: Duplex, signal: AbortSignal | undefined, wanted: Wanted): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(signal.reason as Error)
-    if (!isOpen(conn)) return reject(conn.errored ?? closedByPeer())
-    let stop: () => void
-    const settle = (act: () => void): void => {
-      stop()
-      signal?.removeEventListener('abort', abort)
-      act()
-    }
-    const fail = (error: Error): void => settle(() => reject(error))
-    const abort = (): void => fail(signal?.reason as Error)
-    const look = (): void => {
-      try {
-        const bytes = wanted.fromStream()
-        if (bytes !== undefined) settle(() => resolve(bytes))
-      } catch (error) {
-        fail(error as Error)
-      }
-    }
-    const chunk = (chunk: Buffer): boolean => {
-      try {
-        const length = wanted.lengthOf(chunk)
-        if (length === undefined || length > chunk.length) return false
-        settle(() => resolve(length === chunk.length ? chunk : chunk.subarray(0, length)))
-        if (length < chunk.length) conn.push(chunk.subarray(length))
-      } catch (error) {
-        fail(error as Error)
-      }
+/** One wait. A class, as a closure for each of its ends would cost more than all else that it does. */
+class Wait implements Waiting {
+  readonly #conn: Duplex
+  readonly #signal: AbortSignal | undefined
+  readonly #wanted: Wanted
+  readonly #resolve: (bytes: Buffer) => void
+  readonly #reject: (error: Error) => void
+  /** Ends the waiting for the stream or its socket. */
+  #stop: (() => void) | undefined
+
+  constructor(
+    conn: Duplex,
+    signal: AbortSignal | undefined,
+    wanted: Wanted,
+    resolve: (bytes: Buffer) => void,
+    reject: (error: Error) => void,
+  ) {
+    this.#conn = conn
+    this.#signal = signal
+    this.#wanted = wanted
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  begin(): void {
+    this.#signal?.addEventListener('abort', this)
+    if (leanReadsOf(this.#conn)?.wait(this) !== true) this.listen()
+  }
+
+  /** Of the signal. */
+  handleEvent(): void {
+    this.fail(this.#signal?.reason as Error)
+  }
+
+  chunk(chunk: Buffer): boolean {
+    let length: number | undefined
+    try {
+      length = this.#wanted.lengthOf(chunk)
+    } catch (error) {
+      this.fail(error as Error)
       return true
     }
-    const listen = (): void => {
-      stop()
-      stop = listenTo(conn, look, fail)
-      look()
-    }
-    const lean = leanReadsOf(conn)
-    stop = () => lean?.stop()
-    signal?.addEventListener('abort', abort)
-    if (lean?.wait({ chunk, listen, fail }) !== true) listen()
-  })
-}
+    if (length === undefined || length > chunk.length) return false
+    this.#end()
+    if (length < chunk.length) this.#conn.push(chunk.subarray(length))
+    this.#resolve(length === chunk.length ? chunk : chunk.subarray(0, length))
+    return true
+  }
 
-/** Waits by the events of a stream. Returns what ends that. */
-function listenTo(conn: Duplex, look: () => void, fail: (error: Error) => void): () => void {
-  const short = (): void => fail(conn.errored ?? closedByPeer())
-  // removeAllListeners('data') leaves Node's mark that somebody listens, by which the stream would flow, its bytes lost,
-  // as soon as our 'readable' is off; off() takes the mark away where nobody does.
-  conn.off('data', ignore)
-  // One listener for the whole wait: re-adding it per event would spin, as Node re-emits for buffered bytes.
-  conn.on('readable', look).on('end', short).on('close', short).on('error', fail)
-  return () => void conn.off('readable', look).off('end', short).off('close', short).off('error', fail)
+  listen(): void {
+    const conn = this.#conn
+    const look = (): void => this.#look()
+    const short = (): void => this.fail(conn.errored ?? closedByPeer())
+    const fail = (error: Error): void => this.fail(error)
+    // removeAllListeners('data') leaves Node's mark that somebody listens, by which the stream would flow, its bytes lost,
+    // as soon as our 'readable' is off; off() takes the mark away where nobody does.
+    conn.off('data', ignore)
+    // One listener for the whole wait: re-adding it per event would spin, as Node re-emits for buffered bytes.
+    conn.on('readable', look).on('end', short).on('close', short).on('error', fail)
+    this.#stop = () => conn.off('readable', look).off('end', short).off('close', short).off('error', fail)
+    look()
+  }
+
+  fail(error: Error): void {
+    this.#end()
+    this.#reject(error)
+  }
+
+  #look(): void {
+    try {
+      const bytes = this.#wanted.fromStream()
+      if (bytes === undefined) return
+      this.#end()
+      this.#resolve(bytes)
+    } catch (error) {
+      this.fail(error as Error)
+    }
+  }
+
+  #end(): void {
+    leanReadsOf(this.#conn)?.stop(this)
+    this.#stop?.()
+    this.#signal?.removeEventListener('abort', this)
+  }
 }
 
 function ignore(): void {}

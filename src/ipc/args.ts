@@ -163,17 +163,17 @@ class Reader {
 
   #until(end: string, forbidden: string): string {
     let word = ''
+    let from = this.#at
     for (; this.#at < this.#text.length; this.#at++) {
-      let character = this.#text.charAt(this.#at)
-      if (character === end) return word
+      const character = this.#text.charAt(this.#at)
+      if (character === end) break
       if (character === forbidden) throw this.#bad(`unexpected ${JSON.stringify(character)}`)
-      if (character === '\\') {
-        if (++this.#at === this.#text.length) throw this.#bad('nothing behind the last backslash')
-        character = this.#text.charAt(this.#at)
-      }
-      word += character
+      if (character !== '\\') continue
+      word += this.#text.slice(from, this.#at)
+      if (++this.#at === this.#text.length) throw this.#bad('nothing behind the last backslash')
+      from = this.#at
     }
-    return word
+    return word + this.#text.slice(from, this.#at)
   }
 
   #expect(character: string): void {
