@@ -178,7 +178,7 @@ function chooseEntry(row: usize, digit: i32): void {
     store<u64>(CHOSEN + at, lower | low | high | higher)
   }
   // 0-fold: 1 | 1 | 0, what changes no point.
-  const one = <u32>is(size, 0) & 1
+  const one = (<u32>is(size, 0)) & 1
   store<u32>(CHOSEN, load<u32>(CHOSEN) | one)
   store<u32>(CHOSEN + ELEMENT, load<u32>(CHOSEN + ELEMENT) | one)
   // The negative of an entry: sum and difference exchanged, and -2dxy.

@@ -87,10 +87,7 @@ export function ntorServer({ nodeId, identity, ephemeral, peer }: NtorServerOpti
   return finish(secrets, [identity.publicKey, identity.publicKey, peer, ephemeral.publicKey, protoIdBytes, nodeId])
 }
 
-function finish(
-  secrets: readonly (Buffer | undefined)[],
-  suffix: readonly Uint8Array[],
-): NtorResult | undefined {
+function finish(secrets: readonly (Buffer | undefined)[], suffix: readonly Uint8Array[]): NtorResult | undefined {
   const [first, second] = secrets
   if (first === undefined || second === undefined) return undefined
   const input = Buffer.concat([first, second, ...suffix])

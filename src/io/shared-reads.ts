@@ -6,7 +6,6 @@
  * Node 20 to 26; where one is missing, nothing is read this way, and the streams carry the bytes.
  */
 import { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
 
 interface Handle {
   readonly reading: boolean

@@ -41,6 +41,14 @@ test('every built-in transport runs from the one file, as client and as server',
   }
 })
 
+test('the engine knows every flag that it is given, and a launch is silent but for its lines', async () => {
+  const pt = runChild({ env: clientEnv({ TOR_PT_CLIENT_TRANSPORTS: 'obfs4' }) })
+  await socks(portIn(await pt.line('CMETHOD ')), '127.0.0.1:1', 'k=v')
+  pt.child.kill('SIGTERM')
+  await pt.exit
+  expect(pt.stderr()).toBe('')
+})
+
 test('a transport of --load has the library beside the bundle, and its errors are known by their code', async () => {
   const file = join(tempDir(), 'strict.mjs')
   writeFileSync(

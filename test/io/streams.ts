@@ -25,7 +25,7 @@ export async function socketPair(): Promise<[Socket, Socket]> {
 }
 
 /** The same, whose reads are lean. */
-export async function leanPair(): Promise<[Socket, Socket]> {
+async function leanPair(): Promise<[Socket, Socket]> {
   const pair = await socketPair()
   for (const socket of pair) leanReads(socket)
   return pair
