@@ -1,5 +1,6 @@
 /**
- * Runs probes, a bounded number at a time, and makes a Result of what each finds out.
+ * Runs probes, a bounded number at a time, and makes a Result of what each finds out. Where the check is interrupted, whatever
+ * they have started is ended before it rejects.
  */
 import type { Notes, Probe } from './probe.ts'
 import { Finding } from './probe.ts'
@@ -25,7 +26,7 @@ export interface RunOptions {
   /** How many probes run at a time. Default 4. */
   readonly concurrency?: number | undefined
   readonly onProgress?: ((progress: Progress) => void) | undefined
-  /** Begins no further probe once it aborts; what runs is waited for. */
+  /** Begins no further probe once it aborts, and ends what the others have started; the check rejects with its reason. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -48,23 +49,33 @@ export async function runProbes<Lab extends Bench>(
   const slowness = (index: number): number => Number(chosen[index]!.slow === true)
   const queue = chosen.map((_, index) => index).sort((a, b) => slowness(b) - slowness(a) || a - b)
   let done = 0
+  const labs = new Set<Lab>()
+  const interrupt = (): void => {
+    queue.length = 0
+    for (const lab of labs) void lab[Symbol.asyncDispose]()
+  }
   const work = async (): Promise<void> => {
     for (let index = queue.shift(); index !== undefined; index = queue.shift()) {
-      signal?.throwIfAborted()
       const probe = chosen[index]!
-      results[index] = await runProbe(probe, open)
+      const lab = await open()
+      labs.add(lab)
+      results[index] = await runProbe(probe, lab)
+      labs.delete(lab)
       const verdict = results[index]?.[0]?.verdict ?? 'unknown'
       onProgress?.({ done: ++done, total: chosen.length, title: probe.title, verdict })
     }
   }
+  signal?.throwIfAborted()
+  signal?.addEventListener('abort', interrupt)
   await Promise.all(Array.from({ length: Math.max(1, concurrency) }, work))
+  signal?.removeEventListener('abort', interrupt)
+  signal?.throwIfAborted()
   const skipped = wanted.filter((probe) => !chosen.includes(probe)).map(({ title, role }) => `${title} (${role})`)
   return { results: results.flat(), skipped }
 }
 
-async function runProbe<Lab extends Bench>(probe: Probe<Lab>, open: () => Promise<Lab> | Lab): Promise<Result[]> {
+async function runProbe<Lab extends Bench>(probe: Probe<Lab>, lab: Lab): Promise<Result[]> {
   const start = performance.now()
-  const lab = await open()
   let verdict: Verdict = 'kept'
   let why = ''
   try {

@@ -5,6 +5,7 @@
  *     postern check parent -- ./start-my-parent {pt}
  */
 import { existsSync, statSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import type { CheckPtOptions, Progress, Report, Role } from '../check/index.ts'
 import {
@@ -19,6 +20,7 @@ import {
   statementOf,
 } from '../check/index.ts'
 import { isTransportName, parseClientArgs } from '../ipc/index.ts'
+import { atFirstSignal } from './signals.ts'
 import { parseArguments, UsageError } from './usage.ts'
 import { packageVersion } from './version.ts'
 
@@ -50,7 +52,8 @@ Options:
   --list              says which probes there are, and runs none
   --help, --version
 
-Exit status: 0 nothing is broken, 1 something is (warnings and advice do not count), 2 for a wrong command line.
+Exit status: 0 nothing is broken, 1 something is (warnings and advice do not count), 2 for a wrong command line, 130 after
+SIGINT and 143 after SIGTERM.
 `
 
 const options = {
@@ -90,12 +93,40 @@ export async function run(argv: readonly string[]): Promise<number> {
   requireProgram(exec[0]!)
   for (const file of [values.junit, values.html]) if (file !== undefined) requireFolder(file)
   const settings = optionsOf(values)
-  if (subject === 'pt') return tell(await checkPt({ ...settings, exec }), values)
+  if (subject === 'pt') return await interruptible(values, (signal) => checkPt({ ...settings, exec, signal }))
   requireNone(values, ['client', 'server', 'transport', 'peer', 'args'])
   if (!exec.some((word) => word.includes('{pt}')))
     throw new UsageError('check parent: the command says nowhere {pt}, the PT that the parent is to launch')
   const { patience = 0 } = settings
-  return tell(await checkParent({ ...settings, exec, patience: 2 * patience, node: process.execPath }), values)
+  const parent = { ...settings, exec, patience: 2 * patience, node: process.execPath }
+  return await interruptible(values, (signal) => checkParent({ ...parent, signal }))
+}
+
+/** The first SIGINT or SIGTERM ends all that the check has started, and then this process; a second one ends it at once. */
+async function interruptible(values: Values, check: (signal: AbortSignal) => Promise<Report>): Promise<number> {
+  const stop = new AbortController()
+  const done = atFirstSignal(['SIGINT', 'SIGTERM'], (name) => {
+    stop.abort(new Interrupted(128 + constants.signals[name]))
+  })
+  try {
+    return tell(await check(stop.signal), values)
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error
+    process.stderr.write(`${process.stderr.isTTY ? '\r\x1b[K' : ''}postern: interrupted; nothing is left behind\n`)
+    return error.status
+  } finally {
+    done()
+  }
+}
+
+class Interrupted extends Error {
+  /** As a shell says it of a process that a signal has ended. */
+  readonly status: number
+
+  constructor(status: number) {
+    super('interrupted')
+    this.status = status
+  }
 }
 
 function read(argv: readonly string[]) {

@@ -31,7 +31,6 @@ export class LeanReads {
     this.#socket = socket
     const memory = readMemory()
     shareReads(socket, memory, (length) => this.#arrived(Buffer.from(memory.subarray(0, length))))
-    const ended = (): void => this.#ended()
     socket.on('end', ended).on('close', ended)
   }
 
@@ -57,7 +56,7 @@ export class LeanReads {
     return goesOn
   }
 
-  #ended(): void {
+  ended(): void {
     const waiting = this.#waiting
     this.#waiting = undefined
     waiting?.fail(this.#socket.errored ?? closedByPeer())
@@ -67,6 +66,11 @@ export class LeanReads {
   stop(waiting: Waiting): void {
     if (this.#waiting === waiting) this.#waiting = undefined
   }
+}
+
+/** One function for all sockets: it stays with each as long as that lives. */
+function ended(this: Duplex): void {
+  leanReadsOf(this)?.ended()
 }
 
 /** From now on `socket` is read so; where this Node cannot do it, nothing changes. */

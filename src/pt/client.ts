@@ -8,7 +8,7 @@ import type { Server, Socket } from 'node:net'
 import { createServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { stageOf } from '../error.ts'
-import { leanReads, listen } from '../io/index.ts'
+import { listen } from '../io/index.ts'
 import type { SocksRequest } from '../socks/index.ts'
 import { acceptSocks } from '../socks/index.ts'
 import type { Client, Connect, Report } from '../transport.ts'
@@ -20,7 +20,7 @@ import { launchAll } from './launch.ts'
 import type { TransportEntry } from './registry.ts'
 import { loadTransport } from './registry.ts'
 import type { Reporter } from './report.ts'
-import { beginHandshake, carry, ignoreErrors, trackOpened, untilAborted } from './session.ts'
+import { adopt, beginHandshake, carry, trackOpened, untilAborted } from './session.ts'
 
 /** Arti and tor want their PTs on loopback, and nobody else has any business there. */
 const LISTEN_HOST = '127.0.0.1'
@@ -81,8 +81,7 @@ interface Service {
 /** Serves one connection of the parent up to where it carries traffic; never rejects. */
 async function serve(conn: Socket, service: Service): Promise<void> {
   const { name, config } = service
-  ignoreErrors(conn)
-  leanReads(conn)
+  adopt(conn)
   const admission = config.connections.admit(conn)
   if (admission === undefined) return config.reporter.log('warning', `${name}: ${TOO_MANY}`)
   let request: SocksRequest

@@ -8,7 +8,7 @@ import type { Server as Listener, Socket } from 'node:net'
 import { createServer, isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { connectExtOrPort } from '../extor/index.ts'
-import { leanReads, listen } from '../io/index.ts'
+import { listen } from '../io/index.ts'
 import type { Address, Destination, ServerTransport } from '../ipc/index.ts'
 import { Args, DEFAULT_BIND_ADDRESS, formatAddress } from '../ipc/index.ts'
 import type { Connect, Report, Server } from '../transport.ts'
@@ -20,7 +20,7 @@ import { launchAll } from './launch.ts'
 import type { TransportEntry } from './registry.ts'
 import { loadTransport } from './registry.ts'
 import type { Reporter } from './report.ts'
-import { beginHandshake, carry, ignoreErrors, untilAborted } from './session.ts'
+import { adopt, beginHandshake, carry, untilAborted } from './session.ts'
 
 /** A backstop: transports have limits of their own, and hold failed handshakes open for a time of their choice. */
 const ACCEPT_TIMEOUT = 180_000
@@ -104,8 +104,7 @@ interface Service {
  */
 async function serve(conn: Socket, service: Service): Promise<void> {
   const { report, config } = service
-  ignoreErrors(conn)
-  leanReads(conn)
+  adopt(conn)
   const admission = config.connections.admit(conn)
   if (admission === undefined) return report.log('warning', TOO_MANY)
   const userAddr = addressOf(conn)
@@ -140,8 +139,7 @@ async function forward(
 ): Promise<Duplex> {
   const { destination } = config
   try {
-    const application = ignoreErrors(await config.connect(formatAddress(destination.address), signal))
-    leanReads(application)
+    const application = adopt(await config.connect(formatAddress(destination.address), signal))
     if (destination.type === 'orPort') return application
     const { cookieFile } = destination
     try {

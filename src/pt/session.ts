@@ -63,8 +63,7 @@ export function trackOpened(connect: Connect): { readonly connect: Connect; dest
   let over = false
   return {
     async connect(target, signal) {
-      const conn = ignoreErrors(await connect(target, signal))
-      leanReads(conn)
+      const conn = adopt(await connect(target, signal))
       if (over) conn.destroy()
       opened.push(conn)
       return conn
@@ -81,8 +80,14 @@ export function carry(conn: Duplex, other: Duplex): Promise<RelayCount> {
   return splice(conn, other) ?? splice(other, conn) ?? relay(conn, other)
 }
 
+/** Takes a connection over for a handshake: its errors end no process, and its reads are lean. */
+export function adopt<Conn extends Duplex>(conn: Conn): Conn {
+  leanReads(conn)
+  return ignoreErrors(conn)
+}
+
 /** An error that nobody listens for would end the whole process; whoever reads or writes the stream meets it as its end. */
-export function ignoreErrors<Stream extends Duplex>(stream: Stream): Stream {
+function ignoreErrors<Stream extends Duplex>(stream: Stream): Stream {
   return stream.listenerCount('error') === 0 ? stream.on('error', ignore) : stream
 }
 

@@ -73,7 +73,7 @@ export const mutants: readonly Mutant[] = [
   ['socks4-word', 'client', ['ARCH-3']],
   ['remote-listener', 'client', ['TRAP-4']],
   ['double-space', 'client', ['TRAP-8']],
-  ['socks-one-packet', 'client', ['ARCH-2', 'ARGS-1']],
+  ['socks-one-packet', 'client', ['ARCH-2', 'ARGS-1', 'ARGS-3']],
   ['socks-crash', 'client', ['ARCH-2']],
   ['method-00', 'client', ['TRAP-12']],
   ['socks-pipelined', 'client', ['TRAP-13']],

@@ -24,6 +24,8 @@ export abstract class Lab<Self extends Lab<Self>> implements AsyncDisposable {
   readonly notes: Notes = new Notes()
   readonly strain: Strain = new Strain()
   readonly #closers: Closer[] = []
+  #over = false
+  #closing: Promise<void> = Promise.resolve()
   readonly #book: EvidenceBook
 
   constructor(book: EvidenceBook) {
@@ -44,6 +46,7 @@ export abstract class Lab<Self extends Lab<Self>> implements AsyncDisposable {
 
   async #inAnotherLab<T>(make: (lab: Self) => Promise<T>): Promise<{ found: T; strained: boolean }> {
     await using lab = this.another()
+    this.closes(() => lab[Symbol.asyncDispose]())
     const found = await make(lab)
     return { found, strained: lab.strain.exceeded }
   }
@@ -59,14 +62,21 @@ export abstract class Lab<Self extends Lab<Self>> implements AsyncDisposable {
     this.#closers.push(closer)
   }
 
+  /** A probe that is interrupted may not know it yet. */
+  #requireOpen(): void {
+    if (this.#over) cannotTell('the check was interrupted')
+  }
+
   /** An empty folder. */
   async folder(): Promise<string> {
+    this.#requireOpen()
     const folder = await mkdtemp(join(tmpdir(), 'postern-check-'))
     this.closes(() => rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 }))
     return folder
   }
 
   start(options: LaunchOptions): Launched {
+    this.#requireOpen()
     const program = new Launched(options, this.strain)
     this.closes(() => program.kill())
     return program
@@ -74,6 +84,7 @@ export abstract class Lab<Self extends Lab<Self>> implements AsyncDisposable {
 
   /** A listener on a free port of `host`; `serve` gets each connection. */
   async listen(serve?: (wire: Wire) => void, host?: string, port?: number): Promise<Listener> {
+    this.#requireOpen()
     const listener = await Listener.open(this.strain, serve, host, port)
     this.closes(() => listener.close())
     return listener
@@ -81,12 +92,18 @@ export abstract class Lab<Self extends Lab<Self>> implements AsyncDisposable {
 
   /** A connection, or undefined where nobody accepts. */
   async open(address: Address, localAddress?: string): Promise<Wire | undefined> {
+    this.#requireOpen()
     const wire = await dialWire(this.strain, address, localAddress)
     if (wire !== undefined) this.closes(() => void wire.socket.destroy())
     return wire
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const close of this.#closers.splice(0).reverse()) await close()
+  /** Also once more, where something was made in the meantime. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#over = true
+    this.#closing = this.#closing.then(async () => {
+      for (const close of this.#closers.splice(0).reverse()) await close()
+    })
+    return this.#closing
   }
 }

@@ -59,8 +59,9 @@ function badEnvironments(role: Role, name: string): readonly Environment[] {
     { TOR_PT_SERVER_BINDADDR: `${name}-127.0.0.1:70000` },
     { TOR_PT_SERVER_BINDADDR: `${name}-127.0.0.1:0,${name}-127.0.0.1:0` },
     { TOR_PT_SERVER_TRANSPORT_OPTIONS: `${name}:noequalsign` },
-    { TOR_PT_EXTENDED_SERVER_PORT: '127.0.0.1:9', TOR_PT_AUTH_COOKIE_FILE: undefined },
-    { TOR_PT_EXTENDED_SERVER_PORT: 'nonsense', TOR_PT_AUTH_COOKIE_FILE: '/nowhere' },
+    // Without an ORPort besides: a PT that takes that one instead is SENV-11's.
+    { TOR_PT_ORPORT: undefined, TOR_PT_EXTENDED_SERVER_PORT: '127.0.0.1:9', TOR_PT_AUTH_COOKIE_FILE: undefined },
+    { TOR_PT_ORPORT: undefined, TOR_PT_EXTENDED_SERVER_PORT: 'nonsense', TOR_PT_AUTH_COOKIE_FILE: '/nowhere' },
   ]
 }
 

@@ -7,6 +7,7 @@
 import { isPtError } from '../../error.ts'
 import { SharedDialers } from '../../app/index.ts'
 import { tuneEngine } from '../engine.ts'
+import { atFirstSignal } from '../signals.ts'
 import { UsageError } from '../usage.ts'
 import type { MetricsServer } from './metrics.ts'
 import { serveMetrics } from './metrics.ts'
@@ -27,24 +28,12 @@ export interface HostOptions {
   readonly reload?: (() => Plan) | undefined
 }
 
-/** Signals that come within so many ms are one. */
-const SAME_SIGNAL = 1_000
-
 /** Runs the tunnels until a signal, or until none is left. Resolves with the exit status; rejects where they do not start. */
 export async function hostTunnels(plan: Plan, { output, reload }: HostOptions): Promise<number> {
   tuneEngine()
   const host = new TunnelHost(output)
   const stop = new Promise<void>((resolve) => {
-    const signals = reload === undefined ? (['SIGINT', 'SIGTERM', 'SIGHUP'] as const) : (['SIGINT', 'SIGTERM'] as const)
-    let first: number | undefined
-    for (const signal of signals) {
-      process.on(signal, () => {
-        // timeout, npm and others pass on what the whole process group has got already.
-        if (first !== undefined && performance.now() - first > SAME_SIGNAL) process.exit(1)
-        first ??= performance.now()
-        resolve()
-      })
-    }
+    atFirstSignal(reload === undefined ? ['SIGINT', 'SIGTERM', 'SIGHUP'] : ['SIGINT', 'SIGTERM'], () => resolve())
   })
   // Whoever read our output has gone; the tunnels have not.
   process.stdout.on('error', () => undefined)

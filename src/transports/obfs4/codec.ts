@@ -36,9 +36,11 @@ export function obfs4Codec(options: CodecOptions): Codec | PacedCodec {
 /** iat-mode 0: a write is a burst. */
 class BurstCodec implements Codec {
   protected readonly options: CodecOptions
+  protected readonly take: TakePacket
 
   constructor(options: CodecOptions) {
     this.options = options
+    this.take = seedTaker(options)
   }
 
   get direct(): DirectCodec {
@@ -50,7 +52,7 @@ class BurstCodec implements Codec {
   }
 
   decode(chunk: Uint8Array): Iterable<Uint8Array> {
-    return this.options.opener.payloads(chunk, seedTaker(this.options))
+    return this.options.opener.payloads(chunk, this.take)
   }
 
   end(): void {
@@ -69,7 +71,7 @@ class DirectBurstCodec extends BurstCodec implements DirectCodec {
   }
 
   override decode(chunk: Uint8Array): Iterable<Uint8Array> {
-    return this.options.opener.payloadViews(chunk, seedTaker(this.options))
+    return this.options.opener.payloadViews(chunk, this.take)
   }
 
   hold(): () => void {
@@ -80,6 +82,7 @@ class DirectBurstCodec extends BurstCodec implements DirectCodec {
 function pacedCodec(options: CodecOptions): PacedCodec {
   const { sealer, opener, iatMode, shape, environment } = options
   const pause = pauses(environment)
+  const take = seedTaker(options)
   const cut = (payload: Uint8Array): Iterable<Buffer> =>
     iatMode === 1
       ? framePieces(sealer.burst(payload, padding(options, payload)))
@@ -95,7 +98,7 @@ function pacedCodec(options: CodecOptions): PacedCodec {
         await pause(shape())
       }
     },
-    decode: (chunk) => opener.payloads(chunk, seedTaker(options)),
+    decode: (chunk) => opener.payloads(chunk, take),
     end: () => end(opener),
   }
 }

@@ -4,6 +4,7 @@ import type { Probe } from '../../probe.ts'
 import { cannotTell, notApplicable } from '../../probe.ts'
 import type { PtLab } from '../pt-lab.ts'
 import { joined } from '../pt-lab.ts'
+import type { SocksOutcome } from '../socks.ts'
 import { socks4 } from '../socks.ts'
 
 const role = 'client'
@@ -63,12 +64,6 @@ export const argsProbes: readonly Probe<PtLab>[] = [
         sent: 'a SOCKS 4 request byte by byte',
         seen: trickled.seen,
       })
-      const bad = (await lab.open(made.client.method.address)) ?? cannotTell('its port does not accept')
-      const malformed = await socks4(bad, made.address, joined(made.args, 'novalue'), { patience: lab.patience })
-      lab.judge(!malformed.granted, made.client, 'a request that fails', {
-        sent: 'a SOCKS 4 request with arguments that end in "novalue"',
-        seen: malformed.seen,
-      })
     },
   },
   {
@@ -86,6 +81,24 @@ export const argsProbes: readonly Probe<PtLab>[] = [
       }
       const dialled = made.count() - before
       lab.judge(dialled === 0, made.client, 'no connection to the bridge', { seen: `${dialled} connections` })
+    },
+  },
+  {
+    ids: ['ARGS-6'],
+    role,
+    title: 'malformed arguments in USERID fail the request',
+    async run(lab) {
+      const made = await workingBridge(lab)
+      const ask = async (args: string): Promise<SocksOutcome> => {
+        const wire = (await lab.open(made.client.method.address)) ?? cannotTell('its port does not accept')
+        return await socks4(wire, made.address, args, { patience: lab.patience })
+      }
+      if (!(await ask(made.args)).granted) notApplicable('it grants no request of SOCKS 4')
+      const { granted, seen } = await ask(joined(made.args, 'novalue'))
+      lab.judge(!granted, made.client, 'a request that fails', {
+        sent: 'a SOCKS 4 request with arguments that end in "novalue"',
+        seen,
+      })
     },
   },
 ]

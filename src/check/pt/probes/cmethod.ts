@@ -2,6 +2,7 @@
 import { isLoopback, parseAddress } from '../../../ipc/index.ts'
 import { plainStart } from '../evidence.ts'
 import { hasNamespace, withoutPorts } from '../namespaces.ts'
+import type { Launched } from '../../lab/launch.ts'
 import { requireLine } from '../../lab/launch.ts'
 import type { Probe } from '../../probe.ts'
 import { cannotTell } from '../../probe.ts'
@@ -15,6 +16,11 @@ async function methodLine(lab: PtLab): Promise<string> {
   return pt.lines.find((line) => line.startsWith('CMETHOD ')) ?? cannotTell('it said no CMETHOD')
 }
 
+/** How many spaces there are is another probe's to judge. */
+function announces(pt: Launched, name: string): boolean {
+  return pt.lines.some((line) => new RegExp(`^CMETHOD +${name} `).test(line))
+}
+
 const nameProbes: readonly Probe<PtLab>[] = [
   {
     ids: ['CENV-2'],
@@ -24,11 +30,7 @@ const nameProbes: readonly Probe<PtLab>[] = [
       const name = lab.transport(role)
       const pt = await lab.launch(role, { TOR_PT_CLIENT_TRANSPORTS: `${UNKNOWN_NAME},${name},*` })
       await pt.settled(lab.patience)
-      lab.judge(
-        pt.lines.some((line) => line.startsWith(`CMETHOD ${name} `)),
-        pt,
-        `CMETHOD ${name}`,
-      )
+      lab.judge(announces(pt, name), pt, `CMETHOD ${name}`)
     },
   },
   {
@@ -48,7 +50,8 @@ const nameProbes: readonly Probe<PtLab>[] = [
     async run(lab) {
       const pt = await lab.launch(role, { TOR_PT_CLIENT_TRANSPORTS: `${lab.transport(role)},${UNKNOWN_NAME}` })
       await pt.settled(lab.patience)
-      lab.judge(!pt.lines.some((line) => line.startsWith('CMETHOD-ERROR')), pt, 'CMETHOD and CMETHODS DONE only')
+      const error = pt.lines.some((line) => line.startsWith(`CMETHOD-ERROR ${UNKNOWN_NAME}`))
+      lab.judge(!error, pt, 'CMETHOD and CMETHODS DONE only')
     },
   },
 ]
@@ -78,10 +81,11 @@ const lineProbes: readonly Probe<PtLab>[] = [
     title: 'a transport that cannot be launched is a CMETHOD-ERROR',
     async run(lab) {
       const name = lab.transport(role)
+      if (!announces(await plainStart(lab, role), name)) cannotTell('it launches no transport in any case')
       const pt = await lab.launch(role, {}, undefined, withoutPorts())
       await pt.settled(lab.patience)
       if (!hasNamespace(pt)) cannotTell('only a network of its own makes it fail, which this system does not give')
-      if (pt.lines.some((line) => line.startsWith(`CMETHOD ${name} `))) cannotTell('it launches where no port is free')
+      if (announces(pt, name)) cannotTell('it launches where no port is free')
       const error = new RegExp(`^CMETHOD-ERROR ${name} .`)
       lab.judge(
         pt.lines.some((line) => error.test(line)),

@@ -9,7 +9,8 @@ import { cannotTell } from '../../probe.ts'
 import type { PtLab } from '../pt-lab.ts'
 import type { Role } from '../../verdict.ts'
 
-const CLOSING = /^[CS]METHODS DONE/
+/** A transport, or that there is none. */
+const STARTED = /^[CS]METHODS? /
 const ERROR = /^(?:ENV|VERSION|PROXY|CMETHOD|SMETHOD)-ERROR/
 
 function says(pt: Launched, pattern: RegExp): boolean {
@@ -73,7 +74,7 @@ export const envProbes = (role: Role): readonly Probe<PtLab>[] => [
       const told = async (state: Launched, sent?: string): Promise<void> => {
         await state.settled(lab.patience)
         const expected = 'ENV-ERROR, or a start as ever, as nothing can be written there'
-        lab.judge(says(state, ERROR) || says(state, CLOSING), state, expected, sent === undefined ? {} : { sent })
+        lab.judge(says(state, ERROR) || says(state, STARTED), state, expected, sent === undefined ? {} : { sent })
       }
       for (const stateDir of [join(file, 'state'), file]) {
         const state = await lab.launch(role, { TOR_PT_STATE_LOCATION: stateDir }, folders)
@@ -146,7 +147,7 @@ export const envProbes = (role: Role): readonly Probe<PtLab>[] => [
     title: 'names are C identifiers',
     async run(lab) {
       const pt = await plainStart(lab, role)
-      const names = pt.lines.flatMap((line) => /^[CS]METHOD(?:-ERROR)?(?: (\S*)|$)/.exec(line)?.[1] ?? [])
+      const names = pt.lines.flatMap((line) => /^[CS]METHOD(?:-ERROR)?(?: +(\S*)|$)/.exec(line)?.[1] ?? [])
       const good = names.every((name) => /^[a-zA-Z_][a-zA-Z0-9_]*$/.test(name))
       lab.judge(good, pt, 'a C identifier in each line about a transport')
     },
@@ -170,7 +171,8 @@ export const envProbes = (role: Role): readonly Probe<PtLab>[] => [
       const list = role === 'client' ? 'TOR_PT_CLIENT_TRANSPORTS' : 'TOR_PT_SERVER_TRANSPORTS'
       const pt = await lab.launch(role, { [list]: `${name},${name}` })
       await pt.settled(lab.patience)
-      const times = pt.lines.filter((line) => line.startsWith(`${role === 'client' ? 'C' : 'S'}METHOD ${name} `)).length
+      const own = new RegExp(`^${role === 'client' ? 'C' : 'S'}METHOD +${name} `)
+      const times = pt.lines.filter((line) => own.test(line)).length
       lab.judge(times === 1, pt, 'one line for it')
     },
   },

@@ -95,9 +95,10 @@ const portProbes: readonly Probe<PtLab>[] = [
       const around = app.wires.length > 0
       if (heard === undefined && !around) cannotTell('it forwarded nothing')
       lab.judge(heard !== undefined && !around, pt, 'a connection to the extended port, and none to the ORPort')
-      const seen = `TRANSPORT ${bodyOf(heard!, commands.TRANSPORT)}, USERADDR ${bodyOf(heard!, commands.USERADDR)}`
+      if (heard?.hash !== 'right') cannotTell('the authentication failed')
+      const seen = `TRANSPORT ${bodyOf(heard, commands.TRANSPORT)}, USERADDR ${bodyOf(heard, commands.USERADDR)}`
       const told =
-        bodyOf(heard!, commands.TRANSPORT) === lab.transport(role) && bodyOf(heard!, commands.USERADDR) === source
+        bodyOf(heard, commands.TRANSPORT) === lab.transport(role) && bodyOf(heard, commands.USERADDR) === source
       lab.judge(told, pt, `TRANSPORT ${lab.transport(role)}, USERADDR ${source}`, { seen })
     },
   },
@@ -174,6 +175,8 @@ const dialogueProbes: readonly Probe<PtLab>[] = [
     title: 'unknown commands before OKAY are passed over',
     async run(lab) {
       const { pt, heard } = await visit(lab, { answer: 'okay', unknownFirst: true })
+      if (heard.hash !== 'right') cannotTell('the authentication failed')
+      if (heard.early.length > 0) cannotTell('its payload does not wait for OKAY')
       const payload = (await heard.wire.take(PAYLOAD.length, END_TIME)).toString('latin1')
       lab.judge(payload === PAYLOAD, pt, 'the payload', {
         sent: 'command 2fff, then OKAY',

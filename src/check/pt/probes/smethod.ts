@@ -54,7 +54,8 @@ const environmentProbes: readonly Probe<PtLab>[] = [
       const bind = `${name}-127.0.0.1:0,${UNKNOWN_NAME}-127.0.0.1:0`
       const list = `${name},${UNKNOWN_NAME}`
       const pt = await started(lab, { TOR_PT_SERVER_TRANSPORTS: list, TOR_PT_SERVER_BINDADDR: bind })
-      lab.judge(!pt.lines.some((line) => line.startsWith('SMETHOD-ERROR')), pt, 'SMETHOD and SMETHODS DONE only')
+      const error = pt.lines.some((line) => line.startsWith(`SMETHOD-ERROR ${UNKNOWN_NAME}`))
+      lab.judge(!error, pt, 'SMETHOD and SMETHODS DONE only')
     },
   },
   {
@@ -95,7 +96,11 @@ const environmentProbes: readonly Probe<PtLab>[] = [
     role,
     title: 'the extended port without a cookie file is an ENV-ERROR',
     async run(lab) {
-      const pt = await started(lab, { TOR_PT_EXTENDED_SERVER_PORT: '127.0.0.1:9', TOR_PT_AUTH_COOKIE_FILE: undefined })
+      const pt = await started(lab, {
+        TOR_PT_ORPORT: undefined,
+        TOR_PT_EXTENDED_SERVER_PORT: '127.0.0.1:9',
+        TOR_PT_AUTH_COOKIE_FILE: undefined,
+      })
       lab.judge(
         pt.lines.some((line) => line.startsWith('ENV-ERROR')),
         pt,
