@@ -101,6 +101,7 @@ export abstract class Lab<Self extends Lab<Self>> implements AsyncDisposable {
   /** Also once more, where something was made in the meantime. */
   [Symbol.asyncDispose](): Promise<void> {
     this.#over = true
+    this.strain.end()
     this.#closing = this.#closing.then(async () => {
       for (const close of this.#closers.splice(0).reverse()) await close()
     })

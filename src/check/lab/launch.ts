@@ -106,7 +106,6 @@ export class Launched {
   /** Ends it, where it has not ended by itself; `exit` stays as it was. */
   async kill(): Promise<void> {
     this.#killed = true
-    this.#waiting.wake()
     this.child.stdin?.destroy()
     this.child.kill('SIGKILL')
     await this.exited
@@ -121,7 +120,7 @@ export class Launched {
 
   /** Until `holds`, the process is gone, or the time is over. */
   async #wait(ms: number, holds: () => boolean): Promise<void> {
-    await this.#waiting.until(ms, () => holds() || this.exit !== undefined || this.#killed)
+    await this.#waiting.until(ms, () => holds() || this.exit !== undefined)
   }
 
   async #untilGone(): Promise<void> {

@@ -22,6 +22,17 @@ export class Strain {
   /** Time that each process has waited for a CPU, in milliseconds; never less than before, though threads end. */
   readonly #waited = new Map<number | 'self', number>([['self', 0]])
 
+  /** True once nothing is waited for any more. */
+  over = false
+  /** What ends the waits that go on. */
+  readonly waits: Set<() => void> = new Set()
+
+  /** Ends all waits, those to come too. */
+  end(): void {
+    this.over = true
+    for (const end of this.waits) end()
+  }
+
   /** From here on the time that the process with this id waits for a CPU does not count. */
   watch(pid: number | undefined): void {
     if (pid !== undefined) this.#waited.set(pid, waitedBy(pid))

@@ -17,15 +17,18 @@ export class Waiting {
     for (const check of this.#checks) check()
   }
 
-  /** Until `holds`, or `ms` milliseconds that count are over; whether it holds then. */
+  /** Until `holds`, `ms` milliseconds that count are over, or the lab is; whether it holds then. */
   async until(ms: number, holds: () => boolean): Promise<boolean> {
-    if (holds()) return true
+    if (holds() || this.#strain.over) return holds()
     const clock = this.#strain.clock(ms, this.#dialogue)
     await new Promise<void>((resolve) => {
       const check = (): void => {
-        if (!holds()) return
+        if (holds()) end()
+      }
+      const end = (): void => {
         clearTimeout(timer)
         this.#checks.delete(check)
+        this.#strain.waits.delete(end)
         resolve()
       }
       const expire = (): void => {
@@ -35,12 +38,12 @@ export class Waiting {
       const settle = (): void => {
         if (!this.#checks.has(check)) return
         const left = clock.left()
-        if (left > 0) return void (timer = setTimeout(expire, left))
-        this.#checks.delete(check)
-        resolve()
+        if (left > 0) timer = setTimeout(expire, left)
+        else end()
       }
       let timer = setTimeout(expire, Math.min(ms, 2 ** 31 - 1))
       this.#checks.add(check)
+      this.#strain.waits.add(end)
     })
     return holds()
   }
