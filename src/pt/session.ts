@@ -88,7 +88,7 @@ export function adopt<Conn extends Duplex>(conn: Conn): Conn {
 
 /** An error that nobody listens for would end the whole process; whoever reads or writes the stream meets it as its end. */
 function ignoreErrors<Stream extends Duplex>(stream: Stream): Stream {
-  return stream.listenerCount('error') === 0 ? stream.on('error', ignore) : stream
+  return stream.on('error', ignore)
 }
 
 function ignore(): void {}

@@ -96,7 +96,7 @@ const NUL = Uint8Array.of(0)
 export async function acceptSocks(conn: Duplex, options: AcceptSocksOptions = {}): Promise<SocksRequest> {
   const { signal, handshakeTimeout = HANDSHAKE_TIMEOUT, prefer = 'auth', password } = options
   // Stays for good: a reset that arrives between two reads, or while the caller dials, must not end the process.
-  if (conn.listenerCount('error') === 0) conn.on('error', ignore)
+  conn.on('error', ignore)
   try {
     using _limit = closeAfter(conn, handshakeTimeout, 'the SOCKS handshake')
     return answerable(conn, await readRequest(conn, { prefer, password }, signal))
