@@ -57,9 +57,7 @@ export class LeanReads {
   }
 
   ended(): void {
-    const waiting = this.#waiting
-    this.#waiting = undefined
-    waiting?.fail(this.#socket.errored ?? closedByPeer())
+    this.#waiting?.fail(this.#socket.errored ?? closedByPeer())
   }
 
   /** Nobody waits any more. */
