@@ -160,27 +160,17 @@ function makeTable(): void {
 function chooseEntry(row: usize, digit: i32): void {
   const sign = digit >> 31
   const size = (digit ^ sign) - sign
-  const is1 = is(size, 1)
-  const is2 = is(size, 2)
-  const is3 = is(size, 3)
-  const is4 = is(size, 4)
-  const is5 = is(size, 5)
-  const is6 = is(size, 6)
-  const is7 = is(size, 7)
-  const is8 = is(size, 8)
-  const entries = TABLE + row * COLUMNS * ENTRY
-  for (let at: usize = 0; at < ENTRY; at += 8) {
-    const part = entries + at
-    const lower = (load<u64>(part) & is1) | (load<u64>(part, ENTRY) & is2)
-    const low = (load<u64>(part, 2 * ENTRY) & is3) | (load<u64>(part, 3 * ENTRY) & is4)
-    const high = (load<u64>(part, 4 * ENTRY) & is5) | (load<u64>(part, 5 * ENTRY) & is6)
-    const higher = (load<u64>(part, 6 * ENTRY) & is7) | (load<u64>(part, 7 * ENTRY) & is8)
-    store<u64>(CHOSEN + at, lower | low | high | higher)
+  copy(CHOSEN, ONE)
+  copy(CHOSEN + ELEMENT, ONE)
+  copy(CHOSEN + 2 * ELEMENT, ZERO)
+  let entry = TABLE + row * COLUMNS * ENTRY
+  for (let i = 1; i <= <i32>COLUMNS; i++) {
+    const keep = isNot(size, i)
+    for (let at: usize = 0; at < ENTRY; at += 8) {
+      store<u64>(CHOSEN + at, (load<u64>(CHOSEN + at) & keep) | (load<u64>(entry + at) & ~keep))
+    }
+    entry += ENTRY
   }
-  // 0-fold: 1 | 1 | 0, what changes no point.
-  const one = (<u32>is(size, 0)) & 1
-  store<u32>(CHOSEN, load<u32>(CHOSEN) | one)
-  store<u32>(CHOSEN + ELEMENT, load<u32>(CHOSEN + ELEMENT) | one)
   // The negative of an entry: sum and difference exchanged, and -2dxy.
   copy(NEGATIVE, CHOSEN)
   choose(CHOSEN, CHOSEN + ELEMENT, CHOSEN, sign)
@@ -189,9 +179,9 @@ function chooseEntry(row: usize, digit: i32): void {
   choose(CHOSEN + 2 * ELEMENT, NEGATIVE, CHOSEN + 2 * ELEMENT, sign)
 }
 
-/** All ones where a and b are the same, 0 where not; for numbers that are not negative. */
-function is(a: i32, b: i32): u64 {
-  return ~(<u64>((<i64>-(a ^ b)) >> 63))
+/** All ones where a and b differ, 0 where not; for numbers that are not negative. */
+function isNot(a: i32, b: i32): u64 {
+  return <u64>((<i64>-(a ^ b)) >> 63)
 }
 
 /** A scalar below 2^255 (32 bytes) in 64 digits of -8 to 8. */
