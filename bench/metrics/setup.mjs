@@ -2,38 +2,36 @@
 import { load } from '../load.mjs'
 import { withPair } from '../pair.mjs'
 import { bothEnds } from './ends.mjs'
+import { latencies } from './latencies.mjs'
 
 const IN_FLIGHT = 32
 /** More than any candidate opens in a window. */
 const NO_LIMIT = 200_000
-const US_PER_MS = 1_000
 const MS_PER_S = 1_000
 
 /** @type {import('./index.mjs').Measure} */
 export async function measureSetup(options, { setups, setupSeconds, warmSeconds }, add) {
   await withPair(options, async (pair) => {
     const one = { count: setups, flight: 1, seconds: 10, warm: 0 }
-    add(...latencies(await load(pair, 'connect', one), 'set-up, one at a time'))
+    add(...latency(await load(pair, 'connect', one), 'set-up, one at a time'))
     const many = { count: NO_LIMIT, flight: IN_FLIGHT, seconds: setupSeconds, warm: warmSeconds }
     add(...rate(await load(pair, 'connect', many), `set-up, ${IN_FLIGHT} in flight`))
-    add(...latencies(await load(pair, 'connect', one), 'set-up after those, one at a time'))
+    add(...latency(await load(pair, 'connect', one), 'set-up after those, one at a time'))
   })
 }
 
-function latencies({ done, failed, us }, name) {
+function latency({ done, failed, us }, name) {
   requireAll(done, failed, name)
-  return [
-    { name: `${name}, p50`, unit: 'ms', better: 'less', value: us.p50 / US_PER_MS },
-    { name: `${name}, p99`, unit: 'ms', better: 'less', value: us.p99 / US_PER_MS },
-  ]
+  return latencies(name, 'ms', us)
 }
 
 function rate(said, name) {
   const { seconds, done, failed, us, cpu } = said
   requireAll(done, failed, name)
+  const [, p99] = latencies(name, 'ms', us)
   return [
     { name, unit: 'conn/s', better: 'more', value: done / seconds },
-    { name: `${name}, p99`, unit: 'ms', better: 'less', value: us.p99 / US_PER_MS },
+    p99,
     ...bothEnds(
       'a connection',
       'ms',
