@@ -46,6 +46,12 @@ export async function plainStart(lab: PtLab, role: Role): Promise<Launched> {
   })
 }
 
+/** Its lines that announce the transport `name`; how many spaces stand in them is a probe's of their own to judge. */
+export function announcements(pt: Launched, role: Role, name: string): string[] {
+  const own = new RegExp(`^${role === 'client' ? 'C' : 'S'}METHOD +${name} `)
+  return pt.lines.filter((line) => own.test(line))
+}
+
 /** Environments that no PT can work with. */
 function badEnvironments(role: Role, name: string): readonly Environment[] {
   const common = [{ TOR_PT_CLIENT_TRANSPORTS: undefined, TOR_PT_SERVER_TRANSPORTS: undefined }]

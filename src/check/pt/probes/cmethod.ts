@@ -1,6 +1,6 @@
 /** Probes of a client's transports and what it says about them. Sections "Client Environment Variables", "Client Messages". */
 import { isLoopback, parseAddress } from '../../../ipc/index.ts'
-import { plainStart } from '../evidence.ts'
+import { announcements, plainStart } from '../evidence.ts'
 import { hasNamespace, withoutPorts } from '../namespaces.ts'
 import type { Launched } from '../../lab/launch.ts'
 import { requireLine } from '../../lab/launch.ts'
@@ -16,9 +16,8 @@ async function methodLine(lab: PtLab): Promise<string> {
   return pt.lines.find((line) => line.startsWith('CMETHOD ')) ?? cannotTell('it said no CMETHOD')
 }
 
-/** How many spaces there are is another probe's to judge. */
 function announces(pt: Launched, name: string): boolean {
-  return pt.lines.some((line) => new RegExp(`^CMETHOD +${name} `).test(line))
+  return announcements(pt, role, name).length > 0
 }
 
 const nameProbes: readonly Probe<PtLab>[] = [

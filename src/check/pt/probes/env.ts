@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hasNamespace, withReadOnly } from '../namespaces.ts'
-import { dayOf, failedStarts, plainStart, QUIET } from '../evidence.ts'
+import { announcements, dayOf, failedStarts, plainStart, QUIET } from '../evidence.ts'
 import type { Launched } from '../../lab/launch.ts'
 import type { Probe } from '../../probe.ts'
 import { cannotTell } from '../../probe.ts'
@@ -171,8 +171,7 @@ export const envProbes = (role: Role): readonly Probe<PtLab>[] => [
       const list = role === 'client' ? 'TOR_PT_CLIENT_TRANSPORTS' : 'TOR_PT_SERVER_TRANSPORTS'
       const pt = await lab.launch(role, { [list]: `${name},${name}` })
       await pt.settled(lab.patience)
-      const own = new RegExp(`^${role === 'client' ? 'C' : 'S'}METHOD +${name} `)
-      const times = pt.lines.filter((line) => own.test(line)).length
+      const times = announcements(pt, role, name).length
       lab.judge(times === 1, pt, 'one line for it')
     },
   },

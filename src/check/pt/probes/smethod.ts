@@ -1,6 +1,6 @@
 /** Probes of a server's transports and what it says about them. Sections "Server Environment Variables", "Server Messages". */
 import { formatAddress, parseSmethodArgs } from '../../../ipc/index.ts'
-import { plainStart } from '../evidence.ts'
+import { announcements, plainStart } from '../evidence.ts'
 import type { Launched } from '../../lab/launch.ts'
 import type { Probe } from '../../probe.ts'
 import { cannotTell, notApplicable } from '../../probe.ts'
@@ -17,7 +17,7 @@ async function started(lab: PtLab, changes: Record<string, string | undefined>):
 }
 
 function announces(pt: Launched, name: string): boolean {
-  return pt.lines.some((line) => line.startsWith(`SMETHOD ${name} `))
+  return announcements(pt, role, name).length > 0
 }
 
 /** The options of SMETHOD in the plain start. */
