@@ -1,7 +1,4 @@
-/**
- * Runs probes, a bounded number at a time, and makes a Result of what each finds out. Where the check is interrupted, whatever
- * they have started is ended before it rejects.
- */
+/** Runs probes, a bounded number at a time, and makes a Result of what each finds out. */
 import type { Notes, Probe } from './probe.ts'
 import { Finding } from './probe.ts'
 import type { Result, Verdict } from './verdict.ts'
@@ -26,7 +23,7 @@ export interface RunOptions {
   /** How many probes run at a time. Default 4. */
   readonly concurrency?: number | undefined
   readonly onProgress?: ((progress: Progress) => void) | undefined
-  /** Begins no further probe once it aborts, and ends what the others have started; the check rejects with its reason. */
+  /** Once it aborts, all that the check has started ends, and the check rejects with its reason. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -35,10 +32,20 @@ export interface Bench extends AsyncDisposable {
   readonly notes: Notes
 }
 
-/** Runs `probes` with a bench of its own each. The results are in the order of the probes. */
+/** Runs a check that `signal` interrupts: whatever comes of one that was, it rejects with the signal's reason. */
+export async function interruptible<T>(signal: AbortSignal | undefined, check: () => Promise<T>): Promise<T> {
+  try {
+    signal?.throwIfAborted()
+    return await check()
+  } finally {
+    signal?.throwIfAborted()
+  }
+}
+
+/** Runs `probes` with a bench of its own each, and begins none once `signal` has aborted. The results are in the order of the probes. */
 export async function runProbes<Lab extends Bench>(
   probes: readonly Probe<Lab>[],
-  open: () => Promise<Lab> | Lab,
+  open: () => Lab,
   options: RunOptions = {},
 ): Promise<{ results: Result[]; skipped: string[] }> {
   const { concurrency = 4, onProgress, signal } = options
@@ -49,27 +56,16 @@ export async function runProbes<Lab extends Bench>(
   const slowness = (index: number): number => Number(chosen[index]!.slow === true)
   const queue = chosen.map((_, index) => index).sort((a, b) => slowness(b) - slowness(a) || a - b)
   let done = 0
-  const labs = new Set<Lab>()
-  const interrupt = (): void => {
-    queue.length = 0
-    for (const lab of labs) void lab[Symbol.asyncDispose]()
-  }
+  const next = (): number | undefined => (signal?.aborted === true ? undefined : queue.shift())
   const work = async (): Promise<void> => {
-    for (let index = queue.shift(); index !== undefined; index = queue.shift()) {
+    for (let index = next(); index !== undefined; index = next()) {
       const probe = chosen[index]!
-      const lab = await open()
-      labs.add(lab)
-      results[index] = await runProbe(probe, lab)
-      labs.delete(lab)
+      results[index] = await runProbe(probe, open())
       const verdict = results[index]?.[0]?.verdict ?? 'unknown'
       onProgress?.({ done: ++done, total: chosen.length, title: probe.title, verdict })
     }
   }
-  signal?.throwIfAborted()
-  signal?.addEventListener('abort', interrupt)
   await Promise.all(Array.from({ length: Math.max(1, concurrency) }, work))
-  signal?.removeEventListener('abort', interrupt)
-  signal?.throwIfAborted()
   const skipped = wanted.filter((probe) => !chosen.includes(probe)).map(({ title, role }) => `${title} (${role})`)
   return { results: results.flat(), skipped }
 }

@@ -20,16 +20,26 @@ type Closer = () => void | Promise<void>
 /** What one lab finds out for all of them, by name: made once, and by the first that asks. */
 export type EvidenceBook = Map<string, Promise<{ readonly found: unknown; readonly strained: boolean }>>
 
+/** What all labs of a check have in common. */
+export interface Shared {
+  readonly evidence: EvidenceBook
+  /** Once it aborts, every lab ends by itself, and those that are opened later have ended already. */
+  readonly signal: AbortSignal | undefined
+}
+
 export abstract class Lab<Self extends Lab<Self>> implements AsyncDisposable {
   readonly notes: Notes = new Notes()
   readonly strain: Strain = new Strain()
   readonly #closers: Closer[] = []
-  #over = false
   #closing: Promise<void> = Promise.resolve()
   readonly #book: EvidenceBook
 
-  constructor(book: EvidenceBook) {
-    this.#book = book
+  constructor({ evidence, signal }: Shared) {
+    this.#book = evidence
+    const interrupt = (): void => void this[Symbol.asyncDispose]()
+    signal?.addEventListener('abort', interrupt)
+    this.closes(() => signal?.removeEventListener('abort', interrupt))
+    if (signal?.aborted === true) interrupt()
   }
 
   /** Another lab with the same subject. */
@@ -46,7 +56,6 @@ export abstract class Lab<Self extends Lab<Self>> implements AsyncDisposable {
 
   async #inAnotherLab<T>(make: (lab: Self) => Promise<T>): Promise<{ found: T; strained: boolean }> {
     await using lab = this.another()
-    this.closes(() => lab[Symbol.asyncDispose]())
     const found = await make(lab)
     return { found, strained: lab.strain.exceeded }
   }
@@ -64,7 +73,7 @@ export abstract class Lab<Self extends Lab<Self>> implements AsyncDisposable {
 
   /** A probe that is interrupted may not know it yet. */
   #requireOpen(): void {
-    if (this.#over) cannotTell('the check was interrupted')
+    if (this.strain.over) cannotTell('the check was interrupted')
   }
 
   /** An empty folder. */
@@ -100,7 +109,6 @@ export abstract class Lab<Self extends Lab<Self>> implements AsyncDisposable {
 
   /** Also once more, where something was made in the meantime. */
   [Symbol.asyncDispose](): Promise<void> {
-    this.#over = true
     this.strain.end()
     this.#closing = this.#closing.then(async () => {
       for (const close of this.#closers.splice(0).reverse()) await close()

@@ -9,7 +9,7 @@ import type { Environment } from '../../ipc/index.ts'
 import { withoutPtVariables } from '../../ipc/index.ts'
 import { absolute } from '../pt/check-pt.ts'
 import type { RunOptions } from '../run.ts'
-import { runProbes } from '../run.ts'
+import { interruptible, runProbes } from '../run.ts'
 import type { Report } from '../verdict.ts'
 import { parentProbes } from './probes/index.ts'
 import type { ParentSubject } from './parent-lab.ts'
@@ -32,6 +32,10 @@ export interface CheckParentOptions extends RunOptions {
 
 /** Resolves with what the probes found out. Rejects with PT_EXEC where no `{pt}` stands in `exec`, PT_LAUNCH where it launches no PT. */
 export async function checkParent(options: CheckParentOptions): Promise<Report> {
+  return await interruptible(options.signal, () => check(options))
+}
+
+async function check(options: CheckParentOptions): Promise<Report> {
   const start = performance.now()
   const date = new Date().toISOString()
   if (!options.exec.some((word) => word.includes('{pt}'))) {
@@ -45,6 +49,7 @@ export async function checkParent(options: CheckParentOptions): Promise<Report> 
     patience: options.patience ?? 20_000,
     stop: options.stop ?? 'SIGTERM',
     evidence: new Map(),
+    signal: options.signal,
   }
   const { role, transports } = await firstLaunch(subject)
   const { results, skipped } = await runProbes(parentProbes(role), () => new ParentLab(subject), options)

@@ -4,13 +4,13 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Environment } from '../../ipc/index.ts'
-import type { EvidenceBook } from '../lab/lab.ts'
+import type { Shared } from '../lab/lab.ts'
 import { Lab } from '../lab/lab.ts'
 import type { Launched } from '../lab/launch.ts'
 import { cannotTell } from '../probe.ts'
 import { PlayedPt } from './played-pt.ts'
 
-export interface ParentSubject {
+export interface ParentSubject extends Shared {
   /** The command; `{pt}` in it is the PT that it is to launch, `{dir}` an empty folder. */
   readonly command: readonly string[]
   readonly env: Environment
@@ -20,7 +20,6 @@ export interface ParentSubject {
   readonly patience: number
   /** How the parent is told to end. */
   readonly stop: 'SIGTERM' | 'SIGINT'
-  readonly evidence: EvidenceBook
 }
 
 export interface Session {
@@ -32,7 +31,7 @@ export class ParentLab extends Lab<ParentLab> {
   readonly subject: ParentSubject
 
   constructor(subject: ParentSubject) {
-    super(subject.evidence)
+    super(subject)
     this.subject = subject
   }
 

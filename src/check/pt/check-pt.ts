@@ -13,7 +13,7 @@ import { discover } from './discover.ts'
 import { ptProbes } from './probes/index.ts'
 import { PtLab } from './pt-lab.ts'
 import type { RunOptions } from '../run.ts'
-import { runProbes } from '../run.ts'
+import { interruptible, runProbes } from '../run.ts'
 import type { Subject } from './subject.ts'
 import type { Report, Role } from '../verdict.ts'
 
@@ -41,13 +41,17 @@ const defaultPath = '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin'
  * where `exec` is empty, and with PT_LAUNCH where it is no PT of the roles and the transport that were asked for.
  */
 export async function checkPt(options: CheckPtOptions): Promise<Report> {
+  return await interruptible(options.signal, () => check(options))
+}
+
+async function check(options: CheckPtOptions): Promise<Report> {
   const start = performance.now()
   const date = new Date().toISOString()
   const command = absolute(options.exec)
   if (command.length === 0) throw new PtError('PT_EXEC', 'exec names no program')
   const env = withoutPtVariables(options.env ?? { PATH: defaultPath })
-  const { patience = 10_000, transport, roles = [] } = options
-  const transports = await discover({ command, env, patience, roles, transport })
+  const { patience = 10_000, transport, roles = [], signal } = options
+  const transports = await discover({ command, env, patience, roles, transport, signal })
   const judged = (['client', 'server'] as const).filter((role) => transports[role] !== undefined)
   const subject = withPeer(
     {
@@ -57,6 +61,7 @@ export async function checkPt(options: CheckPtOptions): Promise<Report> {
       args: options.args ?? '',
       patience,
       evidence: new Map(),
+      signal,
     },
     judged,
     options.peer,

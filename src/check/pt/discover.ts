@@ -14,6 +14,7 @@ export interface Wanted {
   /** Empty: every role that there is. */
   readonly roles: readonly Role[]
   readonly transport: string | undefined
+  readonly signal: AbortSignal | undefined
 }
 
 /** The transport of each role; the same one for both, if there is such a one. Throws PT_LAUNCH where there is nothing to try. */
@@ -42,7 +43,7 @@ async function offered(
   names: readonly string[],
   wanted: Wanted,
 ): Promise<{ transports: string[]; seen: string }> {
-  const { command, env, patience } = wanted
+  const { command, env, patience, signal } = wanted
   const commands = { [role]: command }
   await using lab = new PtLab({
     commands,
@@ -51,6 +52,7 @@ async function offered(
     args: '',
     patience,
     evidence: new Map(),
+    signal,
   })
   const bind = names.map((name) => `${name}-127.0.0.1:0`).join(',')
   const variables =

@@ -39,7 +39,7 @@ export class PtLab extends Lab<PtLab> {
   readonly subject: Subject
 
   constructor(subject: Subject) {
-    super(subject.evidence)
+    super(subject)
     this.subject = subject
   }
 

@@ -2,10 +2,10 @@
  * The PT under test: how each role is started, and which transport it is tried with.
  */
 import type { Environment } from '../../ipc/index.ts'
-import type { EvidenceBook } from '../lab/lab.ts'
+import type { Shared } from '../lab/lab.ts'
 import type { Role } from '../verdict.ts'
 
-export interface Subject {
+export interface Subject extends Shared {
   /** The command of each role that there is; that of the other role may be another program. */
   readonly commands: Readonly<Partial<Record<Role, readonly string[]>>>
   /** The transport of each role. */
@@ -16,7 +16,6 @@ export interface Subject {
   readonly args: string
   /** How long a start, an answer or an end may take, in milliseconds. */
   readonly patience: number
-  readonly evidence: EvidenceBook
 }
 
 /** Names of transports that are in use, those that are easiest to try first. */
