@@ -7,7 +7,10 @@ const patience = 600_000
 
 test.for([
   ['a PT', (signal: AbortSignal) => checkPt({ exec: ['sleep', '600'], patience, signal })],
-  ['a parent', (signal: AbortSignal) => checkParent({ exec: ['sh', '-c', 'exec sleep 600', '{pt}'], patience, signal })],
+  [
+    'a parent',
+    (signal: AbortSignal) => checkParent({ exec: ['sh', '-c', 'exec sleep 600', '{pt}'], patience, signal }),
+  ],
 ] as const)('a check of %s that is interrupted rejects with the reason of its signal', async ([, check]) => {
   const stop = new AbortController()
   const reason = new Error('enough')
