@@ -46,10 +46,14 @@ export async function plainStart(lab: PtLab, role: Role): Promise<Launched> {
   })
 }
 
-/** Its lines that announce the transport `name`; how many spaces stand in them is a probe's of their own to judge. */
+/** Its lines that announce the transport `name`; how many spaces stand in them is for another probe to judge. */
 export function announcements(pt: Launched, role: Role, name: string): string[] {
   const own = new RegExp(`^${role === 'client' ? 'C' : 'S'}METHOD +${name} `)
   return pt.lines.filter((line) => own.test(line))
+}
+
+export function announces(pt: Launched, role: Role, name: string): boolean {
+  return announcements(pt, role, name).length > 0
 }
 
 /** Environments that no PT can work with. */

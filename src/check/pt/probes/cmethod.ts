@@ -1,8 +1,7 @@
 /** Probes of a client's transports and what it says about them. Sections "Client Environment Variables", "Client Messages". */
 import { isLoopback, parseAddress } from '../../../ipc/index.ts'
-import { announcements, plainStart } from '../evidence.ts'
+import { announces, plainStart } from '../evidence.ts'
 import { hasNamespace, withoutPorts } from '../namespaces.ts'
-import type { Launched } from '../../lab/launch.ts'
 import { requireLine } from '../../lab/launch.ts'
 import type { Probe } from '../../probe.ts'
 import { cannotTell } from '../../probe.ts'
@@ -16,10 +15,6 @@ async function methodLine(lab: PtLab): Promise<string> {
   return pt.lines.find((line) => line.startsWith('CMETHOD ')) ?? cannotTell('it said no CMETHOD')
 }
 
-function announces(pt: Launched, name: string): boolean {
-  return announcements(pt, role, name).length > 0
-}
-
 const nameProbes: readonly Probe<PtLab>[] = [
   {
     ids: ['CENV-2'],
@@ -29,7 +24,7 @@ const nameProbes: readonly Probe<PtLab>[] = [
       const name = lab.transport(role)
       const pt = await lab.launch(role, { TOR_PT_CLIENT_TRANSPORTS: `${UNKNOWN_NAME},${name},*` })
       await pt.settled(lab.patience)
-      lab.judge(announces(pt, name), pt, `CMETHOD ${name}`)
+      lab.judge(announces(pt, role, name), pt, `CMETHOD ${name}`)
     },
   },
   {
@@ -80,11 +75,11 @@ const lineProbes: readonly Probe<PtLab>[] = [
     title: 'a transport that cannot be launched is a CMETHOD-ERROR',
     async run(lab) {
       const name = lab.transport(role)
-      if (!announces(await plainStart(lab, role), name)) cannotTell('it launches no transport in any case')
+      if (!announces(await plainStart(lab, role), role, name)) cannotTell('it launches no transport in any case')
       const pt = await lab.launch(role, {}, undefined, withoutPorts())
       await pt.settled(lab.patience)
       if (!hasNamespace(pt)) cannotTell('only a network of its own makes it fail, which this system does not give')
-      if (announces(pt, name)) cannotTell('it launches where no port is free')
+      if (announces(pt, role, name)) cannotTell('it launches where no port is free')
       const error = new RegExp(`^CMETHOD-ERROR ${name} .`)
       lab.judge(
         pt.lines.some((line) => error.test(line)),

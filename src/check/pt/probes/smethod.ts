@@ -1,6 +1,6 @@
 /** Probes of a server's transports and what it says about them. Sections "Server Environment Variables", "Server Messages". */
 import { formatAddress, parseSmethodArgs } from '../../../ipc/index.ts'
-import { announcements, plainStart } from '../evidence.ts'
+import { announces, plainStart } from '../evidence.ts'
 import type { Launched } from '../../lab/launch.ts'
 import type { Probe } from '../../probe.ts'
 import { cannotTell, notApplicable } from '../../probe.ts'
@@ -14,10 +14,6 @@ async function started(lab: PtLab, changes: Record<string, string | undefined>):
   const pt = await lab.launch(role, changes)
   await pt.settled(lab.patience)
   return pt
-}
-
-function announces(pt: Launched, name: string): boolean {
-  return announcements(pt, role, name).length > 0
 }
 
 /** The options of SMETHOD in the plain start. */
@@ -42,7 +38,7 @@ const environmentProbes: readonly Probe<PtLab>[] = [
       const bind = `${UNKNOWN_NAME}-127.0.0.1:0,${name}-127.0.0.1:0`
       const list = `${UNKNOWN_NAME},${name}`
       const pt = await started(lab, { TOR_PT_SERVER_TRANSPORTS: list, TOR_PT_SERVER_BINDADDR: bind })
-      lab.judge(announces(pt, name), pt, `SMETHOD ${name}`)
+      lab.judge(announces(pt, role, name), pt, `SMETHOD ${name}`)
     },
   },
   {
@@ -66,7 +62,7 @@ const environmentProbes: readonly Probe<PtLab>[] = [
       const name = lab.transport(role)
       const list = `${UNKNOWN_NAME}:a=b;${UNKNOWN_NAME}:c=d\\;e\\:f\\\\g;${UNKNOWN_NAME}:c=`
       const pt = await started(lab, { TOR_PT_SERVER_TRANSPORT_OPTIONS: list })
-      lab.judge(announces(pt, name), pt, `SMETHOD ${name}`)
+      lab.judge(announces(pt, role, name), pt, `SMETHOD ${name}`)
     },
   },
   {
@@ -77,7 +73,7 @@ const environmentProbes: readonly Probe<PtLab>[] = [
       const name = lab.transport(role)
       for (const list of [`${UNKNOWN_NAME}-127.0.0.1:1,${name}-127.0.0.1:0`, undefined]) {
         const pt = await started(lab, { TOR_PT_SERVER_BINDADDR: list })
-        lab.judge(announces(pt, name), pt, `SMETHOD ${name}`)
+        lab.judge(announces(pt, role, name), pt, `SMETHOD ${name}`)
       }
     },
   },
@@ -88,7 +84,7 @@ const environmentProbes: readonly Probe<PtLab>[] = [
     async run(lab) {
       const name = lab.transport(role)
       const pt = await started(lab, { TOR_PT_SERVER_BINDADDR: `${name}-localhost:0` })
-      lab.judge(!announces(pt, name), pt, 'ENV-ERROR')
+      lab.judge(!announces(pt, role, name), pt, 'ENV-ERROR')
     },
   },
   {
@@ -141,7 +137,7 @@ const lineProbes: readonly Probe<PtLab>[] = [
       lab.judge(wire !== undefined, pt, 'a listener there', { sent: `a connection to ${bind}` })
       const taken = await lab.listen()
       const other = await started(lab, { TOR_PT_SERVER_BINDADDR: `${name}-${formatAddress(taken.address)}` })
-      lab.judge(!announces(other, name), other, 'no SMETHOD, as the address is taken')
+      lab.judge(!announces(other, role, name), other, 'no SMETHOD, as the address is taken')
     },
   },
   {
@@ -152,7 +148,7 @@ const lineProbes: readonly Probe<PtLab>[] = [
       const name = lab.transport(role)
       const taken = await lab.listen()
       const pt = await started(lab, { TOR_PT_SERVER_BINDADDR: `${name}-${formatAddress(taken.address)}` })
-      if (announces(pt, name)) cannotTell('it launches where its address is taken')
+      if (announces(pt, role, name)) cannotTell('it launches where its address is taken')
       const error = new RegExp(`^SMETHOD-ERROR ${name} .`)
       lab.judge(
         pt.lines.some((line) => error.test(line)),
