@@ -48,16 +48,21 @@ const columnRound = join([
   quarterRound(10, 14, 2, 6),
   quarterRound(15, 3, 7, 11),
 ])
+const rowRound = join([
+  quarterRound(0, 1, 2, 3),
+  quarterRound(5, 6, 7, 4),
+  quarterRound(10, 11, 8, 9),
+  quarterRound(15, 12, 13, 14),
+])
+const doubleRound = join([columnRound, rowRound])
 
-/** A row round is a column round of the transposed state. */
+/** A row round is a column round of the transposed state, so that a loop can take one round each time. */
 const transpose = join(
   words.flatMap((i) => {
     const j = (i % 4) * 4 + (i >> 2)
     return j <= i ? [] : [`t = x${i}; x${i} = x${j}; x${j} = t`]
   }),
 )
-
-const round = join([columnRound, transpose])
 
 /** Adds the input and XORs words 4q to 4q+3 of the four blocks onto the message; `keyed`: the first block begins with the key. */
 function xorQuarter(q, keyed) {
@@ -82,48 +87,50 @@ function xorQuarter(q, keyed) {
 
 const xorGroup = (keyed) => join([0, 1, 2, 3].map((q) => xorQuarter(q, keyed)))
 
-/** Poly1305 in five limbs of 26 bits; s = 5r, as 2^130 = 5 modulo its prime. */
+/**
+ * Poly1305 in four limbs of 32 bits and a small fifth, h = h0 + 2^32 h1 + … + 2^128 h4. r has no fifth limb, and r1 to r3 are
+ * multiples of 4: as 2^130 = 5 modulo the prime, 2^128 ri = 5/4 ri = si, a whole number.
+ */
 const limbs = [0, 1, 2, 3, 4]
-const mask = '0x3ffffff'
 const each = (text) => join(limbs.map(text))
 
 const loadPoly = join([
   each((i) => `let h${i} = load<u64>(H, ${8 * i})`),
-  each((i) => `const r${i} = load<u64>(R, ${8 * i}), s${i} = r${i} * 5`),
-  'let low: u64, high: u64, carry: u64',
+  'const r0: u64 = load<u32>(R)',
+  ...[1, 2, 3].map((i) => `const r${i}: u64 = load<u32>(R, ${4 * i}), s${i} = r${i} + (r${i} >> 2)`),
   each((i) => `let l${i}: u64, d${i}: u64`),
 ])
 const storePoly = each((i) => `store<u64>(H, h${i}, ${8 * i})`)
 
 /** l = h + the 16 bytes at `from`; `top` is the bit behind them, 2^128 for all blocks but a short one. */
 function addBlock(from, top) {
-  return `low = load<u64>(${from}); high = load<u64>(${from}, 8)
-  l0 = h0 + (low & ${mask})
-  l1 = h1 + ((low >> 26) & ${mask})
-  l2 = h2 + (((low >> 52) | (high << 12)) & ${mask})
-  l3 = h3 + ((high >> 14) & ${mask})
-  l4 = h4 + ((high >> 40) | ${top})`
+  return each((i) => `l${i} = h${i} + ${i < 4 ? `<u64>load<u32>(${from}, ${4 * i})` : top}`)
 }
 
-/** d = l · r */
-const multiply = each((i) => {
-  const terms = limbs.map((j) => (j <= i ? `l${j} * r${i - j}` : `l${j} * s${5 + i - j}`))
-  return `d${i} = ${terms.join(' + ')}`
-})
-
-/** h = d, each limb but the second below 2^26 again. */
-const reduce = join([
-  ...limbs.map(
-    (i) => `carry = d${i} >> 26; h${i} = d${i} & ${mask}; ${i < 4 ? `d${i + 1} += carry` : 'h0 += carry * 5'}`,
-  ),
-  `carry = h0 >> 26; h0 &= ${mask}; h1 += carry`,
+/** d = l · r. With l0 < 2^33.4, l1 to l3 < 2^33, l4 < 5 and r < 2^28 no sum reaches 2^64. */
+const multiply = join([
+  'd0 = l0 * r0 + l1 * s3 + l2 * s2 + l3 * s1',
+  'd1 = l0 * r1 + l1 * r0 + l2 * s3 + l3 * s2 + l4 * s1',
+  'd2 = l0 * r2 + l1 * r1 + l2 * r0 + l3 * s3 + l4 * s2',
+  'd3 = l0 * r3 + l1 * r2 + l2 * r1 + l3 * r0 + l4 * s3',
+  'd4 = l4 * r0',
 ])
 
-const pass = (from, to) => `carry = ${from} >> 26; ${from} &= ${mask}; ${to} += carry`
+const low32 = (x) => `<u64><u32>${x}`
+
+/** h = d: h0 < 2^33.2, h1 to h3 < 2^32, h4 < 4. What is above 2^130 comes back five times: once, and as the multiple of 4 it is. */
+const reduce = join([
+  ...[0, 1, 2, 3].map((i) => `d${i + 1} += d${i} >> 32`),
+  `h0 = ${low32('d0')} + (d4 >> 2) + (d4 & ~3)`,
+  ...[1, 2, 3].map((i) => `h${i} = ${low32(`d${i}`)}`),
+  'h4 = d4 & 3',
+])
+
+const carry = join([0, 1, 2, 3].map((i) => `h${i + 1} += h${i} >> 32; h${i} = ${low32(`h${i}`)}`))
 
 export const secretbox = `
 const ONE_TIME_KEY: usize = memory.data(32, 16)
-const R: usize = memory.data(40, 16)
+const R: usize = memory.data(16, 16)
 const H: usize = memory.data(40, 16)
 const LAST: usize = memory.data(16, 16)
 
@@ -131,8 +138,8 @@ const LAST: usize = memory.data(16, 16)
 function firstGroup(key: usize, nonce: u64, source: usize, target: usize): void {
   const block: i32 = 0
   ${begin}
-  for (let i = 0; i < 20; i++) {
-    ${round}
+  for (let i = 0; i < 20; i += 2) {
+    ${doubleRound}
   }
   ${xorGroup(true)}
 }
@@ -144,7 +151,7 @@ function nextGroup(key: usize, nonce: u64, block: i32, source: usize, target: us
   const end = message + <usize>(count << 4)
   // V8 orders what is in a basic block as it likes: only values that a loop carries keep the two side by side.
   do {
-    ${addBlock('message', '0x1000000')}
+    ${addBlock('message', '1')}
     ${multiply}
     ${columnRound}
     ${reduce}
@@ -152,19 +159,15 @@ function nextGroup(key: usize, nonce: u64, block: i32, source: usize, target: us
     message += 16
   } while (message != end)
   ${storePoly}
-  for (let i = count; i < 20; i++) {
-    ${round}
+  for (let i = count; i < 20; i += 2) {
+    ${doubleRound}
   }
   ${xorGroup(false)}
 }
 
 function beginTag(): void {
-  const low = load<u64>(ONE_TIME_KEY) & 0x0ffffffc0fffffff, high = load<u64>(ONE_TIME_KEY, 8) & 0x0ffffffc0ffffffc
-  store<u64>(R, low & ${mask})
-  store<u64>(R, (low >> 26) & ${mask}, 8)
-  store<u64>(R, ((low >> 52) | (high << 12)) & ${mask}, 16)
-  store<u64>(R, (high >> 14) & ${mask}, 24)
-  store<u64>(R, high >> 40, 32)
+  store<u64>(R, load<u64>(ONE_TIME_KEY) & 0x0ffffffc0fffffff)
+  store<u64>(R, load<u64>(ONE_TIME_KEY, 8) & 0x0ffffffc0ffffffc, 8)
   memory.fill(H, 0, 40)
 }
 
@@ -172,7 +175,7 @@ function beginTag(): void {
 function endTag(message: usize, length: i32, tag: usize): void {
   ${loadPoly}
   while (length >= 16) {
-    ${addBlock('message', '0x1000000')}
+    ${addBlock('message', '1')}
     ${multiply}
     ${reduce}
     message += 16
@@ -186,22 +189,16 @@ function endTag(message: usize, length: i32, tag: usize): void {
     ${multiply}
     ${reduce}
   }
-  ${pass('h1', 'h2')}
-  ${pass('h2', 'h3')}
-  ${pass('h3', 'h4')}
-  carry = h4 >> 26; h4 &= ${mask}; h0 += carry * 5
-  ${pass('h0', 'h1')}
-  // g = h - (2^130 - 5), and h = g where that is not negative.
-  let g0 = h0 + 5, g1 = h1, g2 = h2, g3 = h3, g4 = h4
-  ${pass('g0', 'g1')}
-  ${pass('g1', 'g2')}
-  ${pass('g2', 'g3')}
-  ${pass('g3', 'g4')}
-  g4 -= 1 << 26
-  const choose = (g4 >> 63) - 1
-  ${each((i) => `h${i} = (h${i} & ~choose) | (g${i} & choose)`)}
-  low = h0 | (h1 << 26) | (h2 << 52)
-  high = (h2 >> 12) | (h3 << 14) | (h4 << 40)
+  ${carry}
+  h0 += (h4 >> 2) * 5
+  h4 &= 3
+  ${carry}
+  // g = h + 5, and h = g - 2^130 where that is not negative: what is above 2^128 is no part of the tag.
+  let low = h0 | (h1 << 32), high = h2 | (h3 << 32)
+  const g0 = low + 5, g1 = high + u64(g0 < low), g2 = h4 + u64(g1 < high)
+  const choose = 0 - (g2 >> 2)
+  low = (low & ~choose) | (g0 & choose)
+  high = (high & ~choose) | (g1 & choose)
   const sum = low + load<u64>(ONE_TIME_KEY, 16)
   store<u64>(tag, sum)
   store<u64>(tag, high + load<u64>(ONE_TIME_KEY, 24) + u64(sum < low), 8)

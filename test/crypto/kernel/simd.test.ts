@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
+import { xsalsa20 } from '@noble/ciphers/salsa.js'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { frameKernelBase64 } from '../../../src/crypto/kernel/binary.ts'
@@ -50,6 +51,35 @@ const naclPlain = hex(
 const naclBox = hex(
   'f3ffc7703f9400e52a7dfb4b3d3305d98e993b9f48681273c29650ba32fc76ce48332ea7164d96a4476fb8c531a1186ac0dfc17c98dce87b4da7f011ec48c97271d2c20f9b928fe2270d6fb863d51738b48eeee314a7cc8ab932164548e526ae90224368517acfeabd6bb3732bc0e9da99832b61ca01b6de56244a9e88d5f9b37973f622a43d14a6599b1f654cb45a74e355a5',
 )
+
+const prime = 2n ** 130n - 5n
+const littleEndian = (bytes: Uint8Array): bigint => BigInt(`0x${Buffer.from(bytes).reverse().toString('hex')}`)
+
+/** Of whole blocks, before the pad is added. */
+function poly1305(message: Buffer, r: bigint): bigint {
+  let sum = 0n
+  for (let at = 0; at < message.length; at += 16) {
+    sum = ((sum + littleEndian(message.subarray(at, at + 16)) + 2n ** 128n) * r) % prime
+  }
+  return sum
+}
+
+/** Two blocks that come to this sum: the first is random, and the second what is still wanted of r⁻¹ times the sum. */
+function twoBlocks(sum: bigint, r: bigint): Buffer {
+  let [inverse, base] = [1n, r]
+  for (let exponent = prime - 2n; exponent > 0n; exponent >>= 1n) {
+    if (exponent & 1n) inverse = (inverse * base) % prime
+    base = (base * base) % prime
+  }
+  for (;;) {
+    const first = randomBytes(16)
+    const wanted = (sum * inverse - poly1305(first, r) - 2n ** 128n) % prime
+    const second = wanted < 0n ? wanted + prime : wanted
+    // Three in four have more than the 16 bytes of a block.
+    if (second >= 2n ** 128n) continue
+    return Buffer.concat([first, Buffer.from(second.toString(16).padStart(32, '0'), 'hex').reverse()])
+  }
+}
 
 function subkey(key: Uint8Array, prefix: Uint8Array): Buffer {
   memory.set(key, keyAt)
@@ -110,6 +140,31 @@ describe('secretbox', () => {
       }),
       { numRuns: 300 },
     )
+  })
+
+  test.each([
+    ['nothing', 0n],
+    ['one', 1n],
+    ['the prime less one', prime - 1n],
+    ['the prime less five, which is 2^130 with five behind it', prime - 5n],
+    ['2^128 - 1', 2n ** 128n - 1n],
+    ['2^128', 2n ** 128n],
+    ['3 · 2^128', 3n * 2n ** 128n],
+    ['2^96 - 1', 2n ** 96n - 1n],
+    ['ones above the lowest limb', 2n ** 128n - 2n ** 32n],
+  ])('Poly1305: the sum behind a block is %s, and in the end, and within a message', (_, sum) => {
+    for (const blocks of [2, 90]) {
+      const [key, nonce] = [randomBytes(32), randomBytes(24)]
+      const oneTimeKey = xsalsa20(key, nonce, new Uint8Array(32))
+      const r = littleEndian(oneTimeKey.subarray(0, 16)) & 0x0ffffffc0ffffffc0ffffffc0fffffffn
+      const message = Buffer.concat([twoBlocks(sum, r), randomBytes(16 * (blocks - 2))])
+      memory.set(message, sealedAt)
+      subkey(key, nonce.subarray(0, 16))
+      parts.box(subkeyAt, nonce.readBigInt64LE(16), plainAt, openedAt, message.length, sealedAt, tagAt)
+      const expected = (poly1305(message, r) + littleEndian(oneTimeKey.subarray(16))) % 2n ** 128n
+      expect(littleEndian(bytesAt(tagAt, 16))).toBe(expected)
+      if (blocks === 2) expect(poly1305(message, r)).toBe(sum)
+    }
   })
 
   test('leaves what is before a message, and what is more than 255 bytes behind it, as it was', () => {
