@@ -39,11 +39,11 @@ export class Wire {
     this.socket.write(bytes)
   }
 
-  /** Writes one byte at a time, in packets of their own. */
-  async trickle(bytes: Uint8Array): Promise<void> {
+  /** Writes one byte at a time, in packets of their own, `pause` milliseconds apart. */
+  async trickle(bytes: Uint8Array, pause = 2): Promise<void> {
     for (const byte of bytes) {
       this.socket.write(Uint8Array.of(byte))
-      await delay(2)
+      await delay(pause)
     }
   }
 

@@ -9,6 +9,9 @@ import { hex } from '../../lab/wire.ts'
 
 const role = 'client'
 
+/** Milliseconds between bytes that even a program on a busy machine reads one by one. */
+const LONG_PAUSE = 100
+
 export const socksProbes: readonly Probe<PtLab>[] = [
   {
     ids: ['ARCH-2'],
@@ -18,14 +21,14 @@ export const socksProbes: readonly Probe<PtLab>[] = [
       const { client } = await bridge(lab)
       const five = client.method.protocol === 'socks5'
       const ask = five ? Buffer.of(5, 2, 0, 2) : Buffer.of(4, 1, 0, 1, 127, 0, 0, 1, 0)
-      for (const trickle of [false, true]) {
+      for (const pause of [0, 2, LONG_PAUSE]) {
         const wire = (await lab.open(client.method.address)) ?? cannotTell('its port does not accept')
-        await (trickle ? wire.trickle(ask) : wire.write(ask))
+        await (pause > 0 ? wire.trickle(ask, pause) : wire.write(ask))
         const answer = await wire.take(2, lab.patience)
         const good = five
           ? answer[0] === 5 && (answer[1] === 0 || answer[1] === 2)
           : answer.length === 2 && answer[0] === 0
-        const sent = `${hex(ask)}${trickle ? ', byte by byte' : ''}`
+        const sent = `${hex(ask)}${pause > 0 ? `, byte by byte, ${pause} ms apart` : ''}`
         lab.judge(good, client, five ? '05 00 or 05 02' : 'a reply of SOCKS 4', { sent, seen: hex(answer) })
         wire.socket.destroy()
       }
