@@ -5,6 +5,8 @@
  */
 import { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
+import type { EndWatcher } from './ends.ts'
+import { unwatchEnds, watchEnds } from './ends.ts'
 import { readMemory } from './shared-reads.ts'
 
 /** Recodes one connection. Bytes in, bytes out; no stream, no clock. */
@@ -69,15 +71,9 @@ export function unframe<Conn extends Duplex>(
 /** Not by class: a transport of another package may have a copy of this module of its own. */
 const unframeKey: unique symbol = Symbol.for('postern.unframe')
 
-class FramedStream extends Duplex {
+class FramedStream extends Duplex implements EndWatcher {
   readonly #conn: Duplex
   readonly #codec: Codec | PacedCodec
-  readonly #listeners: Readonly<Record<string, (error: Error) => void>> = {
-    end: () => this.#end(),
-    drain: () => this.#drained(),
-    error: (error) => this.#fail(error),
-    close: () => this.#closed(),
-  }
   #decoding = false
   /** Nothing more is decoded; the stream ends with #failure, if any, once the reader has caught up. */
   #failed = false
@@ -90,11 +86,11 @@ class FramedStream extends Duplex {
     this.#conn = conn
     this.#codec = codec
     conn.pause()
-    for (const event in this.#listeners) conn.on(event, this.#listeners[event]!)
+    watchEnds(conn, this)
     // A handshake may have read up to the very end; these events have then been emitted already.
-    if (conn.readableEnded) this.#end()
-    if (conn.errored) this.#fail(conn.errored)
-    else if (conn.closed) this.#closed()
+    if (conn.readableEnded) this.onEnd()
+    if (conn.errored) this.onError(conn.errored)
+    else if (conn.closed) this.onClose()
   }
 
   [unframeKey]<Conn extends Duplex>(usable: (conn: Duplex) => conn is Conn): Unframed<Conn> | undefined {
@@ -103,7 +99,7 @@ class FramedStream extends Duplex {
     const untouched = !this.#decoding && !this.#failed && this.#waiting === undefined && !this.writableEnded
     if (!untouched || this.destroyed || conn.readableEnded || codec === undefined || !usable(conn)) return undefined
     this.#failed = true
-    for (const event in this.#listeners) conn.off(event, this.#listeners[event]!)
+    unwatchEnds(conn, this)
     return { conn, codec }
   }
 
@@ -117,7 +113,8 @@ class FramedStream extends Duplex {
     }
   }
 
-  #end(): void {
+  /** Of the connection, as the next two. */
+  onEnd(): void {
     try {
       this.#codec.end?.()
       this.push(null)
@@ -126,13 +123,12 @@ class FramedStream extends Duplex {
     }
   }
 
-  #closed(): void {
-    if (!this.#conn.readableEnded || !this.#conn.writableFinished) this.#fail()
+  onError(error: Error): void {
+    this.#fail(error)
   }
 
-  /** A paced codec waits for each of its pieces itself. */
-  #drained(): void {
-    if ('encode' in this.#codec) this.#release()
+  onClose(): void {
+    if (!this.#conn.readableEnded || !this.#conn.writableFinished) this.#fail()
   }
 
   #release(error?: Error): void {
@@ -176,6 +172,7 @@ class FramedStream extends Duplex {
     try {
       const bytes = this.#codec.encode(payload)
       if (bytes.length === 0 || this.#conn.write(bytes)) this.#release()
+      else this.#conn.once('drain', () => this.#release())
     } catch (error) {
       this.#fail(error as Error)
     }

@@ -1,6 +1,8 @@
 /** Streams: exact reads, codecs as streams, relaying, bounded waits, listening. */
 export type { Deadline } from './deadline.ts'
 export { closeAfter, deadline, delay, orAborted, withDeadline } from './deadline.ts'
+export type { EndWatcher } from './ends.ts'
+export { hearErrors, unwatchEnds, watchEnds } from './ends.ts'
 export type { Codec, DirectCodec, PacedCodec } from './framed.ts'
 export { framed, withDirect } from './framed.ts'
 export { leanReads } from './lean-reads.ts'

@@ -10,6 +10,8 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
+import type { EndWatcher } from './ends.ts'
+import { watchEnds } from './ends.ts'
 import { canShareReads, readMemory, shareReads } from './shared-reads.ts'
 
 /** Who waits for bytes. */
@@ -23,7 +25,7 @@ export interface Waiting {
 
 const key: unique symbol = Symbol('postern.leanReads')
 
-export class LeanReads {
+export class LeanReads implements EndWatcher {
   readonly #socket: Socket
   #waiting: Waiting | undefined
 
@@ -31,7 +33,7 @@ export class LeanReads {
     this.#socket = socket
     const memory = readMemory()
     shareReads(socket, memory, (length) => this.#arrived(Buffer.from(memory.subarray(0, length))))
-    socket.on('end', ended).on('close', ended)
+    watchEnds(socket, this)
   }
 
   /** False, and nothing done, where the events of the stream have to be waited for. */
@@ -56,19 +58,18 @@ export class LeanReads {
     return goesOn
   }
 
-  ended(): void {
+  onEnd(): void {
     this.#waiting?.fail(this.#socket.errored ?? closedByPeer())
+  }
+
+  onClose(): void {
+    this.onEnd()
   }
 
   /** Nobody waits any more. */
   stop(waiting: Waiting): void {
     if (this.#waiting === waiting) this.#waiting = undefined
   }
-}
-
-/** One function for all sockets: it stays with each as long as that lives. */
-function ended(this: Duplex): void {
-  leanReadsOf(this)?.ended()
 }
 
 /** From now on `socket` is read so; where this Node cannot do it, nothing changes. */

@@ -7,6 +7,8 @@
  */
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { EndWatcher } from './ends.ts'
+import { watchEnds } from './ends.ts'
 import type { DirectCodec } from './framed.ts'
 import { unframe } from './framed.ts'
 import type { RelayCount } from './relay.ts'
@@ -76,7 +78,7 @@ class Splice {
 }
 
 /** One direction. */
-abstract class Lane {
+abstract class Lane implements EndWatcher {
   readonly from: Socket
   readonly to: Socket
   /** Bytes read, and bytes written. */
@@ -108,7 +110,7 @@ abstract class Lane {
   }
 
   watch(): void {
-    this.from.on('end', () => this.#ended()).on('close', () => this.#splice.closed(this))
+    watchEnds(this.from, this)
   }
 
   start(): void {
@@ -120,7 +122,7 @@ abstract class Lane {
     }
     const { input } = this.codec
     shareReads(from, input, (length) => this.#take(length === input.length ? input : input.subarray(0, length)))
-    if (from.readableEnded) this.#ended()
+    if (from.readableEnded) this.onEnd()
     else if (this.#held.length === 0) readOn(from)
   }
 
@@ -163,7 +165,7 @@ abstract class Lane {
     this.#held = []
   }
 
-  #ended(): void {
+  onEnd(): void {
     if (this.#discarding) return
     try {
       this.end()
@@ -171,6 +173,10 @@ abstract class Lane {
     } catch (error) {
       this.from.destroy(error as Error)
     }
+  }
+
+  onClose(): void {
+    this.#splice.closed(this)
   }
 }
 

@@ -20,7 +20,7 @@ import { launchAll } from './launch.ts'
 import type { TransportEntry } from './registry.ts'
 import { loadTransport } from './registry.ts'
 import type { Reporter } from './report.ts'
-import { adopt, beginHandshake, carry, trackOpened, untilAborted } from './session.ts'
+import { adopt, beginHandshake, carry, trackOpened } from './session.ts'
 
 /** Arti and tor want their PTs on loopback, and nobody else has any business there. */
 const LISTEN_HOST = '127.0.0.1'
@@ -115,7 +115,7 @@ async function dial(conn: Socket, request: SocksRequest, report: Report, service
   const outgoing = trackOpened(config.connect)
   try {
     const session = { target, args, connect: outgoing.connect, signal, ...report }
-    return await untilAborted(signal, () => client.dial(session))
+    return await handshake.until(() => client.dial(session))
   } catch (error) {
     outgoing.destroyAll()
     throw error

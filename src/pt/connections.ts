@@ -6,6 +6,7 @@
  * A connection is known by the socket that was accepted: whoever serves it ends the other side when this one closes.
  */
 import type { Duplex } from 'node:stream'
+import { watchEnds } from '../io/index.ts'
 
 export interface ConnectionLimits {
   /** Connections that have not finished their handshake. Default 4096. */
@@ -67,11 +68,12 @@ export function createConnections(limits: ConnectionLimits = {}): Connections {
     handshakes++
     total.admitted++
     open.add(conn)
-    conn.on('close', () => {
+    const onClose = (): void => {
       leaveHandshake('failed')
       open.delete(conn)
       if (open.size === 0) whenEmpty?.()
-    })
+    }
+    watchEnds(conn, { onClose })
     return { established: () => leaveHandshake('established') }
   }
   const cut = (): void => {

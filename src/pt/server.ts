@@ -20,7 +20,8 @@ import { launchAll } from './launch.ts'
 import type { TransportEntry } from './registry.ts'
 import { loadTransport } from './registry.ts'
 import type { Reporter } from './report.ts'
-import { adopt, beginHandshake, carry, untilAborted } from './session.ts'
+import type { Handshake } from './session.ts'
+import { adopt, beginHandshake, carry } from './session.ts'
 
 /** A backstop: transports have limits of their own, and hold failed handshakes open for a time of their choice. */
 const ACCEPT_TIMEOUT = 180_000
@@ -107,12 +108,13 @@ async function serve(conn: Socket, service: Service): Promise<void> {
   adopt(conn)
   const admission = config.connections.admit(conn)
   if (admission === undefined) return report.log('warning', TOO_MANY)
-  const userAddr = addressOf(conn)
+  // At once: a socket that is closed has forgotten it. A plain ORPort does not want it.
+  const userAddr = config.destination.type === 'extendedOrPort' ? addressOf(conn) : undefined
   const ended = (error: unknown): void => report.log('debug', `connection ended: ${messageOf(error)}`)
   let client: Duplex | undefined
   try {
     using handshake = beginHandshake(conn, config.acceptTimeout ?? ACCEPT_TIMEOUT, 'the handshake', false)
-    client = await accept(conn, service, handshake.signal)
+    client = await accept(conn, service, handshake)
     admission.established()
     handshake.again(config.destinationTimeout ?? DESTINATION_TIMEOUT, 'the connection to the ORPort')
     const application = await forward(conn, userAddr, service, handshake.signal)
@@ -127,8 +129,9 @@ async function serve(conn: Socket, service: Service): Promise<void> {
   }
 }
 
-async function accept(conn: Socket, { server, report }: Service, signal: AbortSignal): Promise<Duplex> {
-  return await untilAborted(signal, () => server.accept({ conn, signal, ...report }))
+async function accept(conn: Socket, { server, report }: Service, handshake: Handshake): Promise<Duplex> {
+  const { signal } = handshake
+  return await handshake.until(() => server.accept({ conn, signal, ...report }))
 }
 
 async function forward(

@@ -4,52 +4,77 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
-import type { Deadline, RelayCount } from '../io/index.ts'
-import { deadline, leanReads, relay, splice } from '../io/index.ts'
+import type { Deadline, EndWatcher, RelayCount } from '../io/index.ts'
+import { deadline, hearErrors, leanReads, relay, splice, unwatchEnds, watchEnds } from '../io/index.ts'
 import type { Connect } from '../transport.ts'
-
-export interface Handshake extends Pick<Deadline, 'again'>, Disposable {
-  /** Aborts when `conn` closes, or after the time limit. */
-  readonly signal: AbortSignal
-}
 
 /**
  * A signal for the handshake of an accepted connection. With `watchEnd`, an end of `conn` that no byte waits in front of
  * counts as hanging up too: a parent that closes its SOCKS connection is seen as a FIN only.
  */
 export function beginHandshake(conn: Socket, ms: number, what: string, watchEnd: boolean): Handshake {
-  const limit = deadline(ms, what)
-  const hangup = (): void => limit.abort(new PtError('PT_CLOSED', 'the connection was closed during the handshake'))
-  conn.once('close', hangup)
-  // A socket that nobody reads says so by itself, once nothing is left in it.
-  if (watchEnd) conn.once('end', hangup)
-  if (conn.destroyed) hangup()
-  return {
-    signal: limit.signal,
-    again: (ms, what) => limit.again(ms, what),
-    [Symbol.dispose]() {
-      conn.off('close', hangup).off('end', hangup)
-      limit[Symbol.dispose]()
-    },
-  }
+  return new Handshake(conn, ms, what, watchEnd)
 }
 
-/** Runs `act` until the signal aborts. A stream that comes too late is destroyed: nobody waits for it any more. */
-export async function untilAborted(signal: AbortSignal, act: () => Promise<Duplex>): Promise<Duplex> {
-  let abort: (() => void) | undefined
-  const aborted = new Promise<never>((_resolve, reject) => {
-    abort = () => reject(signal.reason as Error)
-    if (signal.aborted) abort()
-    else signal.addEventListener('abort', abort)
-  })
-  const stream = run(act)
-  try {
-    return ignoreErrors(await Promise.race([stream, aborted]))
-  } catch (error) {
-    stream.then((late) => ignoreErrors(late).destroy()).catch(() => undefined)
-    throw error
-  } finally {
-    signal.removeEventListener('abort', abort!)
+export class Handshake implements EndWatcher, Disposable {
+  readonly #conn: Socket
+  readonly #watchEnd: boolean
+  readonly #limit: Deadline
+  #abandon: ((reason: Error) => void) | undefined
+
+  constructor(conn: Socket, ms: number, what: string, watchEnd: boolean) {
+    this.#conn = conn
+    this.#watchEnd = watchEnd
+    this.#limit = deadline(ms, what)
+    watchEnds(conn, this)
+    if (conn.destroyed) this.onClose()
+  }
+
+  /** Aborts when `conn` closes, or after the time limit. */
+  get signal(): AbortSignal {
+    return this.#limit.signal
+  }
+
+  /** Begins another wait under the same signal. */
+  again(ms: number, what: string): void {
+    this.#limit.again(ms, what)
+  }
+
+  /** Runs `act` until the signal aborts. A stream that comes too late is destroyed: nobody waits for it any more. */
+  until(act: () => Promise<Duplex>): Promise<Duplex> {
+    return new Promise((resolve, reject) => {
+      this.#abandon = reject
+      if (this.signal.aborted) this.handleEvent()
+      else this.signal.addEventListener('abort', this)
+      run(act)
+        .then((stream) => this.#arrived(stream, resolve))
+        .catch(reject)
+    })
+  }
+
+  #arrived(stream: Duplex, resolve: (stream: Duplex) => void): void {
+    ignoreErrors(stream)
+    if (this.signal.aborted) stream.destroy()
+    else resolve(stream)
+  }
+
+  /** Of the signal. */
+  handleEvent(): void {
+    this.#abandon?.(this.signal.reason as Error)
+  }
+
+  /** A socket that nobody reads says so by itself, once nothing is left in it. */
+  onEnd(): void {
+    if (this.#watchEnd) this.onClose()
+  }
+
+  onClose(): void {
+    this.#limit.abort(new PtError('PT_CLOSED', 'the connection was closed during the handshake'))
+  }
+
+  [Symbol.dispose](): void {
+    unwatchEnds(this.#conn, this)
+    this.#limit[Symbol.dispose]()
   }
 }
 
@@ -83,10 +108,10 @@ export function carry(conn: Duplex, other: Duplex): Promise<RelayCount> {
 /** Takes a connection over for a handshake: its errors end no process, and its reads are lean. */
 export function adopt<Conn extends Duplex>(conn: Conn): Conn {
   leanReads(conn)
-  return ignoreErrors(conn)
+  return hearErrors(conn)
 }
 
-/** An error that nobody listens for would end the whole process; whoever reads or writes the stream meets it as its end. */
+/** The one listener that hearErrors() would add to three: what a handshake gives is most often taken apart at once. */
 function ignoreErrors<Stream extends Duplex>(stream: Stream): Stream {
   return stream.on('error', ignore)
 }

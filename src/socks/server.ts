@@ -11,7 +11,7 @@
  */
 import type { Duplex } from 'node:stream'
 import { isPtError, PtError } from '../error.ts'
-import { closeAfter, readExactly, readMessage, readUntil } from '../io/index.ts'
+import { closeAfter, hearErrors, readExactly, readMessage, readUntil } from '../io/index.ts'
 import type { Address } from '../ipc/index.ts'
 import { Args, formatAddress } from '../ipc/index.ts'
 import { replyFor } from './reply.ts'
@@ -96,7 +96,7 @@ const NUL = Uint8Array.of(0)
 export async function acceptSocks(conn: Duplex, options: AcceptSocksOptions = {}): Promise<SocksRequest> {
   const { signal, handshakeTimeout = HANDSHAKE_TIMEOUT, prefer = 'auth', password } = options
   // Stays for good: a reset that arrives between two reads, or while the caller dials, must not end the process.
-  conn.on('error', ignore)
+  hearErrors(conn)
   try {
     using _limit = closeAfter(conn, handshakeTimeout, 'the SOCKS handshake')
     return answerable(conn, await readRequest(conn, { prefer, password }, signal))
@@ -199,5 +199,3 @@ function endWith(conn: Duplex, answer: Uint8Array): Promise<void> {
 function hungUp(cause: unknown): PtError {
   return new PtError('PT_CLOSED', 'the SOCKS client hung up before its request was complete', { cause })
 }
-
-function ignore(): void {}

@@ -8,7 +8,7 @@ import type { Socket } from 'node:net'
 import { connect, isIP } from 'node:net'
 import type { Address, OutboundBind } from '../ipc/index.ts'
 import { isLoopback } from '../ipc/index.ts'
-import { closeAfter, firstOf, orAborted } from '../io/index.ts'
+import { closeAfter, firstOf, hearErrors, orAborted } from '../io/index.ts'
 
 /**
  * Connects to an IP address, or to whichever address of a host name answers first. Rejects with the system's error
@@ -47,8 +47,7 @@ export function connectIp(
     const limit = ms === undefined ? undefined : closeAfter(socket, ms, 'the connection')
     const settle = (act: () => void): void => {
       limit?.[Symbol.dispose]()
-      // An error that comes while nobody reads or writes would else find no listener and end the process.
-      socket.off('connect', connected).off('error', failed).on('error', ignore)
+      hearErrors(socket).off('connect', connected).off('error', failed)
       signal.removeEventListener('abort', abort)
       act()
     }
@@ -62,8 +61,6 @@ export function connectIp(
     socket.on('connect', connected).on('error', failed)
   })
 }
-
-function ignore(): void {}
 
 /** A system error as it may be shown: the same `code`, `errno` and `syscall`, and no address nor host name. */
 export function addressless(error: unknown): unknown {

@@ -112,11 +112,12 @@ describe.each(pairs)('on %s', (_name, make) => {
   it('no wait leaves a listener behind, but for one that keeps a reset from ending the process', async () => {
     const [near, far] = await make()
     const before = listeners(near)
+    const hearing = near.listenerCount('error')
     far.write('x'.repeat(60))
     for (let times = 0; times < 20; times++) await readExactly(near, 3)
     await settle()
     expect(listeners(near)).toBeLessThanOrEqual(before + 1)
-    expect(near.listenerCount('error')).toBe(1)
+    expect(near.listenerCount('error')).toBe(Math.max(1, hearing))
   })
 
   it('readUntil stops behind the first delimiter and gives the rest back', async () => {

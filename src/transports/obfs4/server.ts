@@ -83,7 +83,7 @@ type Done = Extract<ServerProgress, { state: 'done' }>
 /** What comes too late is not looked at; that it is, is not to be seen either, so nothing else happens when the time is over. */
 async function readHello(bridge: Bridge, session: ServerSession): Promise<Done> {
   const { identity, environment, replays } = bridge
-  using time = timer(serverHandshakeTimeout)
+  const latest = environment.uptime() + serverHandshakeTimeout
   const read = helloReader({
     identity,
     hour: () => epochHour(environment.now()),
@@ -92,7 +92,7 @@ async function readHello(bridge: Bridge, session: ServerSession): Promise<Done> 
   let received: Buffer = Buffer.alloc(0)
   for (;;) {
     received = Buffer.concat([received, await readSome(session.conn, session.signal)])
-    if (time.isOver) throw new PtError('PT_TIMEOUT', 'the obfs4 handshake came too late')
+    if (environment.uptime() >= latest) throw new PtError('PT_TIMEOUT', 'the obfs4 handshake came too late')
     const progress = read(received)
     if (progress.state === 'done') return progress
     if (progress.state === 'failed') throw failure(progress, session)
@@ -131,17 +131,6 @@ function answer(bridge: Bridge, conn: Duplex, pair: EphemeralPair, { hello }: Do
   const opener = new FrameOpener(reply.keyMaterial.subarray(0, directionKeysLength), environment.randomInt, kernel)
   conn.write(Buffer.concat([reply.bytes, sealer.seal(packetTypes.seed, identity.drbgSeed, 0)]))
   return framed(conn, obfs4Codec({ sealer, opener, iatMode, shape: () => shape, environment }))
-}
-
-function timer(ms: number): Disposable & { readonly isOver: boolean } {
-  let isOver = false
-  const timeout = setTimeout(() => (isOver = true), ms)
-  return {
-    get isOver() {
-      return isOver
-    },
-    [Symbol.dispose]: () => clearTimeout(timeout),
-  }
 }
 
 /** Takes what comes and throws it away, until the connection is closed by its time or its peer, or the PT ends. */

@@ -57,7 +57,7 @@ async function allClosed(probes: readonly Probe[]): Promise<void> {
 }
 
 async function bridge(): Promise<Listening> {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
   const options = {
     'private-key': handshakeVector.server_b,
     'node-id': handshakeVector.node_id,
