@@ -68,21 +68,23 @@ function abortLate(limit: AbortingLimit, ms: number, what: string): void {
 }
 
 /**
- * Destroys `conn` with PT_TIMEOUT (`what` took longer) unless it is disposed of within `ms` milliseconds: for a handshake that
+ * Destroys `conn` with PT_TIMEOUT (`what` took longer) unless it is cleared within `ms` milliseconds: for a handshake that
  * could not go on without its connection. It costs a fifth of what a signal does.
  */
-export function closeAfter(conn: Duplex, ms: number, what: string): Disposable {
+export function closeAfter(conn: Duplex, ms: number, what: string): ClosingLimit {
   return new ClosingLimit(setTimeout(closeLate, ms, conn, ms, what))
 }
 
-class ClosingLimit implements Disposable {
+export type { ClosingLimit }
+
+class ClosingLimit {
   readonly #timer: NodeJS.Timeout
 
   constructor(timer: NodeJS.Timeout) {
     this.#timer = timer
   }
 
-  [Symbol.dispose](): void {
+  clear(): void {
     clearTimeout(this.#timer)
   }
 }

@@ -1,5 +1,5 @@
 /** Streams: exact reads, codecs as streams, relaying, bounded waits, listening. */
-export type { Deadline } from './deadline.ts'
+export type { ClosingLimit, Deadline } from './deadline.ts'
 export { closeAfter, deadline, delay, orAborted, withDeadline } from './deadline.ts'
 export type { EndWatcher } from './ends.ts'
 export { hearErrors, unwatchEnds, watchEnds } from './ends.ts'

@@ -9,23 +9,12 @@ import { closedByPeer, leanReadsOf } from './lean-reads.ts'
 /** Reads exactly `length` bytes. Rejects with PT_CLOSED where the stream ends before, or with the signal's reason. */
 export function readExactly(conn: Duplex, length: number, signal?: AbortSignal): Promise<Buffer> {
   if (length === 0) return Promise.resolve(Buffer.alloc(0))
-  return awaitBytes(conn, signal, {
-    fromStream() {
-      const bytes = conn.read(length) as Buffer | null
-      if (bytes === null || bytes.length === length) return bytes ?? undefined
-      conn.unshift(bytes)
-      throw new PtError('PT_CLOSED', `the connection was closed before ${length} bytes arrived`)
-    },
-    lengthOf: () => length,
-  })
+  return awaitBytes(conn, signal, new Exactly(length))
 }
 
 /** Reads what there is, at least one byte. Rejects with PT_CLOSED at the end of the stream. */
 export function readSome(conn: Duplex, signal?: AbortSignal): Promise<Buffer> {
-  return awaitBytes(conn, signal, {
-    fromStream: () => (conn.read() as Buffer | null) ?? undefined,
-    lengthOf: (chunk) => chunk.length,
-  })
+  return awaitBytes(conn, signal, some)
 }
 
 /**
@@ -37,21 +26,7 @@ export function readMessage(
   lengthOf: (held: Buffer) => number | undefined,
   signal?: AbortSignal,
 ): Promise<Buffer> {
-  let held: Buffer | undefined
-  return awaitBytes(conn, signal, {
-    fromStream() {
-      for (let chunk = conn.read() as Buffer | null; chunk !== null; chunk = conn.read() as Buffer | null) {
-        held = held === undefined ? chunk : Buffer.concat([held, chunk])
-        const length = lengthOf(held)
-        if (length === undefined || length > held.length) continue
-        // In the same turn as read(): a stream that has reached its end would otherwise have said so, and takes nothing back.
-        if (length < held.length) conn.unshift(held.subarray(length))
-        return held.subarray(0, length)
-      }
-      return undefined
-    },
-    lengthOf: (chunk) => (held === undefined ? lengthOf(chunk) : undefined),
-  })
+  return awaitBytes(conn, signal, new Message(lengthOf))
 }
 
 /**
@@ -76,23 +51,75 @@ export function readUntil(conn: Duplex, delimiter: Uint8Array, limit: number, si
 /** What a wait is for, as it is taken from where bytes may be. */
 interface Wanted {
   /** Takes it from the stream, or leaves it there; undefined while it has not come. Throws where it never will. */
-  fromStream(): Buffer | undefined
+  fromStream(conn: Duplex): Buffer | undefined
   /** How much of a first chunk it is; more than there is, or undefined, where that is not enough. */
   lengthOf(chunk: Buffer): number | undefined
 }
 
-async function awaitBytes(conn: Duplex, signal: AbortSignal | undefined, wanted: Wanted): Promise<Buffer> {
-  signal?.throwIfAborted()
-  // A reset between two reads would end the process if nobody listened; the next read rejects with it.
-  if (conn.listenerCount('error') === 0) conn.on('error', ignore)
-  if (isOpen(conn) && conn.readableLength > 0) {
-    // What has come already needs no wait.
-    const bytes = wanted.fromStream()
-    if (bytes !== undefined) return bytes
-    signal?.throwIfAborted()
+class Exactly implements Wanted {
+  readonly #length: number
+
+  constructor(length: number) {
+    this.#length = length
   }
-  if (!isOpen(conn)) throw conn.errored ?? closedByPeer()
-  return await new Promise((resolve, reject) => new Wait(conn, signal, wanted, resolve, reject).begin())
+
+  fromStream(conn: Duplex): Buffer | undefined {
+    const bytes = conn.read(this.#length) as Buffer | null
+    if (bytes === null || bytes.length === this.#length) return bytes ?? undefined
+    conn.unshift(bytes)
+    throw new PtError('PT_CLOSED', `the connection was closed before ${this.#length} bytes arrived`)
+  }
+
+  lengthOf(): number {
+    return this.#length
+  }
+}
+
+const some: Wanted = {
+  fromStream: (conn) => (conn.read() as Buffer | null) ?? undefined,
+  lengthOf: (chunk) => chunk.length,
+}
+
+class Message implements Wanted {
+  readonly #lengthOf: (held: Buffer) => number | undefined
+  #held: Buffer | undefined
+
+  constructor(lengthOf: (held: Buffer) => number | undefined) {
+    this.#lengthOf = lengthOf
+  }
+
+  fromStream(conn: Duplex): Buffer | undefined {
+    for (let chunk = conn.read() as Buffer | null; chunk !== null; chunk = conn.read() as Buffer | null) {
+      const held = this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk])
+      const length = this.#lengthOf(held)
+      this.#held = held
+      if (length === undefined || length > held.length) continue
+      // In the same turn as read(): a stream that has reached its end would otherwise have said so, and takes nothing back.
+      if (length < held.length) conn.unshift(held.subarray(length))
+      return held.subarray(0, length)
+    }
+    return undefined
+  }
+
+  lengthOf(chunk: Buffer): number | undefined {
+    return this.#held === undefined ? this.#lengthOf(chunk) : undefined
+  }
+}
+
+function awaitBytes(conn: Duplex, signal: AbortSignal | undefined, wanted: Wanted): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted()
+    // A reset between two reads would end the process if nobody listened; the next read rejects with it.
+    if (conn.listenerCount('error') === 0) conn.on('error', ignore)
+    if (isOpen(conn) && conn.readableLength > 0) {
+      // What has come already needs no wait.
+      const bytes = wanted.fromStream(conn)
+      if (bytes !== undefined) return resolve(bytes)
+      signal?.throwIfAborted()
+    }
+    if (!isOpen(conn)) throw conn.errored ?? closedByPeer()
+    new Wait(conn, signal, wanted, resolve, reject).begin()
+  })
 }
 
 function isOpen(conn: Duplex): boolean {
@@ -169,7 +196,7 @@ class Wait implements Waiting {
 
   #look(): void {
     try {
-      const bytes = this.#wanted.fromStream()
+      const bytes = this.#wanted.fromStream(this.#conn)
       if (bytes === undefined) return
       this.#end()
       this.#resolve(bytes)

@@ -20,7 +20,7 @@ import { launchAll } from './launch.ts'
 import type { TransportEntry } from './registry.ts'
 import { loadTransport } from './registry.ts'
 import type { Reporter } from './report.ts'
-import { adopt, beginHandshake, carry, trackOpened } from './session.ts'
+import { adopt, carry, Handshake, trackOpened } from './session.ts'
 
 /** Arti and tor want their PTs on loopback, and nobody else has any business there. */
 const LISTEN_HOST = '127.0.0.1'
@@ -90,7 +90,7 @@ async function serve(conn: Socket, service: Service): Promise<void> {
   } catch (error) {
     return config.reporter.log('info', `${name}: no SOCKS request: ${messageOf(error)}`)
   }
-  const report = config.reporter.forTransport(name, secretsOf(request, config))
+  const report = config.reporter.forTransport(name, () => secretsOf(request, config))
   try {
     const bridge = await dial(conn, request, report, service)
     if (conn.destroyed) return void bridge.destroy()
@@ -110,7 +110,7 @@ async function serve(conn: Socket, service: Service): Promise<void> {
 async function dial(conn: Socket, request: SocksRequest, report: Report, service: Service): Promise<Duplex> {
   const { client, config } = service
   const { target, args } = request
-  using handshake = beginHandshake(conn, config.dialTimeout ?? DIAL_TIMEOUT, 'the connection to the bridge', true)
+  const handshake = new Handshake(conn, config.dialTimeout ?? DIAL_TIMEOUT, 'the connection to the bridge', true)
   const { signal } = handshake
   const outgoing = trackOpened(config.connect)
   try {
@@ -119,6 +119,8 @@ async function dial(conn: Socket, request: SocksRequest, report: Report, service
   } catch (error) {
     outgoing.destroyAll()
     throw error
+  } finally {
+    handshake.clear()
   }
 }
 

@@ -6,6 +6,7 @@
  * A connection is known by the socket that was accepted: whoever serves it ends the other side when this one closes.
  */
 import type { Duplex } from 'node:stream'
+import type { EndWatcher } from '../io/index.ts'
 import { watchEnds } from '../io/index.ts'
 
 export interface ConnectionLimits {
@@ -45,53 +46,84 @@ export interface Connections {
 }
 
 export function createConnections(limits: ConnectionLimits = {}): Connections {
-  const { maxHandshakes = 4_096, maxConnections = 65_536 } = limits
-  const open = new Set<Duplex>()
-  const total = { admitted: 0, established: 0, failed: 0, refused: 0 }
-  let handshakes = 0
-  let draining = false
-  let whenEmpty: (() => void) | undefined
+  return new OpenConnections(limits)
+}
 
-  const admit = (conn: Duplex): Admission | undefined => {
-    if (draining || handshakes >= maxHandshakes || open.size >= maxConnections) {
-      total.refused++
+class OpenConnections implements Connections {
+  readonly #limits: Required<ConnectionLimits>
+  readonly #open = new Set<Duplex>()
+  readonly #total = { admitted: 0, established: 0, failed: 0, refused: 0 }
+  #handshakes = 0
+  #draining = false
+  #whenEmpty: (() => void) | undefined
+
+  constructor({ maxHandshakes = 4_096, maxConnections = 65_536 }: ConnectionLimits) {
+    this.#limits = { maxHandshakes, maxConnections }
+  }
+
+  admit(conn: Duplex): Admission | undefined {
+    const { maxHandshakes, maxConnections } = this.#limits
+    if (this.#draining || this.#handshakes >= maxHandshakes || this.#open.size >= maxConnections) {
+      this.#total.refused++
       conn.destroy()
       return undefined
     }
-    let inHandshake = true
-    const leaveHandshake = (outcome: 'established' | 'failed'): void => {
-      if (!inHandshake) return
-      inHandshake = false
-      handshakes--
-      total[outcome]++
-    }
-    handshakes++
-    total.admitted++
-    open.add(conn)
-    const onClose = (): void => {
-      leaveHandshake('failed')
-      open.delete(conn)
-      if (open.size === 0) whenEmpty?.()
-    }
-    watchEnds(conn, { onClose })
-    return { established: () => leaveHandshake('established') }
+    this.#handshakes++
+    this.#total.admitted++
+    this.#open.add(conn)
+    const admitted = new Admitted(this, conn)
+    watchEnds(conn, admitted)
+    return admitted
   }
-  const cut = (): void => {
-    for (const conn of open) conn.destroy()
+
+  leaveHandshake(outcome: 'established' | 'failed'): void {
+    this.#handshakes--
+    this.#total[outcome]++
   }
-  const drain = async (ms: number): Promise<void> => {
-    draining = true
-    if (open.size === 0) return
-    const timer = setTimeout(cut, ms)
-    await new Promise<void>((resolve) => (whenEmpty = resolve))
+
+  closed(conn: Duplex): void {
+    this.#open.delete(conn)
+    if (this.#open.size === 0) this.#whenEmpty?.()
+  }
+
+  cut(): void {
+    for (const conn of this.#open) conn.destroy()
+  }
+
+  async drain(ms: number): Promise<void> {
+    this.#draining = true
+    if (this.#open.size === 0) return
+    const timer = setTimeout(() => this.cut(), ms)
+    await new Promise<void>((resolve) => (this.#whenEmpty = resolve))
     clearTimeout(timer)
   }
-  return {
-    admit,
-    cut,
-    drain,
-    get count() {
-      return { open: open.size, handshakes, ...total }
-    },
+
+  get count(): ConnectionCount {
+    return { open: this.#open.size, handshakes: this.#handshakes, ...this.#total }
+  }
+}
+
+class Admitted implements Admission, EndWatcher {
+  readonly #connections: OpenConnections
+  readonly #conn: Duplex
+  #inHandshake = true
+
+  constructor(connections: OpenConnections, conn: Duplex) {
+    this.#connections = connections
+    this.#conn = conn
+  }
+
+  established(): void {
+    this.#leaveHandshake('established')
+  }
+
+  onClose(): void {
+    this.#leaveHandshake('failed')
+    this.#connections.closed(this.#conn)
+  }
+
+  #leaveHandshake(outcome: 'established' | 'failed'): void {
+    if (this.#inHandshake) this.#connections.leaveHandshake(outcome)
+    this.#inHandshake = false
   }
 }

@@ -28,7 +28,7 @@ export interface Reporter {
   /** `text` as it may be said: without `secrets`, and without addresses unless they were asked for. */
   clean(text: string, secrets?: readonly string[]): string
   /** What one transport, or one connection of it, may use: its STATUS names it, and `secrets` appear in none of its texts. */
-  forTransport(name: string, secrets?: readonly string[]): Report
+  forTransport(name: string, secrets?: () => readonly string[]): Report
 }
 
 export interface ReportOptions {
@@ -49,15 +49,15 @@ export function createReporter(output: LineOutput, options: ReportOptions = {}):
     const short = shorten(redact(text, secrets))
     return unsafeLogging ? short : scrubAddresses(short)
   }
-  const log = (severity: Severity, text: string, secrets: readonly string[] = []): void => {
+  const log = (severity: Severity, text: string, secrets: () => readonly string[] = none): void => {
     if (severities.indexOf(severity) > severities.indexOf(logLevel) || !mayPass()) return
-    say({ type: 'log', severity, message: clean(text, secrets) })
+    say({ type: 'log', severity, message: clean(text, secrets()) })
   }
-  const status = (name: string, pairs: ArgsInit, secrets: readonly string[]): void => {
+  const status = (name: string, pairs: ArgsInit, secrets: () => readonly string[]): void => {
     // A transport in JavaScript may well give PERCENT as a number.
     const given: (readonly [string, unknown])[] = [...Args.from(pairs)]
     if (given.length === 0 || !mayPass()) return
-    const cleaned = given.map(([key, value]) => [key, clean(String(value), secrets)] as const)
+    const cleaned = given.map(([key, value]) => [key, clean(String(value), secrets())] as const)
     try {
       say(transportStatus(name, cleaned))
     } catch (error) {
@@ -69,7 +69,7 @@ export function createReporter(output: LineOutput, options: ReportOptions = {}):
     log: (severity, text) => log(severity, text),
     lastWords: (text) => say({ type: 'log', severity: 'error', message: clean(text) }),
     clean,
-    forTransport: (name, secrets = []) => ({
+    forTransport: (name, secrets = none) => ({
       log(severity, text) {
         log(severities.includes(severity) ? severity : 'notice', `${name}: ${text}`, secrets)
       },
@@ -77,6 +77,9 @@ export function createReporter(output: LineOutput, options: ReportOptions = {}):
     }),
   }
 }
+
+/** Secrets are collected once something is said: most connections say nothing. */
+const none = (): readonly string[] => []
 
 /** `text`, or as much of it as a line may hold, without the word that the cut goes through: half an address is no address. */
 function shorten(text: string): string {

@@ -20,8 +20,7 @@ import { launchAll } from './launch.ts'
 import type { TransportEntry } from './registry.ts'
 import { loadTransport } from './registry.ts'
 import type { Reporter } from './report.ts'
-import type { Handshake } from './session.ts'
-import { adopt, beginHandshake, carry } from './session.ts'
+import { adopt, carry, Handshake } from './session.ts'
 
 /** A backstop: transports have limits of their own, and hold failed handshakes open for a time of their choice. */
 const ACCEPT_TIMEOUT = 180_000
@@ -68,7 +67,7 @@ function secretsOf({ options }: ServerEntry): string[] {
 
 async function launch(requested: ServerEntry, abandoned: () => boolean, config: ServerConfig): Promise<Launched> {
   const { name, entry, options, bindAddress = DEFAULT_BIND_ADDRESS } = requested
-  const report = config.reporter.forTransport(name, secretsOf(requested))
+  const report = config.reporter.forTransport(name, () => secretsOf(requested))
   const transport = await loadTransport(entry)
   const server = await transport.server({ stateDir: config.stateDir, args: options, ...report })
   if (abandoned()) throw new Error('launched too late')
@@ -112,8 +111,8 @@ async function serve(conn: Socket, service: Service): Promise<void> {
   const userAddr = config.destination.type === 'extendedOrPort' ? addressOf(conn) : undefined
   const ended = (error: unknown): void => report.log('debug', `connection ended: ${messageOf(error)}`)
   let client: Duplex | undefined
+  const handshake = new Handshake(conn, config.acceptTimeout ?? ACCEPT_TIMEOUT, 'the handshake', false)
   try {
-    using handshake = beginHandshake(conn, config.acceptTimeout ?? ACCEPT_TIMEOUT, 'the handshake', false)
     client = await accept(conn, service, handshake)
     admission.established()
     handshake.again(config.destinationTimeout ?? DESTINATION_TIMEOUT, 'the connection to the ORPort')
@@ -126,6 +125,8 @@ async function serve(conn: Socket, service: Service): Promise<void> {
     client?.destroy()
     conn.destroy()
     ended(error)
+  } finally {
+    handshake.clear()
   }
 }
 

@@ -9,14 +9,10 @@ import { deadline, hearErrors, leanReads, relay, splice, unwatchEnds, watchEnds 
 import type { Connect } from '../transport.ts'
 
 /**
- * A signal for the handshake of an accepted connection. With `watchEnd`, an end of `conn` that no byte waits in front of
- * counts as hanging up too: a parent that closes its SOCKS connection is seen as a FIN only.
+ * The handshake of an accepted connection, until it is cleared. With `watchEnd`, an end of `conn` that no byte waits in front
+ * of counts as hanging up too: a parent that closes its SOCKS connection is seen as a FIN only.
  */
-export function beginHandshake(conn: Socket, ms: number, what: string, watchEnd: boolean): Handshake {
-  return new Handshake(conn, ms, what, watchEnd)
-}
-
-export class Handshake implements EndWatcher, Disposable {
+export class Handshake implements EndWatcher {
   readonly #conn: Socket
   readonly #watchEnd: boolean
   readonly #limit: Deadline
@@ -72,9 +68,9 @@ export class Handshake implements EndWatcher, Disposable {
     this.#limit.abort(new PtError('PT_CLOSED', 'the connection was closed during the handshake'))
   }
 
-  [Symbol.dispose](): void {
+  clear(): void {
     unwatchEnds(this.#conn, this)
-    this.#limit[Symbol.dispose]()
+    this.#limit.clear()
   }
 }
 

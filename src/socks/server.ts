@@ -97,14 +97,16 @@ export async function acceptSocks(conn: Duplex, options: AcceptSocksOptions = {}
   const { signal, handshakeTimeout = HANDSHAKE_TIMEOUT, prefer = 'auth', password } = options
   // Stays for good: a reset that arrives between two reads, or while the caller dials, must not end the process.
   hearErrors(conn)
+  const limit = closeAfter(conn, handshakeTimeout, 'the SOCKS handshake')
   try {
-    using _limit = closeAfter(conn, handshakeTimeout, 'the SOCKS handshake')
     return answerable(conn, await readRequest(conn, { prefer, password }, signal))
   } catch (error) {
     if (error instanceof SocksFailure) await endWith(conn, error.answer)
     else conn.destroy()
     if (isPtError(error, 'PT_TIMEOUT')) throw error
     throw error === conn.errored || isPtError(error, 'PT_CLOSED') ? hungUp(error) : error
+  } finally {
+    limit.clear()
   }
 }
 

@@ -5,7 +5,7 @@
 import type { Duplex } from 'node:stream'
 import { isPtError, PtError } from '../error.ts'
 import type { Codec } from '../io/index.ts'
-import { closeAfter, framed } from '../io/index.ts'
+import { closeAfter, framed, hearErrors } from '../io/index.ts'
 
 /** Who opened the connection and who took it, in the words of obfs2's and obfs3's key derivation. */
 export type Role = 'Initiator' | 'Responder'
@@ -33,20 +33,20 @@ export async function handshake(
   options: HandshakeOptions,
   act: (signal: AbortSignal) => Promise<Codec>,
 ): Promise<Duplex> {
-  // Between two reads nobody listens, and an error event that nobody listens to ends the process.
-  const heard = (): void => undefined
-  conn.on('error', heard)
+  // Between two reads nobody listens.
+  hearErrors(conn)
+  const limit = closeAfter(conn, options.timeout, 'the handshake')
   try {
-    using _limit = closeAfter(conn, options.timeout, 'the handshake')
     const codec = await act(options.signal)
     // A stream that has closed by now reports it to nobody, or before anybody could listen.
     if (conn.destroyed) throw conn.errored ?? new PtError('PT_CLOSED', 'the connection was closed')
-    conn.off('error', heard)
     return framed(conn, codec)
   } catch (error) {
     const broken = error === conn.errored
     conn.destroy()
     throw diagnose(error, broken, options)
+  } finally {
+    limit.clear()
   }
 }
 

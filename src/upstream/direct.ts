@@ -8,7 +8,8 @@ import type { Socket } from 'node:net'
 import { connect, isIP } from 'node:net'
 import type { Address, OutboundBind } from '../ipc/index.ts'
 import { isLoopback } from '../ipc/index.ts'
-import { closeAfter, firstOf, hearErrors, orAborted } from '../io/index.ts'
+import type { ClosingLimit, EndWatcher } from '../io/index.ts'
+import { closeAfter, firstOf, orAborted, unwatchEnds, watchEnds } from '../io/index.ts'
 
 /**
  * Connects to an IP address, or to whichever address of a host name answers first. Rejects with the system's error
@@ -45,21 +46,59 @@ export function connectIp(
     const localAddress = source === undefined ? {} : { localAddress: source }
     const socket = connect({ host, port, ...localAddress, allowHalfOpen: true, noDelay: true })
     const limit = ms === undefined ? undefined : closeAfter(socket, ms, 'the connection')
-    const settle = (act: () => void): void => {
-      limit?.[Symbol.dispose]()
-      hearErrors(socket).off('connect', connected).off('error', failed)
-      signal.removeEventListener('abort', abort)
-      act()
-    }
-    const connected = (): void => settle(() => resolve(socket))
-    const failed = (error: Error): void => settle(() => reject(addressless(error)))
-    const abort = (): void => {
-      socket.destroy()
-      settle(() => reject(signal.reason as Error))
-    }
-    signal.addEventListener('abort', abort)
-    socket.on('connect', connected).on('error', failed)
+    new Connecting(socket, signal, limit, resolve, reject).begin()
   })
+}
+
+class Connecting implements EndWatcher {
+  readonly #socket: Socket
+  readonly #signal: AbortSignal
+  readonly #limit: ClosingLimit | undefined
+  readonly #resolve: (socket: Socket) => void
+  readonly #reject: (error: unknown) => void
+
+  constructor(
+    socket: Socket,
+    signal: AbortSignal,
+    limit: ClosingLimit | undefined,
+    resolve: (socket: Socket) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#socket = socket
+    this.#signal = signal
+    this.#limit = limit
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  begin(): void {
+    this.#signal.addEventListener('abort', this)
+    watchEnds(this.#socket, this)
+    this.#socket.once('connect', () => this.#connected())
+  }
+
+  #connected(): void {
+    this.#settle()
+    this.#resolve(this.#socket)
+  }
+
+  onError(error: Error): void {
+    this.#settle()
+    this.#reject(addressless(error))
+  }
+
+  /** Of the signal. */
+  handleEvent(): void {
+    this.#settle()
+    this.#socket.destroy()
+    this.#reject(this.#signal.reason)
+  }
+
+  #settle(): void {
+    this.#limit?.clear()
+    unwatchEnds(this.#socket, this)
+    this.#signal.removeEventListener('abort', this)
+  }
 }
 
 /** A system error as it may be shown: the same `code`, `errno` and `syscall`, and no address nor host name. */

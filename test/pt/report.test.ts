@@ -24,7 +24,7 @@ describe('LOG', () => {
 
   test('ANON-4: secrets are taken out even where addresses are shown', () => {
     const { reporter, lines } = recorder({ unsafeLogging: true })
-    const report = reporter.forTransport('obfs4', ['banana'])
+    const report = reporter.forTransport('obfs4', () => ['banana'])
     report.log('notice', 'bad key banana')
     report.status({ ERRSTR: 'bad key banana' })
     expect(lines).toEqual([
@@ -38,7 +38,7 @@ describe('LOG', () => {
     for (const word of ['203.0.113.123:40443', '[2001:db8:1:2:3:4:5:6]:40443', 'bridge.example.com:40443', secret]) {
       for (let at = 2_001 - word.length; at < 2_000; at++) {
         const { reporter, lines } = recorder()
-        reporter.forTransport('x', [secret]).log('error', `${'- '.repeat(1_000).slice(0, at - 4)} ${word} behind`)
+        reporter.forTransport('x', () => [secret]).log('error', `${'- '.repeat(1_000).slice(0, at - 4)} ${word} behind`)
         const rest = lines[0]!.slice('LOG SEVERITY=error MESSAGE="x: '.length).replaceAll(/\[scrubbed\]?| behind/g, '')
         expect(rest).toMatch(/^[- ]+(?:\.\.\.)?"$/)
       }

@@ -1,23 +1,24 @@
 import { Socket } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { expect, it } from 'vitest'
-import { beginHandshake } from '../../src/pt/session.ts'
+import { Handshake } from '../../src/pt/session.ts'
 
 it('a stream of a transport that heard errors until now ends no process by one later on', async () => {
   const stream = new PassThrough()
   const heard = (): void => undefined
   stream.on('error', heard)
-  using handshake = beginHandshake(new Socket(), 60_000, 'the handshake', false)
+  const handshake = new Handshake(new Socket(), 60_000, 'the handshake', false)
   expect(await handshake.until(() => Promise.resolve(stream))).toBe(stream)
   stream.off('error', heard)
   const closed = new Promise((resolve) => stream.once('close', resolve))
   stream.destroy(new Error('reset'))
   await closed
+  handshake.clear()
 })
 
 it('a stream that comes too late is destroyed, and its errors end no process', async () => {
   const conn = new Socket()
-  using handshake = beginHandshake(conn, 60_000, 'the handshake', false)
+  const handshake = new Handshake(conn, 60_000, 'the handshake', false)
   const late = new PassThrough()
   const closed = new Promise((resolve) => late.once('close', resolve))
   let arrive: ((stream: PassThrough) => void) | undefined
@@ -27,13 +28,15 @@ it('a stream that comes too late is destroyed, and its errors end no process', a
   arrive?.(late)
   await closed
   late.emit('error', new Error('reset'))
+  handshake.clear()
 })
 
 it('a throw of a transport rejects, and so does what is no stream', async () => {
-  using handshake = beginHandshake(new Socket(), 60_000, 'the handshake', false)
+  const handshake = new Handshake(new Socket(), 60_000, 'the handshake', false)
   const failing = (): never => {
     throw new Error('a mistake')
   }
   await expect(handshake.until(failing)).rejects.toThrow('a mistake')
   await expect(handshake.until(() => Promise.resolve(undefined as never))).rejects.toThrow(TypeError)
+  handshake.clear()
 })

@@ -87,12 +87,13 @@ async function shakeHands(session: ClientSession, conn: Duplex, attempt: Attempt
   )
   const handshake = clientHandshake({ bridge, pair, padding, hour: epochHour(environment.now()) })
   const begin = environment.uptime()
+  const limit = closeAfter(conn, clientHandshakeTimeout, 'the obfs4 handshake')
   try {
-    using _limit = closeAfter(conn, clientHandshakeTimeout, 'the obfs4 handshake')
     conn.write(handshake.hello)
-    let received: Buffer = Buffer.alloc(0)
+    let received: Buffer | undefined
     for (;;) {
-      received = Buffer.concat([received, await readSome(conn, session.signal)])
+      const chunk = await readSome(conn, session.signal)
+      received = received === undefined ? chunk : Buffer.concat([received, chunk])
       const progress = handshake.read(received)
       if (progress.state === 'failed') throw explain(progress)
       if (progress.state === 'more') continue
@@ -101,6 +102,8 @@ async function shakeHands(session: ClientSession, conn: Duplex, attempt: Attempt
     }
   } catch (error) {
     throw stageOf(error, environment.uptime() - begin)
+  } finally {
+    limit.clear()
   }
 }
 

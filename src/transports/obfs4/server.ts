@@ -52,12 +52,14 @@ export function makeServer(state: ServerState, environment: Environment, pool: K
   return {
     args: { cert: formatCert(state.identity), 'iat-mode': String(state.iatMode) },
     async accept(session) {
-      using _end = closeAfter(session.conn, openFor, 'a failed obfs4 handshake')
+      const end = closeAfter(session.conn, openFor, 'a failed obfs4 handshake')
       try {
         return await establish(bridge, session)
       } catch (error) {
         await readToTheEnd(session)
         throw error
+      } finally {
+        end.clear()
       }
     },
   }
@@ -89,9 +91,10 @@ async function readHello(bridge: Bridge, session: ServerSession): Promise<Done> 
     hour: () => epochHour(environment.now()),
     isReplay: (mac) => replays.testAndSet(mac),
   })
-  let received: Buffer = Buffer.alloc(0)
+  let received: Buffer | undefined
   for (;;) {
-    received = Buffer.concat([received, await readSome(session.conn, session.signal)])
+    const chunk = await readSome(session.conn, session.signal)
+    received = received === undefined ? chunk : Buffer.concat([received, chunk])
     if (environment.uptime() >= latest) throw new PtError('PT_TIMEOUT', 'the obfs4 handshake came too late')
     const progress = read(received)
     if (progress.state === 'done') return progress
