@@ -85,7 +85,8 @@ class FramedStream extends Duplex implements EndWatcher {
     super({ allowHalfOpen: true })
     this.#conn = conn
     this.#codec = codec
-    conn.pause()
+    // Not where it is not needed: a socket that stops and goes on costs three calls of the system.
+    if (conn.readableFlowing) conn.pause()
     watchEnds(conn, this)
     // A handshake may have read up to the very end; these events have then been emitted already.
     if (conn.readableEnded) this.onEnd()

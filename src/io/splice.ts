@@ -54,16 +54,24 @@ class Splice {
 
   /** One of the sockets has closed. */
   closed(lane: Lane): void {
+    const [up, down] = this.#ends
+    const back = lane === up ? down : up
     // Also of the one that closes last, when all is settled.
-    for (const one of this.#ends) if (one.to === lane.from) one.release()
+    back.release()
     if (this.#open === 0) return
-    const failure = lane.failure
+    const failure = this.#failureOf(lane.from, back.closedTo)
     this.#failure ??= failure
     if (--this.#open === 0) return this.#settle()
     if (failure === undefined) return
     for (const one of this.#ends) one.discard()
     lane.to.end()
     this.#linger = setTimeout(() => this.#settle(), LINGER)
+  }
+
+  /** How a socket has ended too early, or undefined; `closed` where it was closed here. */
+  #failureOf({ errored, readableEnded, writableFinished }: Socket, closed: boolean): Error | undefined {
+    if (errored) return reasonOf(errored)
+    return readableEnded && (writableFinished || closed) ? undefined : closedEarly()
   }
 
   #settle(): void {
@@ -81,6 +89,8 @@ class Splice {
 abstract class Lane implements EndWatcher {
   readonly from: Socket
   readonly to: Socket
+  /** True where the other socket was closed, as both its directions were at their end. */
+  closedTo = false
   /** Bytes read, and bytes written. */
   taken = 0
   given = 0
@@ -102,20 +112,13 @@ abstract class Lane implements EndWatcher {
   /** Throws where the bytes may not end here. */
   protected abstract end(): void
 
-  /** How the socket that is read ended too early, or undefined. */
-  get failure(): Error | undefined {
-    const { errored, readableEnded, writableFinished } = this.from
-    if (errored) return reasonOf(errored)
-    return readableEnded && writableFinished ? undefined : closedEarly()
-  }
-
   watch(): void {
     watchEnds(this.from, this)
   }
 
   start(): void {
     const { from } = this
-    from.pause()
+    if (from.readableFlowing) from.pause()
     // What a handshake has read too much; then what the system has.
     for (let chunk = from.read() as Buffer | null; chunk !== null; chunk = from.read() as Buffer | null) {
       this.#take(chunk)
@@ -169,10 +172,18 @@ abstract class Lane implements EndWatcher {
     if (this.#discarding) return
     try {
       this.end()
-      this.to.end()
+      this.#passEnd()
     } catch (error) {
       this.from.destroy(error as Error)
     }
+  }
+
+  /** A close sends the end as well, and takes one call of the system where an end and the close behind it take three. */
+  #passEnd(): void {
+    const { to } = this
+    this.closedTo = to.readableEnded && to.writableLength === 0 && !to.destroyed
+    if (this.closedTo) to.destroy()
+    else to.end()
   }
 
   onClose(): void {
