@@ -43,17 +43,22 @@ export interface NtorClientOptions {
   readonly identity: Uint8Array
   /** x and X. */
   readonly ephemeral: NtorKeyPair
-  /** Y, the server's ephemeral key. */
-  readonly peer: Uint8Array
 }
 
-/** The client's side. Undefined where a shared secret is all zero: nobody may be trusted on it. */
-export function ntorClient({ nodeId, identity, ephemeral, peer }: NtorClientOptions): NtorResult | undefined {
-  const secrets = [
-    x25519(ephemeral.privateKey, x25519PublicKey(peer)),
-    x25519(ephemeral.privateKey, identityKey(identity)),
-  ]
-  return finish(secrets, [identity, identity, ephemeral.publicKey, peer, protoIdBytes, nodeId])
+/**
+ * The client's side, to be called with Y, the server's ephemeral key. What needs no Y is computed here, while the server
+ * computes too. The result is undefined where a shared secret is all zero: nobody may be trusted on it.
+ */
+export function ntorClient({
+  nodeId,
+  identity,
+  ephemeral,
+}: NtorClientOptions): (peer: Uint8Array) => NtorResult | undefined {
+  const withIdentity = x25519(ephemeral.privateKey, identityKey(identity))
+  return (peer) => {
+    const withPeer = x25519(ephemeral.privateKey, x25519PublicKey(peer))
+    return finish([withPeer, withIdentity], [identity, identity, ephemeral.publicKey, peer, protoIdBytes, nodeId])
+  }
 }
 
 /** Identities that were dialled before: reading a key costs a tenth of using it, and a client has few bridges. */

@@ -9,8 +9,6 @@ import { createPrivateKey, createPublicKey, diffieHellman } from 'node:crypto'
 /** The bytes of a private key, a public key or a shared secret. */
 export const x25519KeyLength = 32
 
-const jwk = { kty: 'OKP', crv: 'X25519' }
-
 /** PKCS #8 (RFC 8410), up to the 32 bytes of the private key. */
 const pkcs8Header = Buffer.from('302e020100300506032b656e04220420', 'hex')
 
@@ -21,7 +19,7 @@ export function x25519PrivateKey(bytes: Uint8Array): KeyObject {
 
 /** A JWK has to have `x`, the public key. Up to Node 24 it is not looked at, and is derived from `d`. */
 function privateKeyFromJwk(bytes: Uint8Array): KeyObject {
-  return createPrivateKey({ key: { ...jwk, d: base64url(bytes), x: '' }, format: 'jwk' })
+  return createPrivateKey({ key: { kty: 'OKP', crv: 'X25519', d: base64url(bytes), x: '' }, format: 'jwk' })
 }
 
 function privateKeyFromPkcs8(bytes: Uint8Array): KeyObject {
@@ -47,7 +45,7 @@ function refusesOtherX(): boolean {
 
 /** A public key from any 32 bytes. */
 export function x25519PublicKey(bytes: Uint8Array): KeyObject {
-  return createPublicKey({ key: { ...jwk, x: base64url(bytes) }, format: 'jwk' })
+  return createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x: base64url(bytes) }, format: 'jwk' })
 }
 
 /** The public key of a private key, in its 32 bytes. */

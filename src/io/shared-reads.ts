@@ -43,7 +43,10 @@ function usable(socket: Socket): boolean {
 export function shareReads(socket: Socket, memory: Uint8Array, take: TakeRead): void {
   if (fields === undefined) throw new Error('this Node cannot read into shared memory')
   const { kBuffer, kBufferCb, kBufferGen } = fields
-  Object.assign(socket, { [kBuffer]: memory, [kBufferCb]: take, [kBufferGen]: null })
+  const kept = socket as unknown as Record<symbol, unknown>
+  kept[kBuffer] = memory
+  kept[kBufferCb] = take
+  kept[kBufferGen] = null
   handleOf(socket)?.useUserBuffer(memory)
 }
 

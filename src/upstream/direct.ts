@@ -43,8 +43,8 @@ export function connectIp(
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason as Error)
     const source = isLoopback(host) ? undefined : isIP(host) === 6 ? bind.v6 : bind.v4
-    const localAddress = source === undefined ? {} : { localAddress: source }
-    const socket = connect({ host, port, ...localAddress, allowHalfOpen: true, noDelay: true })
+    const options = { host, port, allowHalfOpen: true, noDelay: true }
+    const socket = connect(source === undefined ? options : { ...options, localAddress: source })
     const limit = ms === undefined ? undefined : closeAfter(socket, ms, 'the connection')
     new Connecting(socket, signal, limit, resolve, reject).begin()
   })

@@ -22,7 +22,7 @@ const lowOrder = [
 
 describe('ntor', () => {
   test('both sides come to the vector’s keys', () => {
-    const client = ntorClient({ nodeId, identity: hex(B), ephemeral: pair(x, X), peer: hex(Y) })
+    const client = ntorClient({ nodeId, identity: hex(B), ephemeral: pair(x, X) })(hex(Y))
     const server = ntorServer({ nodeId, identity: pair(b, B), ephemeral: pair(y, Y), peer: hex(X) })
     expect(client).toEqual({ keySeed: hex(key_seed), auth: hex(auth) })
     expect(server).toEqual({ keySeed: hex(key_seed), auth: hex(auth) })
@@ -31,8 +31,8 @@ describe('ntor', () => {
 
   test.each(lowOrder)('a peer with the key %s is trusted by neither side', (key) => {
     const peer = hex(key)
-    expect(ntorClient({ nodeId, identity: hex(B), ephemeral: pair(x, X), peer })).toBeUndefined()
-    expect(ntorClient({ nodeId, identity: peer, ephemeral: pair(x, X), peer: hex(Y) })).toBeUndefined()
+    expect(ntorClient({ nodeId, identity: hex(B), ephemeral: pair(x, X) })(peer)).toBeUndefined()
+    expect(ntorClient({ nodeId, identity: peer, ephemeral: pair(x, X) })(hex(Y))).toBeUndefined()
     expect(ntorServer({ nodeId, identity: pair(b, B), ephemeral: pair(y, Y), peer })).toBeUndefined()
   })
 })

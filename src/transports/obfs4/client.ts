@@ -90,6 +90,7 @@ async function shakeHands(session: ClientSession, conn: Duplex, attempt: Attempt
   const limit = closeAfter(conn, clientHandshakeTimeout, 'the obfs4 handshake')
   try {
     conn.write(handshake.hello)
+    handshake.prepare()
     let received: Buffer | undefined
     for (;;) {
       const chunk = await readSome(conn, session.signal)

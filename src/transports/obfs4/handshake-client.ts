@@ -32,6 +32,8 @@ export type ClientProgress =
 export interface ClientHandshake {
   /** To be sent at once, and nothing behind it before the answer has come. */
   readonly hello: Buffer
+  /** Does, while the bridge is at its answer, what needs nothing of it. */
+  prepare(): void
   /** Takes all that has come so far, as often as more comes. */
   read(bytes: Buffer): ClientProgress
 }
@@ -40,13 +42,19 @@ export function clientHandshake(options: ClientHandshakeOptions): ClientHandshak
   const { bridge, pair, hour, padding } = options
   const key = handshakeMacKey(bridge)
   const signed = Buffer.concat([pair.representative, padding, hmac16(key, pair.representative)])
+  let ntor: Ntor | undefined
+  const prepared = (): Ntor =>
+    (ntor ??= ntorClient({ nodeId: bridge.nodeId, identity: bridge.publicKey, ephemeral: pair }))
   return {
     hello: Buffer.concat([signed, helloMac(key, signed, hour)]),
-    read: (bytes) => readAnswer(options, key, bytes),
+    prepare: () => void prepared(),
+    read: (bytes) => readAnswer(bytes, key, hour, prepared),
   }
 }
 
-function readAnswer({ bridge, pair, hour }: ClientHandshakeOptions, key: Buffer, bytes: Buffer): ClientProgress {
+type Ntor = ReturnType<typeof ntorClient>
+
+function readAnswer(bytes: Buffer, key: Buffer, hour: number, ntor: () => Ntor): ClientProgress {
   if (bytes.length < authEnd + 2 * macLength) return more
   const representative = bytes.subarray(0, representativeLength)
   const markAt = bytes.subarray(0, maxHandshakeLength).indexOf(hmac16(key, representative), authEnd)
@@ -63,7 +71,7 @@ function readAnswer({ bridge, pair, hour }: ClientHandshakeOptions, key: Buffer,
       : { state: 'failed', stage: 'hour', hoursAhead: ahead }
   }
   const peer = decodeRepresentative(representative)
-  const result = ntorClient({ nodeId: bridge.nodeId, identity: bridge.publicKey, ephemeral: pair, peer })
+  const result = ntor()(peer)
   const auth = bytes.subarray(representativeLength, authEnd)
   if (result === undefined || !equalBytes(result.auth, auth)) return { state: 'failed', stage: 'auth' }
   return { state: 'done', keyMaterial: ntorExpand(result.keySeed, keyMaterialLength), surplus: bytes.subarray(end) }

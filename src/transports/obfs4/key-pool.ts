@@ -36,7 +36,9 @@ const grace = 20
 /** One attempt at a pair; undefined for every second one. */
 export function attemptPair(seed: Uint8Array): EphemeralPair | undefined {
   const key = elligatorKey(seed)
-  return key && { ...key, privateKey: x25519PrivateKey(seed.subarray(0, x25519KeyLength)) }
+  if (key === undefined) return undefined
+  const { publicKey, representative } = key
+  return { publicKey, representative, privateKey: x25519PrivateKey(seed.subarray(0, x25519KeyLength)) }
 }
 
 export function makeKeyPool(randomBytes: (length: number) => Uint8Array, size: number = poolSize): KeyPool {
