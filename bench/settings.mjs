@@ -36,7 +36,7 @@ export const full = {
   setups: 400,
   setupSeconds: 1.5,
   pings: 2_000,
-  warmPings: 8_000,
+  warmPings: 30_000,
   held: 4_000,
   settleMs: 1_000,
   starts: 10,
