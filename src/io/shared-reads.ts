@@ -69,6 +69,19 @@ export function readOn(socket: Socket): void {
   if (handle && !handle.reading) socket._read(0)
 }
 
+let waiting: Socket[] = []
+
+/** Does so in the next turn of the event loop, when all others have had theirs. */
+export function readOnInTurn(socket: Socket): void {
+  if (waiting.push(socket) === 1) setImmediate(readAllOn)
+}
+
+function readAllOn(): void {
+  const sockets = waiting
+  waiting = []
+  for (const socket of sockets) readOn(socket)
+}
+
 function handleOf(socket: Socket): Handle | null | undefined {
   return (socket as unknown as { readonly _handle: Handle | null })._handle
 }

@@ -13,7 +13,7 @@ import type { DirectCodec } from './framed.ts'
 import { unframe } from './framed.ts'
 import type { RelayCount } from './relay.ts'
 import { closedEarly, LINGER, reasonOf } from './relay.ts'
-import { canShareReads, readOn, shareReads } from './shared-reads.ts'
+import { canShareReads, readOn, readOnInTurn, shareReads } from './shared-reads.ts'
 
 /**
  * relay() for a socket and a framed one, both of which are given away: nobody else may use or watch them from here on.
@@ -85,6 +85,12 @@ class Splice {
   }
 }
 
+/**
+ * How much is read of one socket until others have their turn, in bytes. libuv goes on for 32 reads, 4 MiB, as long as each
+ * fills its memory: with 64 such streams a turn of its loop takes half a second, in which no handshake gets on.
+ */
+const TURN = 262_144
+
 /** One direction. */
 abstract class Lane implements EndWatcher {
   readonly from: Socket
@@ -96,6 +102,8 @@ abstract class Lane implements EndWatcher {
   given = 0
   protected readonly codec: DirectCodec
   readonly #splice: Splice
+  /** Bytes of this turn, as far as they are known: of reads that filled the memory. */
+  #inTurn = 0
   /** Gives back the memory of what the system has not taken yet. */
   #held: (() => void)[] = []
   #discarding = false
@@ -153,7 +161,16 @@ abstract class Lane implements EndWatcher {
       this.#discarding = true
       this.from.destroy(error as Error)
     }
-    return this.#held.length === 0
+    return this.#held.length === 0 && this.#mayGoOn(chunk.length)
+  }
+
+  /** A read that did not fill the memory is the last of its turn. */
+  #mayGoOn(length: number): boolean {
+    this.#inTurn = length < this.codec.input.length ? 0 : this.#inTurn + length
+    if (this.#inTurn < TURN) return true
+    this.#inTurn = 0
+    readOnInTurn(this.from)
+    return false
   }
 
   readonly #written = (): void => {

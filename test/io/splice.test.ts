@@ -1,14 +1,16 @@
 /** What only splice() has; all that it shares with relay() is in relay.test.ts. */
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
+import { createServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { duplexPair } from 'node:stream'
 import { randomBytes } from 'node:crypto'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { PtError } from '../../src/error.ts'
 import type { Codec } from '../../src/io/index.ts'
-import { framed, readExactly, splice, withDirect } from '../../src/io/index.ts'
+import { framed, listen, readExactly, splice, withDirect } from '../../src/io/index.ts'
 import { root } from '../support.ts'
 import { drain, listeners, settle, socketPair } from './streams.ts'
 
@@ -213,4 +215,44 @@ function lendOne(): Codec & { held(): number } {
     },
   }
   return { encode: (bytes) => bytes, decode: (bytes) => [bytes], direct, held: () => held }
+}
+
+it('a stream that never pauses leaves the others their turn', async () => {
+  const other = await ends()
+  const [b, right] = await socketPair()
+  let carried = 0
+  const counting = withDirect({ encode: (bytes) => ((carried += bytes.length), bytes), decode: (bytes) => [bytes] })
+  // From a process of its own, so that there is always more.
+  const a = await flood()
+  right.resume()
+  const done = [splice(a, framed(b, counting)), splice(other.a, framed(other.b, flipping))]
+  let most = 0
+  for (let times = 0; times < 20; times++) {
+    const before = carried
+    other.left.write('!')
+    await once(other.right, 'data')
+    most = Math.max(most, carried - before)
+  }
+  // A byte needs three turns: to be read, to arrive, and the rest of the one in which it was sent.
+  expect(most).toBeLessThanOrEqual(3 * 262_144)
+  a.destroy()
+  right.end()
+  other.left.end()
+  other.right.end()
+  for (const one of done) await one?.catch(() => undefined)
+})
+
+/** A connection from a process that sends as much as it can. */
+async function flood(): Promise<Socket> {
+  const server = createServer({ allowHalfOpen: true, noDelay: true })
+  const { port } = await listen(server, '127.0.0.1', 0)
+  const send =
+    "const s = require('net').connect(+process.argv[1]); const z = Buffer.alloc(1 << 20); const go = () => { while (s.write(z)); }; s.on('drain', go).on('error', () => {}); go()"
+  const child = spawn(process.execPath, ['-e', send, String(port)])
+  onTestFinished(() => void child.kill('SIGKILL'))
+  const [socket] = (await once(server, 'connection')) as [Socket]
+  server.close()
+  socket.on('error', () => undefined)
+  onTestFinished(() => void socket.destroy())
+  return socket
 }
