@@ -11,6 +11,7 @@ import {
 } from '../app/index.ts'
 import { scrubAddresses } from '../pt/scrub.ts'
 import { builtIns } from '../transports/index.ts'
+import { atFirstSignal } from './signals.ts'
 import { whyNotBuiltIn } from './tunnels/exec.ts'
 import { bridgeLinesOf, checkedMaybe, execOf, numberOf } from './tunnels/flags.ts'
 import { checks } from './tunnels/spec.ts'
@@ -125,8 +126,7 @@ async function test(lines: readonly string[], values: Values): Promise<number> {
   const timeout = numberOf('--timeout', values.timeout, 20, [1, 600]) * 1000
   const jobs = numberOf('--jobs', values.jobs, 8, [1, 256])
   const stop = new AbortController()
-  const abort = (): void => stop.abort(new Error('interrupted'))
-  process.once('SIGINT', abort).once('SIGTERM', abort)
+  const heard = atFirstSignal(['SIGINT', 'SIGTERM'], () => stop.abort(new Error('interrupted')))
   const names = new Set(lines.flatMap(transportOf))
   const missing = exec === undefined ? [...names].map(whyNotBuiltIn).find((why) => why !== undefined) : undefined
   if (missing !== undefined) throw new UsageError(missing)
@@ -146,7 +146,7 @@ async function test(lines: readonly string[], values: Values): Promise<number> {
     )
     return results.every(({ ok }) => ok) ? 0 : 1
   } finally {
-    process.off('SIGINT', abort).off('SIGTERM', abort)
+    heard()
     await opened.cleanUp()
   }
 }

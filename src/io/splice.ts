@@ -86,10 +86,10 @@ class Splice {
 }
 
 /**
- * How much is read of one socket until others have their turn, in bytes. libuv goes on for 32 reads, 4 MiB, as long as each
- * fills its memory: with 64 such streams a turn of its loop takes half a second, in which no handshake gets on.
+ * How much is read of one socket until others have their turn, in bytes: two or four reads. libuv goes on for 32, as long as
+ * each fills its memory: with 64 such streams a turn of its loop takes half a second, in which no handshake gets on.
  */
-const TURN = 262_144
+const TURN = 250_000
 
 /** One direction. */
 abstract class Lane implements EndWatcher {

@@ -12,6 +12,7 @@ import { formatAddress } from '../../ipc/index.ts'
 import type { ClientPt, ServerPt } from '../../parent/index.ts'
 import { launchClient, launchServer } from '../../parent/index.ts'
 import { builtIns } from '../../transports/index.ts'
+import { atFirstSignal } from '../signals.ts'
 import { parseArguments, UsageError } from '../usage.ts'
 import { download, exchange, formatRequest } from './download.ts'
 import { observe } from './observer.ts'
@@ -61,7 +62,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   const transport = parseTransport(values.transport)
   const stop = new AbortController()
   const abort = (): void => stop.abort(new Error('interrupted'))
-  for (const signal of signals) process.once(signal, abort)
+  const heard = atFirstSignal(signals, abort)
   // `| head` hangs up; what is printed behind it is lost, and the demo ends as if it were interrupted.
   process.stdout.on('error', abort)
   const dir = await mkdtemp(join(tmpdir(), 'postern-demo-'))
@@ -72,7 +73,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     throw stop.signal.aborted ? stop.signal.reason : error
   } finally {
     await rm(dir, { recursive: true, force: true })
-    for (const signal of signals) process.off(signal, abort)
+    heard()
   }
 }
 
