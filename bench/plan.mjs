@@ -9,6 +9,7 @@ const measuredOf = {
   transfer: [PEER, OURS, OUR_CLIENT, OUR_SERVER, FLOOR, CEILING],
   bulk: [PEER, OURS, OUR_CLIENT, OUR_SERVER, FLOOR, CEILING],
   setup: [PEER, OURS, OUR_CLIENT, OUR_SERVER, FLOOR, CEILING],
+  beside: [PEER, OURS],
   ping: [PEER, OURS, FLOOR, CEILING],
   memory: [PEER, OURS, FLOOR],
   start: [PEER, OURS, FLOOR],
@@ -57,6 +58,7 @@ const secondsOf = {
   bulk: ({ streams, windowSeconds, warmSeconds, fillSeconds }) =>
     2 * streams.length * (windowSeconds + warmSeconds) + fillSeconds - warmSeconds,
   setup: ({ setups, setupSeconds, warmSeconds }) => setups / 200 + setupSeconds + warmSeconds,
+  beside: ({ besideSeconds }) => besideSeconds,
   ping: ({ pings, warmPings }) => (4 * pings + warmPings) / 8_000,
   memory: ({ held, settleMs }) => held / PACE + settleMs / 500,
   start: ({ starts }) => starts / 6,

@@ -13,6 +13,7 @@
  * @property {number} fillSeconds the same where many streams go up: first the buffers of all sockets on the way have to fill
  * @property {number} setups one after another
  * @property {number} setupSeconds of 32 in flight
+ * @property {number} besideSeconds how long streams are busy while others are set up
  * @property {number} pings of each size
  * @property {number} warmPings before those
  * @property {number} held idle connections
@@ -35,8 +36,9 @@ export const full = {
   fillSeconds: 1.5,
   setups: 400,
   setupSeconds: 1.5,
+  besideSeconds: 4,
   pings: 2_000,
-  warmPings: 30_000,
+  warmPings: 20_000,
   held: 4_000,
   settleMs: 1_000,
   starts: 10,

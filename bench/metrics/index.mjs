@@ -1,5 +1,6 @@
 // What can be measured. Each takes a pair's parts and the settings of the run, starts fresh processes, and hands over each
 // figure as it comes: what fails later takes none back.
+import { measureBeside } from './beside.mjs'
 import { measureBulk } from './bulk.mjs'
 import { measureMemory } from './memory.mjs'
 import { measurePing } from './ping.mjs'
@@ -21,6 +22,7 @@ export const metrics = {
   transfer: measureTransfer,
   bulk: measureBulk,
   setup: measureSetup,
+  beside: measureBeside,
   ping: measurePing,
   memory: measureMemory,
   start: measureStart,

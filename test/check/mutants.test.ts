@@ -4,11 +4,12 @@ import { mutants } from './mutants.ts'
 import { checkMutant, idsOf } from './support.ts'
 
 /**
- * `npm test` has every fourth mutant meet the probes of what it breaks. `npm run test:long` has all of them, and each meets
- * every other probe too, which takes an hour; POSTERN_LONG=ci leaves that to a few.
+ * `npm test` has every fourth mutant meet the probes of what it breaks, from the third on: none of those is waited for long.
+ * `npm run test:long` has all of them, and each meets every other probe too, which takes an hour; POSTERN_LONG=ci leaves that
+ * to a few.
  */
 const long = process.env['POSTERN_LONG']
-const met = mutants.filter((_mutant, at) => long !== undefined || at % 4 === 0)
+const met = mutants.filter((_mutant, at) => long !== undefined || at % 4 === 2)
 
 /** One of each kind of breach that could be taken for another. */
 const sample = new Set(['version-error-text', 'method-00', 'args-second'])
