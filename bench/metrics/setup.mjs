@@ -2,7 +2,7 @@
 import { load } from '../load.mjs'
 import { withPair } from '../pair.mjs'
 import { bothEnds } from './ends.mjs'
-import { latencies } from './latencies.mjs'
+import { setupLatencies } from './opened.mjs'
 
 const IN_FLIGHT = 32
 /** More than any candidate opens in a window. */
@@ -13,22 +13,16 @@ const MS_PER_S = 1_000
 export async function measureSetup(options, { setups, setupSeconds, warmSeconds }, add) {
   await withPair(options, async (pair) => {
     const one = { count: setups, flight: 1, seconds: 10, warm: 0 }
-    add(...latency(await load(pair, 'connect', one), 'set-up, one at a time'))
+    add(...setupLatencies(await load(pair, 'connect', one), 'set-up, one at a time'))
     const many = { count: NO_LIMIT, flight: IN_FLIGHT, seconds: setupSeconds, warm: warmSeconds }
     add(...rate(await load(pair, 'connect', many), `set-up, ${IN_FLIGHT} in flight`))
-    add(...latency(await load(pair, 'connect', one), 'set-up after those, one at a time'))
+    add(...setupLatencies(await load(pair, 'connect', one), 'set-up after those, one at a time'))
   })
 }
 
-function latency({ done, failed, us }, name) {
-  requireAll(done, failed, name)
-  return latencies(name, 'ms', us)
-}
-
 function rate(said, name) {
-  const { seconds, done, failed, us, cpu } = said
-  requireAll(done, failed, name)
-  const [, p99] = latencies(name, 'ms', us)
+  const { seconds, done, cpu } = said
+  const [, p99] = setupLatencies(said, name)
   return [
     { name, unit: 'conn/s', better: 'more', value: done / seconds },
     p99,
@@ -38,8 +32,4 @@ function rate(said, name) {
       cpu.map((used) => (used * MS_PER_S) / done),
     ),
   ]
-}
-
-function requireAll(done, failed, name) {
-  if (failed > 0 || done === 0) throw new Error(`${name}: ${failed} failed, ${done} were opened`)
 }

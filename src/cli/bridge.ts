@@ -126,7 +126,7 @@ async function test(lines: readonly string[], values: Values): Promise<number> {
   const timeout = numberOf('--timeout', values.timeout, 20, [1, 600]) * 1000
   const jobs = numberOf('--jobs', values.jobs, 8, [1, 256])
   const stop = new AbortController()
-  const heard = atFirstSignal(['SIGINT', 'SIGTERM'], () => stop.abort(new Error('interrupted')))
+  const done = atFirstSignal(['SIGINT', 'SIGTERM'], () => stop.abort(new Error('interrupted')))
   const names = new Set(lines.flatMap(transportOf))
   const missing = exec === undefined ? [...names].map(whyNotBuiltIn).find((why) => why !== undefined) : undefined
   if (missing !== undefined) throw new UsageError(missing)
@@ -146,7 +146,7 @@ async function test(lines: readonly string[], values: Values): Promise<number> {
     )
     return results.every(({ ok }) => ok) ? 0 : 1
   } finally {
-    heard()
+    done()
     await opened.cleanUp()
   }
 }

@@ -53,7 +53,7 @@ class AbortingLimit implements Deadline {
   }
 
   [Symbol.dispose](): void {
-    clearTimeout(this.#timer)
+    this.clear()
     this.#parent?.removeEventListener('abort', this)
   }
 
@@ -75,9 +75,7 @@ export function closeAfter(conn: Duplex, ms: number, what: string): ClosingLimit
   return new ClosingLimit(setTimeout(closeLate, ms, conn, ms, what))
 }
 
-export type { ClosingLimit }
-
-class ClosingLimit {
+export class ClosingLimit {
   readonly #timer: NodeJS.Timeout
 
   constructor(timer: NodeJS.Timeout) {

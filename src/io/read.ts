@@ -48,6 +48,11 @@ export function readUntil(conn: Duplex, delimiter: Uint8Array, limit: number, si
   return readMessage(conn, lengthOf, signal)
 }
 
+/** `held`, if there is any yet, and `chunk` behind it; one piece is not copied. */
+export function appended(held: Buffer | undefined, chunk: Buffer): Buffer {
+  return held === undefined ? chunk : Buffer.concat([held, chunk])
+}
+
 /** What a wait is for, as it is taken from where bytes may be. */
 interface Wanted {
   /** Takes it from the stream, or leaves it there; undefined while it has not come. Throws where it never will. */
@@ -90,7 +95,7 @@ class Message implements Wanted {
 
   fromStream(conn: Duplex): Buffer | undefined {
     for (let chunk = conn.read() as Buffer | null; chunk !== null; chunk = conn.read() as Buffer | null) {
-      const held = this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk])
+      const held = appended(this.#held, chunk)
       const length = this.#lengthOf(held)
       this.#held = held
       if (length === undefined || length > held.length) continue

@@ -57,7 +57,8 @@ export function createReporter(output: LineOutput, options: ReportOptions = {}):
     // A transport in JavaScript may well give PERCENT as a number.
     const given: (readonly [string, unknown])[] = [...Args.from(pairs)]
     if (given.length === 0 || !mayPass()) return
-    const cleaned = given.map(([key, value]) => [key, clean(String(value), secrets())] as const)
+    const hidden = secrets()
+    const cleaned = given.map(([key, value]) => [key, clean(String(value), hidden)] as const)
     try {
       say(transportStatus(name, cleaned))
     } catch (error) {

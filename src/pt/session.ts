@@ -16,7 +16,6 @@ export class Handshake implements EndWatcher {
   readonly #conn: Socket
   readonly #watchEnd: boolean
   readonly #limit: Deadline
-  #abandon: ((reason: Error) => void) | undefined
 
   constructor(conn: Socket, ms: number, what: string, watchEnd: boolean) {
     this.#conn = conn
@@ -38,25 +37,18 @@ export class Handshake implements EndWatcher {
 
   /** Runs `act` until the signal aborts. A stream that comes too late is destroyed: nobody waits for it any more. */
   until(act: () => Promise<Duplex>): Promise<Duplex> {
+    const { signal } = this
     return new Promise((resolve, reject) => {
-      this.#abandon = reject
-      if (this.signal.aborted) this.handleEvent()
-      else this.signal.addEventListener('abort', this)
-      run(act)
-        .then((stream) => this.#arrived(stream, resolve))
-        .catch(reject)
+      const abandon = (): void => reject(signal.reason as Error)
+      if (signal.aborted) abandon()
+      else signal.addEventListener('abort', abandon)
+      const arrived = (stream: Duplex): void => {
+        ignoreErrors(stream)
+        if (signal.aborted) stream.destroy()
+        else resolve(stream)
+      }
+      run(act).then(arrived).catch(reject)
     })
-  }
-
-  #arrived(stream: Duplex, resolve: (stream: Duplex) => void): void {
-    ignoreErrors(stream)
-    if (this.signal.aborted) stream.destroy()
-    else resolve(stream)
-  }
-
-  /** Of the signal. */
-  handleEvent(): void {
-    this.#abandon?.(this.signal.reason as Error)
   }
 
   /** A socket that nobody reads says so by itself, once nothing is left in it. */

@@ -6,7 +6,7 @@
  */
 import type { Duplex } from 'node:stream'
 import type { ArgsInit } from '../ipc/index.ts'
-import { readExactly } from '../io/index.ts'
+import { hearErrors, readExactly } from '../io/index.ts'
 import {
   checkLogin,
   checkReply4,
@@ -44,7 +44,7 @@ export interface SocksClientRequest {
  */
 export async function connectSocks(conn: Duplex, request: SocksClientRequest, signal?: AbortSignal): Promise<void> {
   // An error between two reads would else find no listener and end the process; the next read reports it.
-  conn.on('error', ignore)
+  hearErrors(conn)
   try {
     signal?.throwIfAborted()
     if (request.version === 4) await negotiate4(conn, request, signal)
@@ -74,5 +74,3 @@ async function negotiate4(conn: Duplex, request: SocksClientRequest, signal?: Ab
   conn.write(encodeConnect4(requireTarget(request.target), request))
   checkReply4(await readExactly(conn, REPLY4_LENGTH, signal))
 }
-
-function ignore(): void {}

@@ -62,7 +62,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   const transport = parseTransport(values.transport)
   const stop = new AbortController()
   const abort = (): void => stop.abort(new Error('interrupted'))
-  const heard = atFirstSignal(signals, abort)
+  const done = atFirstSignal(signals, abort)
   // `| head` hangs up; what is printed behind it is lost, and the demo ends as if it were interrupted.
   process.stdout.on('error', abort)
   const dir = await mkdtemp(join(tmpdir(), 'postern-demo-'))
@@ -73,7 +73,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     throw stop.signal.aborted ? stop.signal.reason : error
   } finally {
     await rm(dir, { recursive: true, force: true })
-    heard()
+    done()
   }
 }
 

@@ -4,7 +4,7 @@
 import type { Duplex } from 'node:stream'
 import type { DialStage } from '../../error.ts'
 import { isPtError, PtError } from '../../error.ts'
-import { closeAfter, framed, readSome } from '../../io/index.ts'
+import { closeAfter, framed, appended, readSome } from '../../io/index.ts'
 import type { ClientSession } from '../../transport.ts'
 import type { ClientArguments, IatMode } from './cert.ts'
 import { parseClientArguments } from './cert.ts'
@@ -93,8 +93,7 @@ async function shakeHands(session: ClientSession, conn: Duplex, attempt: Attempt
     handshake.prepare()
     let received: Buffer | undefined
     for (;;) {
-      const chunk = await readSome(conn, session.signal)
-      received = received === undefined ? chunk : Buffer.concat([received, chunk])
+      received = appended(received, await readSome(conn, session.signal))
       const progress = handshake.read(received)
       if (progress.state === 'failed') throw explain(progress)
       if (progress.state === 'more') continue

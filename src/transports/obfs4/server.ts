@@ -10,7 +10,7 @@ import type { Duplex } from 'node:stream'
 import { PtError } from '../../error.ts'
 import type { ReplayFilter } from '../../crypto/replay-filter.ts'
 import { replayFilter } from '../../crypto/replay-filter.ts'
-import { closeAfter, framed, readSome } from '../../io/index.ts'
+import { closeAfter, framed, appended, readSome } from '../../io/index.ts'
 import type { Report, Server, ServerSession } from '../../transport.ts'
 import { formatCert } from './cert.ts'
 import { obfs4Codec } from './codec.ts'
@@ -93,8 +93,7 @@ async function readHello(bridge: Bridge, session: ServerSession): Promise<Done> 
   })
   let received: Buffer | undefined
   for (;;) {
-    const chunk = await readSome(session.conn, session.signal)
-    received = received === undefined ? chunk : Buffer.concat([received, chunk])
+    received = appended(received, await readSome(session.conn, session.signal))
     if (environment.uptime() >= latest) throw new PtError('PT_TIMEOUT', 'the obfs4 handshake came too late')
     const progress = read(received)
     if (progress.state === 'done') return progress
