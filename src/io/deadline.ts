@@ -3,7 +3,6 @@
  *
  * AbortSignal.any is not used: on Node 20 each call leaves an entry on a long-lived parent signal.
  */
-import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
 
 export interface Deadline extends Disposable {
@@ -71,8 +70,13 @@ function abortLate(limit: AbortingLimit, ms: number, what: string): void {
  * Destroys `conn` with PT_TIMEOUT (`what` took longer) unless it is cleared within `ms` milliseconds: for a handshake that
  * could not go on without its connection. It costs a fifth of what a signal does.
  */
-export function closeAfter(conn: Duplex, ms: number, what: string): ClosingLimit {
+export function closeAfter(conn: Closable, ms: number, what: string): ClosingLimit {
   return new ClosingLimit(setTimeout(closeLate, ms, conn, ms, what))
+}
+
+/** A stream, or what is about to become one. */
+export interface Closable {
+  destroy(error: Error): unknown
 }
 
 export class ClosingLimit {
@@ -87,7 +91,7 @@ export class ClosingLimit {
   }
 }
 
-function closeLate(conn: Duplex, ms: number, what: string): void {
+function closeLate(conn: Closable, ms: number, what: string): void {
   conn.destroy(tookTooLong(ms, what))
 }
 

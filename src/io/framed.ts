@@ -7,7 +7,7 @@ import { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
 import type { EndWatcher } from './ends.ts'
 import { unwatchEnds, watchEnds } from './ends.ts'
-import { readMemory } from './shared-reads.ts'
+import { readMemory } from './read-memory.ts'
 
 /** Recodes one connection. Bytes in, bytes out; no stream, no clock. */
 export interface Codec {

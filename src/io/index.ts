@@ -12,3 +12,5 @@ export { appended, readExactly, readMessage, readSome, readUntil } from './read.
 export type { BeforeEnd, RelayCount } from './relay.ts'
 export { relay } from './relay.ts'
 export { splice } from './splice.ts'
+export type { TcpAttempt, TcpConn, TcpTarget } from './tcp.ts'
+export { acceptTcp, listenerOptions, openTcp } from './tcp.ts'

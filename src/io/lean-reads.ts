@@ -7,12 +7,13 @@
  * A read is a chunk of the length of what came, instead of a buffer of 64 KiB that is cut to it. And a wait costs one promise,
  * where the events of a stream would cost eight listeners and three turns of its loop.
  */
-import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
 import type { EndWatcher } from './ends.ts'
 import { watchEnds } from './ends.ts'
-import { canShareReads, readMemory, shareReads } from './shared-reads.ts'
+import { readMemory } from './read-memory.ts'
+import type { SharedSocket } from './shared-reads.ts'
+import { canShareReads, shareReads } from './shared-reads.ts'
 
 /** Who waits for bytes. */
 export interface Waiting {
@@ -26,10 +27,10 @@ export interface Waiting {
 const key: unique symbol = Symbol('postern.leanReads')
 
 export class LeanReads implements EndWatcher {
-  readonly #socket: Socket
+  readonly #socket: SharedSocket
   #waiting: Waiting | undefined
 
-  constructor(socket: Socket) {
+  constructor(socket: SharedSocket) {
     this.#socket = socket
     const memory = readMemory()
     shareReads(socket, memory, (length) => this.#arrived(Buffer.from(memory.subarray(0, length))))
@@ -53,9 +54,10 @@ export class LeanReads implements EndWatcher {
     if (waiting === undefined) return this.#socket.push(chunk)
     this.#waiting = undefined
     if (waiting.chunk(chunk)) return true
-    const goesOn = this.#socket.push(chunk)
+    this.#socket.push(chunk)
     waiting.listen()
-    return goesOn
+    // Not what push() said: who waits may have taken it by now, or want more than the stream holds by itself.
+    return this.#socket.readableLength < this.#socket.readableHighWaterMark
   }
 
   onEnd(): void {

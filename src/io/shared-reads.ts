@@ -6,6 +6,8 @@
  * Node 20 to 26; where one is missing, nothing is read this way, and the streams carry the bytes.
  */
 import { Socket } from 'node:net'
+import type { TakeRead } from './tcp-socket.ts'
+import { TcpSocket } from './tcp-socket.ts'
 
 interface Handle {
   readonly reading: boolean
@@ -14,8 +16,8 @@ interface Handle {
 
 type Fields = Readonly<Record<'kBuffer' | 'kBufferCb' | 'kBufferGen', symbol>>
 
-/** Takes the `length` bytes that lie at the beginning of the memory; false stops reading. */
-export type TakeRead = (length: number) => boolean
+/** What can be read so. */
+export type SharedSocket = Socket | TcpSocket
 
 /** Undefined where this Node has other fields. */
 const fields: Fields | undefined = findFields(new Socket())
@@ -28,7 +30,8 @@ function findFields(socket: Socket): Fields | undefined {
 }
 
 /** True where `socket` can be read into shared memory: it is connected, and this Node can do it. */
-export function canShareReads(socket: unknown): socket is Socket {
+export function canShareReads(socket: unknown): socket is SharedSocket {
+  if (socket instanceof TcpSocket) return !socket.destroyed
   return fields !== undefined && socket instanceof Socket && !socket.connecting && !socket.destroyed && usable(socket)
 }
 
@@ -40,7 +43,8 @@ function usable(socket: Socket): boolean {
  * From now on what arrives at `socket` goes to `take` and not into the stream, which still tells of end, error and close.
  * Reading goes on as it was; readOn() starts it.
  */
-export function shareReads(socket: Socket, memory: Uint8Array, take: TakeRead): void {
+export function shareReads(socket: SharedSocket, memory: Uint8Array, take: TakeRead): void {
+  if (socket instanceof TcpSocket) return socket.shareReads(memory, take)
   if (fields === undefined) throw new Error('this Node cannot read into shared memory')
   const { kBuffer, kBufferCb, kBufferGen } = fields
   const kept = socket as unknown as Record<symbol, unknown>
@@ -50,29 +54,18 @@ export function shareReads(socket: Socket, memory: Uint8Array, take: TakeRead): 
   handleOf(socket)?.useUserBuffer(memory)
 }
 
-/**
- * As much as Node reads at a time. Not more: a cipher's result is as long as the read, and malloc asks the system for each
- * piece of 128 KiB and more anew, whose pages then have to be mapped, which takes as long as all else.
- */
-const READ_LENGTH = 65_536
-let memory: Buffer | undefined
-
-/** One place for the bytes of all reads, each for the length of one call. */
-export function readMemory(): Buffer {
-  return (memory ??= Buffer.allocUnsafeSlow(READ_LENGTH))
-}
-
 /** Starts reading, or does so again after `take` has stopped it. */
-export function readOn(socket: Socket): void {
+export function readOn(socket: SharedSocket): void {
+  if (socket instanceof TcpSocket) return socket.readOn()
   const handle = handleOf(socket)
   // resume() would read once more in a later turn, when `take` may have stopped it anew.
   if (handle && !handle.reading) socket._read(0)
 }
 
-let waiting: Socket[] = []
+let waiting: SharedSocket[] = []
 
 /** Does so in the next turn of the event loop, when all others have had theirs. */
-export function readOnInTurn(socket: Socket): void {
+export function readOnInTurn(socket: SharedSocket): void {
   if (waiting.push(socket) === 1) setImmediate(readAllOn)
 }
 

@@ -5,7 +5,6 @@
  *     plain ── read ── encode ── write ── conn          what the system does not take at once stops the reading
  *     plain ── write ── decode ── read ── conn
  */
-import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { EndWatcher } from './ends.ts'
 import { watchEnds } from './ends.ts'
@@ -13,6 +12,7 @@ import type { DirectCodec } from './framed.ts'
 import { unframe } from './framed.ts'
 import type { RelayCount } from './relay.ts'
 import { closedEarly, LINGER, reasonOf } from './relay.ts'
+import type { SharedSocket } from './shared-reads.ts'
 import { canShareReads, readOn, readOnInTurn, shareReads } from './shared-reads.ts'
 
 /**
@@ -36,8 +36,8 @@ class Splice {
   #linger: NodeJS.Timeout | undefined
 
   constructor(
-    plain: Socket,
-    conn: Socket,
+    plain: SharedSocket,
+    conn: SharedSocket,
     codec: DirectCodec,
     resolve: (count: RelayCount) => void,
     reject: (error: Error) => void,
@@ -69,7 +69,7 @@ class Splice {
   }
 
   /** How a socket has ended too early, or undefined; `closed` where it was closed here. */
-  #failureOf({ errored, readableEnded, writableFinished }: Socket, closed: boolean): Error | undefined {
+  #failureOf({ errored, readableEnded, writableFinished }: SharedSocket, closed: boolean): Error | undefined {
     if (errored) return reasonOf(errored)
     return readableEnded && (writableFinished || closed) ? undefined : closedEarly()
   }
@@ -93,8 +93,8 @@ const TURN = 250_000
 
 /** One direction. */
 abstract class Lane implements EndWatcher {
-  readonly from: Socket
-  readonly to: Socket
+  readonly from: SharedSocket
+  readonly to: SharedSocket
   /** True where the other socket was closed, as both its directions were at their end. */
   closedTo = false
   /** Bytes read, and bytes written. */
@@ -108,7 +108,7 @@ abstract class Lane implements EndWatcher {
   #held: (() => void)[] = []
   #discarding = false
 
-  constructor(splice: Splice, from: Socket, to: Socket, codec: DirectCodec) {
+  constructor(splice: Splice, from: SharedSocket, to: SharedSocket, codec: DirectCodec) {
     this.#splice = splice
     this.from = from
     this.to = to

@@ -4,11 +4,12 @@
  *     CMETHOD trebuchet socks5 127.0.0.1:19999
  *     parent ── SOCKS request ── dial() ── reply ── relay
  */
-import type { Server, Socket } from 'node:net'
+import type { Server } from 'node:net'
 import { createServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { stageOf } from '../error.ts'
-import { listen } from '../io/index.ts'
+import type { TcpConn } from '../io/index.ts'
+import { acceptTcp, listen, listenerOptions } from '../io/index.ts'
 import type { SocksRequest } from '../socks/index.ts'
 import { acceptSocks } from '../socks/index.ts'
 import type { Client, Connect, Report } from '../transport.ts'
@@ -63,10 +64,9 @@ async function launch(entry: TransportEntry, abandoned: () => boolean, config: C
     ...config.reporter.forTransport(entry.name),
   })
   if (abandoned()) throw new Error('launched too late')
-  const listener = createServer({ allowHalfOpen: true, noDelay: true }, (conn) => {
-    void serve(conn, { name: entry.name, client, config })
-  })
+  const listener = createServer(listenerOptions)
   const address = await listen(listener, LISTEN_HOST, 0)
+  acceptTcp(listener, {}, (conn) => void serve(conn, { name: entry.name, client, config }))
   listener.on('error', (error) => config.reporter.log('warning', `${entry.name}: accepting failed: ${error.message}`))
   const protocol = config.socksVersion === 4 ? 'socks4' : 'socks5'
   return { listener, message: { type: 'cmethod', transport: entry.name, protocol, address } }
@@ -79,7 +79,7 @@ interface Service {
 }
 
 /** Serves one connection of the parent up to where it carries traffic; never rejects. */
-async function serve(conn: Socket, service: Service): Promise<void> {
+async function serve(conn: TcpConn, service: Service): Promise<void> {
   const { name, config } = service
   adopt(conn)
   const admission = config.connections.admit(conn)
@@ -107,7 +107,7 @@ async function serve(conn: Socket, service: Service): Promise<void> {
   }
 }
 
-async function dial(conn: Socket, request: SocksRequest, report: Report, service: Service): Promise<Duplex> {
+async function dial(conn: TcpConn, request: SocksRequest, report: Report, service: Service): Promise<Duplex> {
   const { client, config } = service
   const { target, args } = request
   const handshake = new Handshake(conn, config.dialTimeout ?? DIAL_TIMEOUT, 'the connection to the bridge', true)

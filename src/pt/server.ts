@@ -4,11 +4,12 @@
  *     SMETHOD rot_by_N 198.51.100.1:2323 ARGS:N=13
  *     PT client ══ accept() ── ORPort, or ExtORPort with USERADDR and TRANSPORT ── relay
  */
-import type { Server as Listener, Socket } from 'node:net'
+import type { Server as Listener } from 'node:net'
 import { createServer, isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { connectExtOrPort } from '../extor/index.ts'
-import { listen } from '../io/index.ts'
+import type { TcpConn } from '../io/index.ts'
+import { acceptTcp, listen, listenerOptions } from '../io/index.ts'
 import type { Address, Destination, ServerTransport } from '../ipc/index.ts'
 import { Args, DEFAULT_BIND_ADDRESS, formatAddress } from '../ipc/index.ts'
 import type { Connect, Report, Server } from '../transport.ts'
@@ -25,8 +26,8 @@ import { adopt, carry, Handshake } from './session.ts'
 /** A backstop: transports have limits of their own, and hold failed handshakes open for a time of their choice. */
 const ACCEPT_TIMEOUT = 180_000
 const DESTINATION_TIMEOUT = 30_000
-/** How long a connection is silent before TCP asks whether its other end is still there, in ms. */
-const KEEP_ALIVE = 60_000
+/** How long a connection is silent before TCP asks whether its other end is still there, in seconds. */
+const KEEP_ALIVE = 60
 
 /** A transport that was requested and is known, with what it was given. */
 export interface ServerEntry extends ServerTransport {
@@ -71,12 +72,10 @@ async function launch(requested: ServerEntry, abandoned: () => boolean, config: 
   const transport = await loadTransport(entry)
   const server = await transport.server({ stateDir: config.stateDir, args: options, ...report })
   if (abandoned()) throw new Error('launched too late')
-  // A client that vanishes without a word, as phones do, is noticed after some minutes instead of never.
-  const keepAlive = { keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE }
-  const listener = createServer({ allowHalfOpen: true, noDelay: true, ...keepAlive }, (conn) => {
-    void serve(conn, { name, server, report, config })
-  })
+  const listener = createServer(listenerOptions)
   const address = await bind(listener, bindAddress)
+  // A client that vanishes without a word, as phones do, is noticed after some minutes instead of never.
+  acceptTcp(listener, { keepAlive: KEEP_ALIVE }, (conn) => void serve(conn, { name, server, report, config }))
   listener.on('error', (error) => report.log('warning', `accepting failed: ${error.message}`))
   return { listener, message: { type: 'smethod', transport: name, address, args: Args.from(server.args ?? Args.none) } }
 }
@@ -102,7 +101,7 @@ interface Service {
  * Serves one client up to where it carries traffic; never rejects. A failed handshake says nothing to the client (no probe
  * learns from it).
  */
-async function serve(conn: Socket, service: Service): Promise<void> {
+async function serve(conn: TcpConn, service: Service): Promise<void> {
   const { report, config } = service
   adopt(conn)
   const admission = config.connections.admit(conn)
@@ -130,13 +129,13 @@ async function serve(conn: Socket, service: Service): Promise<void> {
   }
 }
 
-async function accept(conn: Socket, { server, report }: Service, handshake: Handshake): Promise<Duplex> {
+async function accept(conn: TcpConn, { server, report }: Service, handshake: Handshake): Promise<Duplex> {
   const { signal } = handshake
   return await handshake.until(() => server.accept({ conn, signal, ...report }))
 }
 
 async function forward(
-  conn: Socket,
+  conn: TcpConn,
   userAddr: string | undefined,
   { name, report, config }: Service,
   signal: AbortSignal,
@@ -161,7 +160,7 @@ async function forward(
 }
 
 /** The client as ExtORPort wants it: an IPv4 client of an IPv6 listener as IPv4, and no zone. */
-function addressOf({ remoteAddress, remotePort }: Socket): string | undefined {
+function addressOf({ remoteAddress, remotePort }: TcpConn): string | undefined {
   const host = remoteAddress?.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '')
   if (host === undefined || remotePort === undefined || isIP(host) === 0) return undefined
   return formatAddress({ host, port: remotePort })

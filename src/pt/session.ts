@@ -1,7 +1,6 @@
 /**
  * One connection on its way to being relayed: who hung up, how long it may take, and which sockets it opened.
  */
-import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
 import type { Deadline, EndWatcher, RelayCount } from '../io/index.ts'
@@ -13,11 +12,11 @@ import type { Connect } from '../transport.ts'
  * of counts as hanging up too: a parent that closes its SOCKS connection is seen as a FIN only.
  */
 export class Handshake implements EndWatcher {
-  readonly #conn: Socket
+  readonly #conn: Duplex
   readonly #watchEnd: boolean
   readonly #limit: Deadline
 
-  constructor(conn: Socket, ms: number, what: string, watchEnd: boolean) {
+  constructor(conn: Duplex, ms: number, what: string, watchEnd: boolean) {
     this.#conn = conn
     this.#watchEnd = watchEnd
     this.#limit = deadline(ms, what)

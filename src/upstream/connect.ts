@@ -8,7 +8,6 @@
  * Which of them it is, is settled once; a proxy that fails is an error and never a reason to go directly (CENV-3,
  * ANON-3). With a proxy no name is looked up here (ANON-2).
  */
-import type { Socket } from 'node:net'
 import { isIP, isIPv6 } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { isPtError, PtError } from '../error.ts'
@@ -65,7 +64,7 @@ async function connectThrough(
   target: Address,
   bind: OutboundBind,
   signal: AbortSignal,
-): Promise<Socket> {
+): Promise<Duplex> {
   requireCarriable(proxy, target)
   const conn = await connectTcp(proxy.address, bind, signal)
   try {

@@ -4,18 +4,17 @@
  * The system's errors are passed on without their address, which is a bridge's: `code` and `syscall` are what is left.
  */
 import { lookup } from 'node:dns/promises'
-import type { Socket } from 'node:net'
-import { connect, isIP } from 'node:net'
+import { isIP } from 'node:net'
 import type { Address, OutboundBind } from '../ipc/index.ts'
 import { isLoopback } from '../ipc/index.ts'
-import type { ClosingLimit, EndWatcher } from '../io/index.ts'
-import { closeAfter, firstOf, orAborted, unwatchEnds, watchEnds } from '../io/index.ts'
+import type { ClosingLimit, TcpAttempt, TcpConn, TcpTarget } from '../io/index.ts'
+import { closeAfter, firstOf, hearErrors, openTcp, orAborted } from '../io/index.ts'
 
 /**
  * Connects to an IP address, or to whichever address of a host name answers first. Rejects with the system's error
  * (`addressless`), where several addresses were tried with the first one's, or with the signal's reason.
  */
-export async function connectTcp(target: Address, bind: OutboundBind, signal: AbortSignal): Promise<Socket> {
+export async function connectTcp(target: Address, bind: OutboundBind, signal: AbortSignal): Promise<TcpConn> {
   const hosts = isIP(target.host) === 0 ? await resolve(target.host, signal) : [target.host]
   const attempts = hosts.map((host) => (signal: AbortSignal) => connectIp({ host, port: target.port }, bind, signal))
   return await firstOf(attempts, signal)
@@ -39,64 +38,57 @@ export function connectIp(
   bind: OutboundBind,
   signal: AbortSignal,
   ms?: number,
-): Promise<Socket> {
+): Promise<TcpConn> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason as Error)
-    const source = isLoopback(host) ? undefined : isIP(host) === 6 ? bind.v6 : bind.v4
-    const options = { host, port, allowHalfOpen: true, noDelay: true }
-    const socket = connect(source === undefined ? options : { ...options, localAddress: source })
-    const limit = ms === undefined ? undefined : closeAfter(socket, ms, 'the connection')
-    new Connecting(socket, signal, limit, resolve, reject).begin()
+    const localAddress = isLoopback(host) ? undefined : isIP(host) === 6 ? bind.v6 : bind.v4
+    new Connecting(signal, resolve, reject).begin({ host, port, localAddress }, ms)
   })
 }
 
-class Connecting implements EndWatcher {
-  readonly #socket: Socket
+class Connecting implements TcpAttempt {
   readonly #signal: AbortSignal
-  readonly #limit: ClosingLimit | undefined
-  readonly #resolve: (socket: Socket) => void
+  readonly #resolve: (conn: TcpConn) => void
   readonly #reject: (error: unknown) => void
+  #abandon: (() => void) | undefined
+  #limit: ClosingLimit | undefined
 
-  constructor(
-    socket: Socket,
-    signal: AbortSignal,
-    limit: ClosingLimit | undefined,
-    resolve: (socket: Socket) => void,
-    reject: (error: unknown) => void,
-  ) {
-    this.#socket = socket
+  constructor(signal: AbortSignal, resolve: (conn: TcpConn) => void, reject: (error: unknown) => void) {
     this.#signal = signal
-    this.#limit = limit
     this.#resolve = resolve
     this.#reject = reject
   }
 
-  begin(): void {
+  begin(target: TcpTarget, ms: number | undefined): void {
     this.#signal.addEventListener('abort', this)
-    watchEnds(this.#socket, this)
-    this.#socket.once('connect', () => this.#connected())
+    this.#abandon = openTcp(target, this)
+    this.#limit = ms === undefined ? undefined : closeAfter(this, ms, 'the connection')
   }
 
-  #connected(): void {
+  connected(conn: TcpConn): void {
     this.#settle()
-    this.#resolve(this.#socket)
+    this.#resolve(hearErrors(conn))
   }
 
-  onError(error: Error): void {
+  failed(error: Error): void {
     this.#settle()
     this.#reject(addressless(error))
   }
 
   /** Of the signal. */
   handleEvent(): void {
+    this.destroy(this.#signal.reason as Error)
+  }
+
+  /** Of the time limit. */
+  destroy(error: Error): void {
+    this.#abandon?.()
     this.#settle()
-    this.#socket.destroy()
-    this.#reject(this.#signal.reason)
+    this.#reject(error)
   }
 
   #settle(): void {
     this.#limit?.clear()
-    unwatchEnds(this.#socket, this)
     this.#signal.removeEventListener('abort', this)
   }
 }

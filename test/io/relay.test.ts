@@ -1,11 +1,11 @@
 import { once } from 'node:events'
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { duplexPair } from 'node:stream'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { DirectCodec } from '../../src/io/index.ts'
 import { framed, readExactly, relay, splice } from '../../src/io/index.ts'
-import { drain, pairs, settle, socketPair } from './streams.ts'
+import { drain, pairs, settle, socketPair, tcpPair } from './streams.ts'
 
 type Carry = typeof relay
 
@@ -36,6 +36,7 @@ const spliced: Carry = (a, b, signal) =>
 const drivers: readonly (readonly [name: string, make: (typeof pairs)[number][1], relay: Carry])[] = [
   ...pairs.map(([name, make]) => [`streams, ${name}`, make, relay] as const),
   ['splice, a TCP connection', socketPair, spliced],
+  ['splice, a TCP connection of a PT', tcpPair, spliced],
 ]
 
 const closed = { name: 'PtError', code: 'PT_CLOSED' }
@@ -47,7 +48,7 @@ function hangUpAtEnd(stream: Duplex): void {
 
 /** How many bytes have been read of a stream so far. */
 function count(stream: Duplex): () => number {
-  if (stream instanceof Socket) return () => stream.bytesRead - stream.readableLength
+  if ('bytesRead' in stream) return () => (stream as Socket).bytesRead - stream.readableLength
   let size = 0
   stream.on('data', (chunk: Buffer) => (size += chunk.length)).pause()
   return () => size

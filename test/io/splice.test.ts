@@ -7,187 +7,220 @@ import { createServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { duplexPair } from 'node:stream'
 import { randomBytes } from 'node:crypto'
-import { expect, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { PtError } from '../../src/error.ts'
-import type { Codec } from '../../src/io/index.ts'
+import type { Codec, TcpConn } from '../../src/io/index.ts'
 import { framed, listen, readExactly, splice, withDirect } from '../../src/io/index.ts'
 import { root } from '../support.ts'
-import { drain, listeners, settle, socketPair } from './streams.ts'
+import { drain, listeners, settle, socketPair, tcpPair } from './streams.ts'
 
 const flip = (bytes: Uint8Array): Uint8Array => bytes.map((byte) => ~byte)
 const flipping: Codec = withDirect({ encode: flip, decode: (chunk) => [flip(chunk)] })
 
 interface Ends {
-  readonly left: Socket
-  readonly a: Socket
-  readonly b: Socket
-  readonly right: Socket
+  readonly left: TcpConn
+  readonly a: TcpConn
+  readonly b: TcpConn
+  readonly right: TcpConn
 }
 
-async function ends(): Promise<Ends> {
-  const [left, a] = await socketPair()
-  const [b, right] = await socketPair()
-  return { left, a, b, right }
-}
+/** What is given to splice(): sockets of Node's, or those of a PT. */
+const kinds: readonly (readonly [name: string, pair: () => Promise<[TcpConn, TcpConn]>])[] = [
+  ['net.Socket', socketPair],
+  ['a PT’s own sockets', tcpPair],
+]
 
-it('encodes from a to b and decodes from b to a, byte for byte, with ends one by one', async () => {
-  const { left, a, b, right } = await ends()
-  const done = splice(a, framed(b, flipping))
-  const bytes = randomBytes(3 << 20)
-  left.end(bytes)
-  expect((await drain(right)).equals(flip(bytes))).toBe(true)
-  right.end(bytes)
-  expect((await drain(left)).equals(flip(bytes))).toBe(true)
-  expect(await done).toEqual({ fromA: bytes.length, fromB: bytes.length })
-})
-
-it('what handshakes have read too much of is recoded too, before all that comes later', async () => {
-  const { left, a, b, right } = await ends()
-  left.write('SOCKSup')
-  right.write(Buffer.concat([Buffer.from('HELLO'), flip(Buffer.from('down'))]))
-  await readExactly(a, 5)
-  b.unshift((await readExactly(b, 9)).subarray(5))
-  const done = splice(a, framed(b, flipping))
-  left.end(' and on')
-  right.end(flip(Buffer.from(' and on')))
-  const [atRight, atLeft] = await Promise.all([drain(right), drain(left)])
-  expect([String(flip(atRight)), String(atLeft)]).toEqual(['up and on', 'down and on'])
-  await done
-})
-
-it('every byte that leaves has been through the codec, wherever reads and writes are cut', async () => {
-  const { left, a, b, right } = await ends()
-  const done = splice(a, framed(b, flipping))
-  const received: Promise<Buffer> = drain(right)
-  const sent: Buffer[] = []
-  for (let times = 0; times < 200; times++) {
-    const bytes = randomBytes(1 + (times % 7) * 1_000)
-    sent.push(bytes)
-    left.write(bytes)
-    if (times % 3 === 0) await settle(1)
+describe.each(kinds)('%s', (_name, pair) => {
+  async function ends(): Promise<Ends> {
+    const [left, a] = await pair()
+    const [b, right] = await pair()
+    return { left, a, b, right }
   }
-  left.end()
-  expect((await received).equals(flip(Buffer.concat(sent)))).toBe(true)
-  right.end()
-  left.resume()
-  await done
-})
 
-it('PT_FRAME: what was decoded before a broken frame arrives, then the end; the connection is closed', async () => {
-  const { left, a, b, right } = await ends()
-  const broken = new PtError('PT_FRAME', 'a frame was altered')
-  const codec = withDirect({
-    encode: flip,
-    *decode(chunk) {
-      yield Buffer.from('good')
-      if (chunk.length > 0) throw broken
-    },
+  it('encodes from a to b and decodes from b to a, byte for byte, with ends one by one', async () => {
+    const { left, a, b, right } = await ends()
+    const done = splice(a, framed(b, flipping))
+    const bytes = randomBytes(3 << 20)
+    left.end(bytes)
+    expect((await drain(right)).equals(flip(bytes))).toBe(true)
+    right.end(bytes)
+    expect((await drain(left)).equals(flip(bytes))).toBe(true)
+    expect(await done).toEqual({ fromA: bytes.length, fromB: bytes.length })
   })
-  const done = splice(a, framed(b, codec))
-  const lost = once(right.resume(), 'end')
-  right.write('x')
-  expect(String(await drain(left))).toBe('good')
-  left.end()
-  await expect(done).rejects.toBe(broken)
-  await lost
-  expect([a.destroyed, b.destroyed]).toEqual([true, true])
-})
 
-it('PT_CLOSED: an end in the middle of a frame is an error and no end', async () => {
-  const { left, a, b, right } = await ends()
-  const cut = new PtError('PT_CLOSED', 'in the middle of a frame')
-  const codec = withDirect({
-    encode: flip,
-    decode: (chunk) => [flip(chunk)],
-    end: () => {
-      throw cut
-    },
+  it('what handshakes have read too much of is recoded too, before all that comes later', async () => {
+    const { left, a, b, right } = await ends()
+    left.write('SOCKSup')
+    right.write(Buffer.concat([Buffer.from('HELLO'), flip(Buffer.from('down'))]))
+    await readExactly(a, 5)
+    b.unshift((await readExactly(b, 9)).subarray(5))
+    const done = splice(a, framed(b, flipping))
+    left.end(' and on')
+    right.end(flip(Buffer.from(' and on')))
+    const [atRight, atLeft] = await Promise.all([drain(right), drain(left)])
+    expect([String(flip(atRight)), String(atLeft)]).toEqual(['up and on', 'down and on'])
+    await done
   })
-  const done = splice(a, framed(b, codec))
-  right.end(flip(Buffer.from('all')))
-  expect(String(await drain(left))).toBe('all')
-  left.end()
-  await expect(done).rejects.toBe(cut)
-})
 
-it('a pile of unread bytes holds up its own connection only, and no byte of it is overwritten', async () => {
-  const slow = await ends()
-  const other = await ends()
-  const lending = lendOne()
-  const [slowDone, otherDone] = [slow, other].map(({ a, b }) => splice(a, framed(b, lending)))
-  const bytes = randomBytes(12 << 20)
-  slow.left.end(bytes)
-  await settle(50)
-  expect(lending.held()).toBe(1)
-  other.left.end('meanwhile')
-  expect(String(await drain(other.right))).toBe('meanwhile')
-  expect((await drain(slow.right)).equals(bytes)).toBe(true)
-  expect(lending.held()).toBe(0)
-  for (const { left, right } of [slow, other]) {
+  it('every byte that leaves has been through the codec, wherever reads and writes are cut', async () => {
+    const { left, a, b, right } = await ends()
+    const done = splice(a, framed(b, flipping))
+    const received: Promise<Buffer> = drain(right)
+    const sent: Buffer[] = []
+    for (let times = 0; times < 200; times++) {
+      const bytes = randomBytes(1 + (times % 7) * 1_000)
+      sent.push(bytes)
+      left.write(bytes)
+      if (times % 3 === 0) await settle(1)
+    }
+    left.end()
+    expect((await received).equals(flip(Buffer.concat(sent)))).toBe(true)
     right.end()
     left.resume()
-  }
-  await Promise.all([slowDone, otherDone])
-})
+    await done
+  })
 
-it('memory that was held for a peer that never reads is given back when it is cut', async () => {
-  const { left, a, b, right } = await ends()
-  const lending = lendOne()
-  const done = splice(a, framed(b, lending))
-  left.on('error', () => undefined)
-  left.write(randomBytes(12 << 20))
-  await settle(50)
-  expect(lending.held()).toBe(1)
-  right.destroy()
-  left.resume().end()
-  await expect(done).rejects.toBeInstanceOf(Error)
-  expect(lending.held()).toBe(0)
-})
+  it('PT_FRAME: what was decoded before a broken frame arrives, then the end; the connection is closed', async () => {
+    const { left, a, b, right } = await ends()
+    const broken = new PtError('PT_FRAME', 'a frame was altered')
+    const codec = withDirect({
+      encode: flip,
+      *decode(chunk) {
+        yield Buffer.from('good')
+        if (chunk.length > 0) throw broken
+      },
+    })
+    const done = splice(a, framed(b, codec))
+    const lost = once(right.resume(), 'end')
+    right.write('x')
+    expect(String(await drain(left))).toBe('good')
+    left.end()
+    await expect(done).rejects.toBe(broken)
+    await lost
+    expect([a.destroyed, b.destroyed]).toEqual([true, true])
+  })
 
-it('a stream that another copy of this package has framed is taken apart as well', async () => {
-  const copy = (await import(join(root, 'dist/io/index.js'))) as { readonly framed: typeof framed }
-  const { left, a, b, right } = await ends()
-  const other = copy.framed(b, flipping)
-  expect(other.constructor).not.toBe(framed(duplexPair()[0], flipping).constructor)
-  const done = splice(a, other)
-  left.end('up')
-  right.end(flip(Buffer.from('down')))
-  expect([String(flip(await drain(right))), String(await drain(left))]).toEqual(['up', 'down'])
-  expect(await done).toEqual({ fromA: 2, fromB: 4 })
-})
+  it('PT_CLOSED: an end in the middle of a frame is an error and no end', async () => {
+    const { left, a, b, right } = await ends()
+    const cut = new PtError('PT_CLOSED', 'in the middle of a frame')
+    const codec = withDirect({
+      encode: flip,
+      decode: (chunk) => [flip(chunk)],
+      end: () => {
+        throw cut
+      },
+    })
+    const done = splice(a, framed(b, codec))
+    right.end(flip(Buffer.from('all')))
+    expect(String(await drain(left))).toBe('all')
+    left.end()
+    await expect(done).rejects.toBe(cut)
+  })
 
-it('memory that was held for a peer that neither reads nor hangs up is given back when its time is over', async () => {
-  const { left, a, b } = await ends()
-  const lending = lendOne()
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-  onTestFinished(() => void vi.useRealTimers())
-  const done = splice(a, framed(b, lending))
-  left.write(randomBytes(12 << 20))
-  await settle(50)
-  expect(lending.held()).toBe(1)
-  a.destroy()
-  await settle()
-  const closed = once(b, 'close')
-  vi.advanceTimersByTime(5_000)
-  await expect(done).rejects.toBeInstanceOf(PtError)
-  await closed
-  expect(lending.held()).toBe(0)
-})
+  it('a pile of unread bytes holds up its own connection only, and no byte of it is overwritten', async () => {
+    const slow = await ends()
+    const other = await ends()
+    const lending = lendOne()
+    const [slowDone, otherDone] = [slow, other].map(({ a, b }) => splice(a, framed(b, lending)))
+    const bytes = randomBytes(12 << 20)
+    slow.left.end(bytes)
+    await settle(50)
+    expect(lending.held()).toBe(1)
+    other.left.end('meanwhile')
+    expect(String(await drain(other.right))).toBe('meanwhile')
+    expect((await drain(slow.right)).equals(bytes)).toBe(true)
+    expect(lending.held()).toBe(0)
+    for (const { left, right } of [slow, other]) {
+      right.end()
+      left.resume()
+    }
+    await Promise.all([slowDone, otherDone])
+  })
 
-it.each<[string, (ends: Ends) => readonly [Duplex, Duplex]]>([
-  ['a stream that is no socket', ({ b }) => [duplexPair()[0], framed(b, flipping)]],
-  ['a connection that is no socket', ({ a }) => [a, framed(duplexPair()[0], flipping)]],
-  ['a codec that keeps what it is given', ({ a, b }) => [a, framed(b, { encode: flip, decode: (bytes) => [bytes] })]],
-  ['a stream that is not framed', ({ a, b }) => [a, b]],
-  ['a socket that is gone', ({ a, b }) => [a.destroy(), framed(b, flipping)]],
-  ['a connection that is gone', ({ a, b }) => [a, framed(b.destroy(), flipping)]],
-  ['a framed stream that is gone', ({ a, b }) => [a, framed(b, flipping).destroy()]],
-  ['a framed stream that was read', ({ a, b }) => [a, readOnce(framed(b, flipping))]],
-])('%s is left as it was, for relay() to carry', async (_what, make) => {
-  const [a, b] = make(await ends())
-  const before = [listeners(a), listeners(b)]
-  expect(splice(a, b)).toBeUndefined()
-  expect([listeners(a), listeners(b)]).toEqual(before)
+  it('memory that was held for a peer that never reads is given back when it is cut', async () => {
+    const { left, a, b, right } = await ends()
+    const lending = lendOne()
+    const done = splice(a, framed(b, lending))
+    left.on('error', () => undefined)
+    left.write(randomBytes(12 << 20))
+    await settle(50)
+    expect(lending.held()).toBe(1)
+    right.destroy()
+    left.resume().end()
+    await expect(done).rejects.toBeInstanceOf(Error)
+    expect(lending.held()).toBe(0)
+  })
+
+  it('a stream that another copy of this package has framed is taken apart as well', async () => {
+    const copy = (await import(join(root, 'dist/io/index.js'))) as { readonly framed: typeof framed }
+    const { left, a, b, right } = await ends()
+    const other = copy.framed(b, flipping)
+    expect(other.constructor).not.toBe(framed(duplexPair()[0], flipping).constructor)
+    const done = splice(a, other)
+    left.end('up')
+    right.end(flip(Buffer.from('down')))
+    expect([String(flip(await drain(right))), String(await drain(left))]).toEqual(['up', 'down'])
+    expect(await done).toEqual({ fromA: 2, fromB: 4 })
+  })
+
+  it('memory that was held for a peer that neither reads nor hangs up is given back when its time is over', async () => {
+    const { left, a, b } = await ends()
+    const lending = lendOne()
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const done = splice(a, framed(b, lending))
+    left.write(randomBytes(12 << 20))
+    await settle(50)
+    expect(lending.held()).toBe(1)
+    a.destroy()
+    await settle()
+    const closed = once(b, 'close')
+    vi.advanceTimersByTime(5_000)
+    await expect(done).rejects.toBeInstanceOf(PtError)
+    await closed
+    expect(lending.held()).toBe(0)
+  })
+
+  it.each<[string, (ends: Ends) => readonly [Duplex, Duplex]]>([
+    ['a stream that is no socket', ({ b }) => [duplexPair()[0], framed(b, flipping)]],
+    ['a connection that is no socket', ({ a }) => [a, framed(duplexPair()[0], flipping)]],
+    ['a codec that keeps what it is given', ({ a, b }) => [a, framed(b, { encode: flip, decode: (bytes) => [bytes] })]],
+    ['a stream that is not framed', ({ a, b }) => [a, b]],
+    ['a socket that is gone', ({ a, b }) => [a.destroy(), framed(b, flipping)]],
+    ['a connection that is gone', ({ a, b }) => [a, framed(b.destroy(), flipping)]],
+    ['a framed stream that is gone', ({ a, b }) => [a, framed(b, flipping).destroy()]],
+    ['a framed stream that was read', ({ a, b }) => [a, readOnce(framed(b, flipping))]],
+  ])('%s is left as it was, for relay() to carry', async (_what, make) => {
+    const [a, b] = make(await ends())
+    const before = [listeners(a), listeners(b)]
+    expect(splice(a, b)).toBeUndefined()
+    expect([listeners(a), listeners(b)]).toEqual(before)
+  })
+
+  it('a stream that never pauses leaves the others their turn', async () => {
+    const other = await ends()
+    const [b, right] = await pair()
+    let carried = 0
+    const counting = withDirect({ encode: (bytes) => ((carried += bytes.length), bytes), decode: (bytes) => [bytes] })
+    // From a process of its own, so that there is always more.
+    const a = await flood()
+    right.resume()
+    const done = [splice(a, framed(b, counting)), splice(other.a, framed(other.b, flipping))]
+    let most = 0
+    for (let times = 0; times < 20; times++) {
+      const before = carried
+      other.left.write('!')
+      await once(other.right, 'data')
+      most = Math.max(most, carried - before)
+    }
+    // A byte needs three turns: to be read, to arrive, and the rest of the one in which it was sent.
+    expect(most).toBeLessThanOrEqual(3 * 262_144)
+    a.destroy()
+    right.end()
+    other.left.end()
+    other.right.end()
+    for (const one of done) await one?.catch(() => undefined)
+  })
 })
 
 function readOnce(stream: Duplex): Duplex {
@@ -216,31 +249,6 @@ function lendOne(): Codec & { held(): number } {
   }
   return { encode: (bytes) => bytes, decode: (bytes) => [bytes], direct, held: () => held }
 }
-
-it('a stream that never pauses leaves the others their turn', async () => {
-  const other = await ends()
-  const [b, right] = await socketPair()
-  let carried = 0
-  const counting = withDirect({ encode: (bytes) => ((carried += bytes.length), bytes), decode: (bytes) => [bytes] })
-  // From a process of its own, so that there is always more.
-  const a = await flood()
-  right.resume()
-  const done = [splice(a, framed(b, counting)), splice(other.a, framed(other.b, flipping))]
-  let most = 0
-  for (let times = 0; times < 20; times++) {
-    const before = carried
-    other.left.write('!')
-    await once(other.right, 'data')
-    most = Math.max(most, carried - before)
-  }
-  // A byte needs three turns: to be read, to arrive, and the rest of the one in which it was sent.
-  expect(most).toBeLessThanOrEqual(3 * 262_144)
-  a.destroy()
-  right.end()
-  other.left.end()
-  other.right.end()
-  for (const one of done) await one?.catch(() => undefined)
-})
 
 /** A connection from a process that sends as much as it can. */
 async function flood(): Promise<Socket> {

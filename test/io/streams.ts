@@ -6,7 +6,8 @@ import type { Duplex } from 'node:stream'
 import { duplexPair } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { onTestFinished } from 'vitest'
-import { leanReads, listen } from '../../src/io/index.ts'
+import type { TcpConn } from '../../src/io/index.ts'
+import { acceptTcp, leanReads, listen, listenerOptions, openTcp } from '../../src/io/index.ts'
 
 /** Two ends of a real TCP connection on loopback that both allow half-close; gone when the test has finished. */
 export async function socketPair(): Promise<[Socket, Socket]> {
@@ -31,10 +32,35 @@ async function leanPair(): Promise<[Socket, Socket]> {
   return pair
 }
 
+/** Two ends of what a PT opens and accepts. */
+export async function tcpPair(): Promise<[TcpConn, TcpConn]> {
+  const server = createServer(listenerOptions)
+  const { port } = await listen(server, '127.0.0.1', 0)
+  const accepted = new Promise<TcpConn>((resolve) => acceptTcp(server, {}, resolve))
+  const client = new Promise<TcpConn>((connected, failed) =>
+    openTcp({ host: '127.0.0.1', port }, { connected, failed }),
+  )
+  const pair: [TcpConn, TcpConn] = [await client, await accepted]
+  server.close()
+  for (const socket of pair) {
+    socket.on('error', () => {})
+    onTestFinished(() => void socket.destroy())
+  }
+  return pair
+}
+
+async function leanTcpPair(): Promise<[TcpConn, TcpConn]> {
+  const pair = await tcpPair()
+  for (const socket of pair) leanReads(socket)
+  return pair
+}
+
 /** Every kind of pair that the readers and adapters are tried on. */
 export const pairs: readonly (readonly [name: string, make: () => Promise<[Duplex, Duplex]>])[] = [
   ['a TCP connection', socketPair],
   ['a TCP connection with lean reads', leanPair],
+  ['a TCP connection of a PT', tcpPair],
+  ['a TCP connection of a PT with lean reads', leanTcpPair],
   ['a pair in memory', async () => duplexPair({ allowHalfOpen: true })],
 ]
 
