@@ -7,16 +7,17 @@
  * `stateDir`, and never touches the process, its environment or its standard streams.
  */
 import type { Duplex } from 'node:stream'
+import type { Cancellation } from './io/index.ts'
 import type { Args, ArgsInit, Severity } from './ipc/index.ts'
 
 export type { Args, ArgsInit, Severity } from './ipc/index.ts'
-export type { Codec } from './io/index.ts'
+export type { Cancellation, Codec } from './io/index.ts'
 
 /**
  * Opens a TCP connection to `target` (`host:port`, IPv6 in brackets), through the upstream proxy and from the outbound
  * address that the parent asked for. There is no other way out.
  */
-export type Connect = (target: string, signal: AbortSignal) => Promise<Duplex>
+export type Connect = (target: string, signal: Cancellation) => Promise<Duplex>
 
 /** How a transport speaks to the operator. Addresses and secrets do not belong into either. */
 export interface Report {
@@ -35,6 +36,8 @@ export interface ClientSession extends Report {
   readonly connect: Connect
   /** Aborts when the parent hangs up, the handshake's time is over, or the PT shuts down. */
   readonly signal: AbortSignal
+  /** The same, and enough for `connect` and the readers of this package: in a PT the signal is made for who asks for it. */
+  readonly cancellation?: Cancellation
 }
 
 /** One connection of a PT client to this server. */
@@ -42,6 +45,8 @@ export interface ServerSession extends Report {
   readonly conn: Duplex
   /** Aborts when the PT shuts down. A server that holds a failed handshake open does so for at most its own time. */
   readonly signal: AbortSignal
+  /** As a client's. */
+  readonly cancellation?: Cancellation
 }
 
 export interface Client {

@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import { isPtError, PtError } from '../error.ts'
+import type { Cancellation } from '../io/index.ts'
 import { readExactly, withDeadline } from '../io/index.ts'
 import { requireTransportName } from '../ipc/index.ts'
 import { readCookieFile } from './cookie-file.ts'
@@ -42,7 +43,7 @@ export interface ExtOrPortRequest {
  * - PT_EXTOR: the server broke the protocol, or the request cannot be said
  * - PT_CLOSED, PT_TIMEOUT, a system error, or the signal's reason
  */
-export async function connectExtOrPort(conn: Duplex, request: ExtOrPortRequest, signal?: AbortSignal): Promise<void> {
+export async function connectExtOrPort(conn: Duplex, request: ExtOrPortRequest, signal?: Cancellation): Promise<void> {
   // An error between two reads would be nobody's; the next read finds the stream destroyed.
   const ignore = (): void => {}
   conn.on('error', ignore)

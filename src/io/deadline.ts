@@ -4,9 +4,13 @@
  * AbortSignal.any is not used: on Node 20 each call leaves an entry on a long-lived parent signal.
  */
 import { PtError } from '../error.ts'
+import type { Cancellation } from './cancellation.ts'
+import { Canceller } from './cancellation.ts'
 
 export interface Deadline extends Disposable {
   readonly signal: AbortSignal
+  /** The same, for who does not need an AbortSignal. */
+  readonly cancellation: Cancellation
   /** Begins another wait under the same signal. */
   again(ms: number, what: string): void
   /** Aborts the signal now. */
@@ -16,26 +20,30 @@ export interface Deadline extends Disposable {
 }
 
 /** A signal that aborts after `ms` milliseconds with PT_TIMEOUT (`what` took longer), or with `parent`. */
-export function deadline(ms: number, what: string, parent?: AbortSignal): Deadline {
+export function deadline(ms: number, what: string, parent?: Cancellation): Deadline {
   return new AbortingLimit(ms, what, parent)
 }
 
 // The limits are classes: V8 optimizes what closures do anew after each time that none of them was left.
 
 class AbortingLimit implements Deadline {
-  readonly #controller = new AbortController()
-  readonly #parent: AbortSignal | undefined
+  readonly #canceller = new Canceller()
+  readonly #parent: Cancellation | undefined
   #timer: NodeJS.Timeout | undefined
 
-  constructor(ms: number, what: string, parent: AbortSignal | undefined) {
+  constructor(ms: number, what: string, parent: Cancellation | undefined) {
     this.#parent = parent
     this.again(ms, what)
     if (parent?.aborted) this.handleEvent()
-    parent?.addEventListener('abort', this, { once: true })
+    parent?.addEventListener('abort', this)
   }
 
   get signal(): AbortSignal {
-    return this.#controller.signal
+    return this.#canceller.signal
+  }
+
+  get cancellation(): Cancellation {
+    return this.#canceller
   }
 
   again(ms: number, what: string): void {
@@ -44,7 +52,7 @@ class AbortingLimit implements Deadline {
   }
 
   abort(reason: Error): void {
-    this.#controller.abort(reason)
+    this.#canceller.abort(reason)
   }
 
   clear(): void {
@@ -58,7 +66,7 @@ class AbortingLimit implements Deadline {
 
   /** Of the parent. */
   handleEvent(): void {
-    this.#controller.abort(this.#parent?.reason)
+    this.#canceller.abort(this.#parent?.reason)
   }
 }
 
@@ -103,7 +111,7 @@ function tookTooLong(ms: number, what: string): PtError {
 export async function withDeadline<T>(
   ms: number,
   what: string,
-  parent: AbortSignal | undefined,
+  parent: Cancellation | undefined,
   act: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   using limit = deadline(ms, what, parent)
@@ -127,9 +135,9 @@ export function delay(ms: number, signal?: AbortSignal): Promise<void> {
 }
 
 /** `promise`, or the signal's reason if that comes first; what cannot be stopped goes on, and nobody waits for it. */
-export function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+export function orAborted<T>(promise: Promise<T>, signal: Cancellation): Promise<T> {
   return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error)
+    const abort = (): void => reject(signal.reason)
     if (signal.aborted) abort()
     signal.addEventListener('abort', abort)
     void promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))

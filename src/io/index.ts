@@ -1,4 +1,5 @@
 /** Streams: exact reads, codecs as streams, relaying, bounded waits, listening. */
+export type { Cancellation } from './cancellation.ts'
 export type { ClosingLimit, Deadline } from './deadline.ts'
 export { closeAfter, deadline, delay, orAborted, withDeadline } from './deadline.ts'
 export type { EndWatcher } from './ends.ts'

@@ -3,17 +3,18 @@
  */
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
+import type { Cancellation } from './cancellation.ts'
 import type { Waiting } from './lean-reads.ts'
 import { closedByPeer, leanReadsOf } from './lean-reads.ts'
 
 /** Reads exactly `length` bytes. Rejects with PT_CLOSED where the stream ends before, or with the signal's reason. */
-export function readExactly(conn: Duplex, length: number, signal?: AbortSignal): Promise<Buffer> {
+export function readExactly(conn: Duplex, length: number, signal?: Cancellation): Promise<Buffer> {
   if (length === 0) return Promise.resolve(Buffer.alloc(0))
   return awaitBytes(conn, signal, new Exactly(length))
 }
 
 /** Reads what there is, at least one byte. Rejects with PT_CLOSED at the end of the stream. */
-export function readSome(conn: Duplex, signal?: AbortSignal): Promise<Buffer> {
+export function readSome(conn: Duplex, signal?: Cancellation): Promise<Buffer> {
   return awaitBytes(conn, signal, some)
 }
 
@@ -24,7 +25,7 @@ export function readSome(conn: Duplex, signal?: AbortSignal): Promise<Buffer> {
 export function readMessage(
   conn: Duplex,
   lengthOf: (held: Buffer) => number | undefined,
-  signal?: AbortSignal,
+  signal?: Cancellation,
 ): Promise<Buffer> {
   return awaitBytes(conn, signal, new Message(lengthOf))
 }
@@ -33,7 +34,7 @@ export function readMessage(
  * Reads up to and including the first `delimiter`. Rejects with PT_LIMIT once `limit` bytes hold none; bytes behind the
  * delimiter go back into the stream.
  */
-export function readUntil(conn: Duplex, delimiter: Uint8Array, limit: number, signal?: AbortSignal): Promise<Buffer> {
+export function readUntil(conn: Duplex, delimiter: Uint8Array, limit: number, signal?: Cancellation): Promise<Buffer> {
   let searched = 0
   const lengthOf = (held: Buffer): number | undefined => {
     const at = held.indexOf(delimiter, searched)
@@ -111,7 +112,7 @@ class Message implements Wanted {
   }
 }
 
-function awaitBytes(conn: Duplex, signal: AbortSignal | undefined, wanted: Wanted): Promise<Buffer> {
+function awaitBytes(conn: Duplex, signal: Cancellation | undefined, wanted: Wanted): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted()
     // A reset between two reads would end the process if nobody listened; the next read rejects with it.
@@ -134,7 +135,7 @@ function isOpen(conn: Duplex): boolean {
 /** One wait. A class, as a closure for each of its ends would cost more than all else that it does. */
 class Wait implements Waiting {
   readonly #conn: Duplex
-  readonly #signal: AbortSignal | undefined
+  readonly #signal: Cancellation | undefined
   readonly #wanted: Wanted
   readonly #resolve: (bytes: Buffer) => void
   readonly #reject: (error: Error) => void
@@ -143,7 +144,7 @@ class Wait implements Waiting {
 
   constructor(
     conn: Duplex,
-    signal: AbortSignal | undefined,
+    signal: Cancellation | undefined,
     wanted: Wanted,
     resolve: (bytes: Buffer) => void,
     reject: (error: Error) => void,

@@ -111,10 +111,18 @@ async function dial(conn: TcpConn, request: SocksRequest, report: Report, servic
   const { client, config } = service
   const { target, args } = request
   const handshake = new Handshake(conn, config.dialTimeout ?? DIAL_TIMEOUT, 'the connection to the bridge', true)
-  const { signal } = handshake
   const outgoing = trackOpened(config.connect)
   try {
-    const session = { target, args, connect: outgoing.connect, signal, ...report }
+    const session = {
+      ...report,
+      target,
+      args,
+      connect: outgoing.connect,
+      cancellation: handshake.cancellation,
+      get signal() {
+        return handshake.signal
+      },
+    }
     return await handshake.until(() => client.dial(session))
   } catch (error) {
     outgoing.destroyAll()

@@ -8,7 +8,7 @@ import type { Server as Listener } from 'node:net'
 import { createServer, isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { connectExtOrPort } from '../extor/index.ts'
-import type { TcpConn } from '../io/index.ts'
+import type { Cancellation, TcpConn } from '../io/index.ts'
 import { acceptTcp, listen, listenerOptions } from '../io/index.ts'
 import type { Address, Destination, ServerTransport } from '../ipc/index.ts'
 import { Args, DEFAULT_BIND_ADDRESS, formatAddress } from '../ipc/index.ts'
@@ -115,7 +115,7 @@ async function serve(conn: TcpConn, service: Service): Promise<void> {
     client = await accept(conn, service, handshake)
     admission.established()
     handshake.again(config.destinationTimeout ?? DESTINATION_TIMEOUT, 'the connection to the ORPort')
-    const application = await forward(conn, userAddr, service, handshake.signal)
+    const application = await forward(conn, userAddr, service, handshake.cancellation)
     // Not awaited: what this function holds is not needed as long as the connection lives.
     carry(client, application)
       .catch(ended)
@@ -130,15 +130,22 @@ async function serve(conn: TcpConn, service: Service): Promise<void> {
 }
 
 async function accept(conn: TcpConn, { server, report }: Service, handshake: Handshake): Promise<Duplex> {
-  const { signal } = handshake
-  return await handshake.until(() => server.accept({ conn, signal, ...report }))
+  const session = {
+    ...report,
+    conn,
+    cancellation: handshake.cancellation,
+    get signal() {
+      return handshake.signal
+    },
+  }
+  return await handshake.until(() => server.accept(session))
 }
 
 async function forward(
   conn: TcpConn,
   userAddr: string | undefined,
   { name, report, config }: Service,
-  signal: AbortSignal,
+  signal: Cancellation,
 ): Promise<Duplex> {
   const { destination } = config
   try {

@@ -3,7 +3,7 @@
  */
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
-import type { Deadline, EndWatcher, RelayCount } from '../io/index.ts'
+import type { Cancellation, Deadline, EndWatcher, RelayCount } from '../io/index.ts'
 import { deadline, hearErrors, leanReads, relay, splice, unwatchEnds, watchEnds } from '../io/index.ts'
 import type { Connect } from '../transport.ts'
 
@@ -29,6 +29,11 @@ export class Handshake implements EndWatcher {
     return this.#limit.signal
   }
 
+  /** The same, for who does not need an AbortSignal. */
+  get cancellation(): Cancellation {
+    return this.#limit.cancellation
+  }
+
   /** Begins another wait under the same signal. */
   again(ms: number, what: string): void {
     this.#limit.again(ms, what)
@@ -36,9 +41,9 @@ export class Handshake implements EndWatcher {
 
   /** Runs `act` until the signal aborts. A stream that comes too late is destroyed: nobody waits for it any more. */
   until(act: () => Promise<Duplex>): Promise<Duplex> {
-    const { signal } = this
+    const signal = this.cancellation
     return new Promise((resolve, reject) => {
-      const abandon = (): void => reject(signal.reason as Error)
+      const abandon = (): void => reject(signal.reason)
       if (signal.aborted) abandon()
       else signal.addEventListener('abort', abandon)
       const arrived = (stream: Duplex): void => {

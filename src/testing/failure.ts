@@ -118,7 +118,7 @@ const connectCases: Cases = (transport, settings) => [
         signal: hangUp.signal,
         connect: (_, signal) => {
           connecting.abort()
-          return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)))
+          return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
         },
       })
       dialed.catch(() => {})

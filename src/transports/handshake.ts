@@ -4,11 +4,17 @@
  */
 import type { Duplex } from 'node:stream'
 import { isPtError, PtError } from '../error.ts'
-import type { Codec } from '../io/index.ts'
+import type { Cancellation, Codec } from '../io/index.ts'
 import { closeAfter, framed, hearErrors } from '../io/index.ts'
+import type { ClientSession, ServerSession } from '../transport.ts'
 
 /** Who opened the connection and who took it, in the words of obfs2's and obfs3's key derivation. */
 export type Role = 'Initiator' | 'Responder'
+
+/** What ends the waits of a session, by the cheaper of its two names. */
+export function cancellationOf(session: ClientSession | ServerSession): Cancellation {
+  return session.cancellation ?? session.signal
+}
 
 export function opposite(role: Role): Role {
   return role === 'Initiator' ? 'Responder' : 'Initiator'
@@ -17,7 +23,7 @@ export function opposite(role: Role): Role {
 export interface HandshakeOptions {
   /** In milliseconds, for the whole of the handshake. */
   readonly timeout: number
-  readonly signal: AbortSignal
+  readonly signal: Cancellation
   /** What a peer that does not answer in time most likely is; a whole sentence. */
   readonly late: string
   /** What a peer that hangs up before its answer most likely is; a whole sentence. */
@@ -31,7 +37,7 @@ export interface HandshakeOptions {
 export async function handshake(
   conn: Duplex,
   options: HandshakeOptions,
-  act: (signal: AbortSignal) => Promise<Codec>,
+  act: (signal: Cancellation) => Promise<Codec>,
 ): Promise<Duplex> {
   // Between two reads nobody listens.
   hearErrors(conn)

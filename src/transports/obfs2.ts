@@ -14,11 +14,11 @@ import type { Duplex } from 'node:stream'
 import type { CounterMode } from '../crypto/counter-mode.ts'
 import { counterMode } from '../crypto/counter-mode.ts'
 import { PtError } from '../error.ts'
-import type { Codec } from '../io/index.ts'
+import type { Cancellation, Codec } from '../io/index.ts'
 import { readExactly, withDirect } from '../io/index.ts'
 import type { Args, Transport } from '../transport.ts'
 import type { Role } from './handshake.ts'
-import { handshake, opposite } from './handshake.ts'
+import { cancellationOf, handshake, opposite } from './handshake.ts'
 
 const seedLength = 16
 const magic = 0x2bf5ca7e
@@ -64,7 +64,7 @@ function stream(label: string, ...seeds: readonly Uint8Array[]): CounterMode {
   return counterMode(key.subarray(0, 16), key.subarray(16))
 }
 
-async function exchange(role: Role, conn: Duplex, signal: AbortSignal): Promise<Duplex> {
+async function exchange(role: Role, conn: Duplex, signal: Cancellation): Promise<Duplex> {
   const peer = role === 'Initiator' ? 'bridge' : 'client'
   return await handshake(
     conn,
@@ -95,13 +95,15 @@ function refuseSharedSecret(args: Args): void {
 export const obfs2: Transport = {
   name: 'obfs2',
   client: () => ({
-    async dial({ target, args, connect, signal }) {
+    async dial(session) {
+      const { target, args, connect } = session
+      const signal = cancellationOf(session)
       refuseSharedSecret(args)
       return await exchange('Initiator', await connect(target, signal), signal)
     },
   }),
   server({ args }) {
     refuseSharedSecret(args)
-    return { accept: async ({ conn, signal }) => await exchange('Responder', conn, signal) }
+    return { accept: async (session) => await exchange('Responder', session.conn, cancellationOf(session)) }
   },
 }

@@ -19,11 +19,11 @@ import { hmac } from '../crypto/hmac.ts'
 import { randomPiece } from '../crypto/random.ts'
 import { uniformDh, uniformDhLength } from '../crypto/uniform-dh.ts'
 import { PtError } from '../error.ts'
-import type { Codec } from '../io/index.ts'
+import type { Cancellation, Codec } from '../io/index.ts'
 import { readExactly, withDirect } from '../io/index.ts'
 import type { Transport } from '../transport.ts'
 import type { Role } from './handshake.ts'
-import { handshake, opposite } from './handshake.ts'
+import { cancellationOf, handshake, opposite } from './handshake.ts'
 
 const magicLength = 32
 /** Both paddings of one side together. */
@@ -80,7 +80,7 @@ function stream(role: Role, secret: Uint8Array): (bytes: Uint8Array) => Buffer {
   return counterMode(key.subarray(0, 16), key.subarray(16))
 }
 
-async function exchange(role: Role, conn: Duplex, signal: AbortSignal): Promise<Duplex> {
+async function exchange(role: Role, conn: Duplex, signal: Cancellation): Promise<Duplex> {
   const peer = role === 'Initiator' ? 'bridge' : 'client'
   return await handshake(
     conn,
@@ -103,7 +103,10 @@ async function exchange(role: Role, conn: Duplex, signal: AbortSignal): Promise<
 export const obfs3: Transport = {
   name: 'obfs3',
   client: () => ({
-    dial: async ({ target, connect, signal }) => await exchange('Initiator', await connect(target, signal), signal),
+    async dial(session) {
+      const signal = cancellationOf(session)
+      return await exchange('Initiator', await session.connect(session.target, signal), signal)
+    },
   }),
-  server: () => ({ accept: async ({ conn, signal }) => await exchange('Responder', conn, signal) }),
+  server: () => ({ accept: async (session) => await exchange('Responder', session.conn, cancellationOf(session)) }),
 }

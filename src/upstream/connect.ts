@@ -13,6 +13,7 @@ import type { Duplex } from 'node:stream'
 import { isPtError, PtError } from '../error.ts'
 import type { Address, OutboundBind, ProxyUri } from '../ipc/index.ts'
 import { formatAddress, formatProxyUri, parseTarget } from '../ipc/index.ts'
+import type { Cancellation } from '../io/index.ts'
 import { withDeadline } from '../io/index.ts'
 import { connectSocks } from '../socks/index.ts'
 import { addressless, connectIp, connectTcp } from './direct.ts'
@@ -28,7 +29,7 @@ export interface UpstreamOptions {
 }
 
 /** What transports get as `connect`; src/transport.ts has the contract. */
-export type UpstreamConnect = (target: string, signal: AbortSignal) => Promise<Duplex>
+export type UpstreamConnect = (target: string, signal: Cancellation) => Promise<Duplex>
 
 /**
  * The function that opens every connection of a PT client. Throws PT_PROXY_URI for a proxy that no URI could name.

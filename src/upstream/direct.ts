@@ -7,7 +7,7 @@ import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import type { Address, OutboundBind } from '../ipc/index.ts'
 import { isLoopback } from '../ipc/index.ts'
-import type { ClosingLimit, TcpAttempt, TcpConn, TcpTarget } from '../io/index.ts'
+import type { Cancellation, ClosingLimit, TcpAttempt, TcpConn, TcpTarget } from '../io/index.ts'
 import { closeAfter, firstOf, hearErrors, openTcp, orAborted } from '../io/index.ts'
 
 /**
@@ -21,7 +21,7 @@ export async function connectTcp(target: Address, bind: OutboundBind, signal: Ab
 }
 
 /** All addresses of a name in the resolver's order, the two families by turns. */
-async function resolve(name: string, signal: AbortSignal): Promise<string[]> {
+async function resolve(name: string, signal: Cancellation): Promise<string[]> {
   // A look-up cannot be stopped.
   const found = await orAborted(lookup(name, { all: true }), signal).catch((error: unknown) => {
     throw addressless(error)
@@ -36,24 +36,24 @@ async function resolve(name: string, signal: AbortSignal): Promise<string[]> {
 export function connectIp(
   { host, port }: Address,
   bind: OutboundBind,
-  signal: AbortSignal,
+  signal: Cancellation,
   ms?: number,
 ): Promise<TcpConn> {
   return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason as Error)
+    if (signal.aborted) return reject(signal.reason)
     const localAddress = isLoopback(host) ? undefined : isIP(host) === 6 ? bind.v6 : bind.v4
     new Connecting(signal, resolve, reject).begin({ host, port, localAddress }, ms)
   })
 }
 
 class Connecting implements TcpAttempt {
-  readonly #signal: AbortSignal
+  readonly #signal: Cancellation
   readonly #resolve: (conn: TcpConn) => void
   readonly #reject: (error: unknown) => void
   #abandon: (() => void) | undefined
   #limit: ClosingLimit | undefined
 
-  constructor(signal: AbortSignal, resolve: (conn: TcpConn) => void, reject: (error: unknown) => void) {
+  constructor(signal: Cancellation, resolve: (conn: TcpConn) => void, reject: (error: unknown) => void) {
     this.#signal = signal
     this.#resolve = resolve
     this.#reject = reject

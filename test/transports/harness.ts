@@ -45,7 +45,8 @@ export async function tcpPair(): Promise<{ near: Socket; far: Socket }> {
 
 /** A Connect of plain TCP, as a PT without an upstream proxy has it. */
 const plainConnect: Connect = async (target, signal) => {
-  const conn = connect({ ...parseTarget(target), allowHalfOpen: true, noDelay: true, signal })
+  const conn = connect({ ...parseTarget(target), allowHalfOpen: true, noDelay: true })
+  signal.addEventListener('abort', () => conn.destroy(signal.reason as Error))
   await once(conn, 'connect')
   return conn
 }

@@ -16,6 +16,7 @@ import {
   minClientPadding,
   serverHandshakeTimeout,
 } from './constants.ts'
+import { cancellationOf } from '../handshake.ts'
 import type { Environment } from './environment.ts'
 import { FrameOpener, FrameSealer } from './frames.ts'
 import { epochHour } from './handshake.ts'
@@ -61,13 +62,9 @@ export function makeDial(environment: Environment, pool: KeyPool): (session: Cli
   }
 }
 
-async function connectOrGiveBack(
-  { connect, target, signal }: ClientSession,
-  pool: KeyPool,
-  pair: EphemeralPair,
-): Promise<Duplex> {
+async function connectOrGiveBack(session: ClientSession, pool: KeyPool, pair: EphemeralPair): Promise<Duplex> {
   try {
-    return await connect(target, signal)
+    return await session.connect(session.target, cancellationOf(session))
   } catch (error) {
     pool.giveBack(pair)
     throw error
@@ -93,7 +90,7 @@ async function shakeHands(session: ClientSession, conn: Duplex, attempt: Attempt
     handshake.prepare()
     let received: Buffer | undefined
     for (;;) {
-      received = appended(received, await readSome(conn, session.signal))
+      received = appended(received, await readSome(conn, cancellationOf(session)))
       const progress = handshake.read(received)
       if (progress.state === 'failed') throw explain(progress)
       if (progress.state === 'more') continue

@@ -15,6 +15,7 @@ import type { Report, Server, ServerSession } from '../../transport.ts'
 import { formatCert } from './cert.ts'
 import { obfs4Codec } from './codec.ts'
 import { directionKeysLength, maxServerPadding, replayTtl, serverHandshakeTimeout } from './constants.ts'
+import { cancellationOf } from '../handshake.ts'
 import type { Environment } from './environment.ts'
 import { FrameOpener, FrameSealer, packetTypes } from './frames.ts'
 import { epochHour } from './handshake.ts'
@@ -93,7 +94,7 @@ async function readHello(bridge: Bridge, session: ServerSession): Promise<Done> 
   })
   let received: Buffer | undefined
   for (;;) {
-    received = appended(received, await readSome(session.conn, session.signal))
+    received = appended(received, await readSome(session.conn, cancellationOf(session)))
     if (environment.uptime() >= latest) throw new PtError('PT_TIMEOUT', 'the obfs4 handshake came too late')
     const progress = read(received)
     if (progress.state === 'done') return progress
@@ -136,7 +137,9 @@ function answer(bridge: Bridge, conn: Duplex, pair: EphemeralPair, { hello }: Do
 }
 
 /** Takes what comes and throws it away, until the connection is closed by its time or its peer, or the PT ends. */
-function readToTheEnd({ conn, signal }: ServerSession): Promise<void> {
+function readToTheEnd(session: ServerSession): Promise<void> {
+  const { conn } = session
+  const signal = cancellationOf(session)
   return new Promise((resolve) => {
     const stop = (): void => {
       conn.off('end', stop).off('close', stop).off('error', stop)

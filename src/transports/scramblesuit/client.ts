@@ -5,10 +5,10 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import { uniformDh } from '../../crypto/uniform-dh.ts'
 import { PtError } from '../../error.ts'
-import type { Codec } from '../../io/index.ts'
+import type { Cancellation, Codec } from '../../io/index.ts'
 import { readSome } from '../../io/index.ts'
 import type { Client, ClientOptions, ClientSession } from '../../transport.ts'
-import { handshake } from '../handshake.ts'
+import { cancellationOf, handshake } from '../handshake.ts'
 import { epochOf, formatHello, helloPadding, readAnswer, seconds } from './hello.ts'
 import type { SessionKeys } from './keys.ts'
 import { sessionKeys } from './keys.ts'
@@ -28,7 +28,8 @@ export async function scramblesuitClient(options: ClientOptions, now: () => numb
 }
 
 async function dial(session: ClientSession, store: TicketStore, now: () => number): Promise<Duplex> {
-  const { target, args, connect, signal } = session
+  const { target, args, connect } = session
+  const signal = cancellationOf(session)
   const secret = passwordOf(args)
   if (secret === undefined) throw new PtError('PT_ARGS', "missing argument 'password'", { stage: 'argument' })
   const conn = await connect(target, signal)
@@ -57,7 +58,7 @@ async function byUniformDh(
   conn: Duplex,
   secret: Uint8Array,
   now: () => number,
-  signal: AbortSignal,
+  signal: Cancellation,
 ): Promise<SessionKeys> {
   const pair = uniformDh()
   const epoch = epochOf(now())

@@ -7,9 +7,10 @@ import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { uniformDh } from '../../crypto/uniform-dh.ts'
 import { PtError } from '../../error.ts'
+import type { Cancellation } from '../../io/index.ts'
 import { readSome } from '../../io/index.ts'
 import type { Report, Server, ServerOptions, ServerSession } from '../../transport.ts'
-import { handshake } from '../handshake.ts'
+import { cancellationOf, handshake } from '../handshake.ts'
 import type { BridgeState } from './bridge-state.ts'
 import { bridgeStatePath, openBridgeState, saveBridgeState } from './bridge-state.ts'
 import { encodeBase32 } from './base32.ts'
@@ -72,7 +73,8 @@ export async function scramblesuitServer(options: ServerOptions, now: () => numb
 }
 
 async function accept(bridge: Bridge, session: ServerSession): Promise<Duplex> {
-  const { conn, signal } = session
+  const { conn } = session
+  const signal = cancellationOf(session)
   const time = helloTime + bridge.state.closeDelay
   const options = {
     timeout: time * 1000,
@@ -95,7 +97,7 @@ async function accept(bridge: Bridge, session: ServerSession): Promise<Duplex> {
 }
 
 /** Reads until a hello is authentic and new. Whatever is wrong, it reads on to the threshold before it rejects. */
-async function authenticate(bridge: Bridge, conn: Duplex, signal: AbortSignal): Promise<ClientHello> {
+async function authenticate(bridge: Bridge, conn: Duplex, signal: Cancellation): Promise<ClientHello> {
   const read = helloReader({
     secret: bridge.secret,
     openTicket: (ticket) => openTicket(bridge.ticketKeys(), ticket, seconds(bridge.now())),
@@ -137,7 +139,7 @@ async function drain(
   count: number,
   threshold: number,
   stage: keyof typeof reasons,
-  signal: AbortSignal,
+  signal: Cancellation,
 ): Promise<never> {
   for (let drained = count; drained < threshold;) drained += (await readSome(conn, signal)).length
   throw new PtError('PT_HANDSHAKE', `the client ${reasons[stage]}`, { stage })
