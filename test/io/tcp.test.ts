@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
 import { spawnSync } from 'node:child_process'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import type { TcpConn, TcpTarget } from '../../src/io/index.ts'
@@ -140,6 +141,17 @@ it('an attempt that is abandoned says nothing any more, and leaves nothing open'
   await settle(20)
   expect(heard).toEqual([])
   expect(await new Promise((resolve) => server.getConnections((_error, count) => resolve(count)))).toBe(0)
+})
+
+it('EMFILE: what cannot be accepted is an error of the listener', async () => {
+  const server = createServer(listenerOptions)
+  await listen(server, '127.0.0.1', 0)
+  onTestFinished(() => void server.close())
+  acceptTcp(server, {}, () => expect.unreachable())
+  const { _handle: handle } = server as unknown as { _handle: { onconnection(code: number): void } }
+  setImmediate(() => handle.onconnection(-constants.errno.EMFILE))
+  const [error] = (await once(server, 'error')) as [Error]
+  expect(error).toMatchObject({ code: 'EMFILE', syscall: 'accept' })
 })
 
 it('a listener that is closed accepts nothing more; what it has accepted lives on', async () => {
