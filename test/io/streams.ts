@@ -17,19 +17,7 @@ export async function socketPair(): Promise<[Socket, Socket]> {
   const client = connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true })
   const [[accepted]] = (await Promise.all([once(server, 'connection'), once(client, 'connect')])) as [[Socket], unknown]
   server.close()
-  const pair: [Socket, Socket] = [client, accepted]
-  for (const socket of pair) {
-    socket.on('error', () => {})
-    onTestFinished(() => void socket.destroy())
-  }
-  return pair
-}
-
-/** The same, whose reads are lean. */
-async function leanPair(): Promise<[Socket, Socket]> {
-  const pair = await socketPair()
-  for (const socket of pair) leanReads(socket)
-  return pair
+  return [untilFinished(client), untilFinished(accepted)]
 }
 
 /** Two ends of what a PT opens and accepts. */
@@ -40,27 +28,32 @@ export async function tcpPair(): Promise<[TcpConn, TcpConn]> {
   const client = new Promise<TcpConn>((connected, failed) =>
     openTcp({ host: '127.0.0.1', port }, { connected, failed }),
   )
-  const pair: [TcpConn, TcpConn] = [await client, await accepted]
+  const pair: [TcpConn, TcpConn] = [untilFinished(await client), untilFinished(await accepted)]
   server.close()
-  for (const socket of pair) {
-    socket.on('error', () => {})
-    onTestFinished(() => void socket.destroy())
-  }
   return pair
 }
 
-async function leanTcpPair(): Promise<[TcpConn, TcpConn]> {
-  const pair = await tcpPair()
-  for (const socket of pair) leanReads(socket)
-  return pair
+/** Its errors are nobody's, and it is gone when the test has finished. */
+export function untilFinished<Stream extends Duplex>(stream: Stream): Stream {
+  onTestFinished(() => void stream.destroy())
+  return stream.on('error', () => {})
+}
+
+/** The same pairs, whose reads are lean. */
+function lean(make: () => Promise<[Duplex, Duplex]>): () => Promise<[Duplex, Duplex]> {
+  return async () => {
+    const pair = await make()
+    for (const stream of pair) leanReads(stream)
+    return pair
+  }
 }
 
 /** Every kind of pair that the readers and adapters are tried on. */
 export const pairs: readonly (readonly [name: string, make: () => Promise<[Duplex, Duplex]>])[] = [
   ['a TCP connection', socketPair],
-  ['a TCP connection with lean reads', leanPair],
+  ['a TCP connection with lean reads', lean(socketPair)],
   ['a TCP connection of a PT', tcpPair],
-  ['a TCP connection of a PT with lean reads', leanTcpPair],
+  ['a TCP connection of a PT with lean reads', lean(tcpPair)],
   ['a pair in memory', async () => duplexPair({ allowHalfOpen: true })],
 ]
 

@@ -11,7 +11,7 @@ import type { TcpConn, TcpTarget } from '../../src/io/index.ts'
 import { acceptTcp, listen, listenerOptions, openTcp } from '../../src/io/index.ts'
 import { TcpSocket } from '../../src/io/tcp-socket.ts'
 import { failureOf, root } from '../support.ts'
-import { drain, settle, socketPair, tcpPair } from './streams.ts'
+import { drain, settle, socketPair, tcpPair, untilFinished } from './streams.ts'
 
 function open(target: TcpTarget): Promise<TcpConn> {
   return new Promise((connected, failed) => openTcp(target, { connected, failed }))
@@ -26,11 +26,7 @@ async function against(): Promise<[TcpConn, Socket]> {
     [Socket],
   ]
   server.close()
-  for (const socket of [ours, theirs]) {
-    socket.on('error', () => {})
-    onTestFinished(() => void socket.destroy())
-  }
-  return [ours, theirs]
+  return [untilFinished(ours), untilFinished(theirs)]
 }
 
 it('this Node shows what they are made of', async () => {
