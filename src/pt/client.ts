@@ -113,16 +113,7 @@ async function dial(conn: TcpConn, request: SocksRequest, report: Report, servic
   const handshake = new Handshake(conn, config.dialTimeout ?? DIAL_TIMEOUT, 'the connection to the bridge', true)
   const outgoing = trackOpened(config.connect)
   try {
-    const session = {
-      ...report,
-      target,
-      args,
-      connect: outgoing.connect,
-      cancellation: handshake.cancellation,
-      get signal() {
-        return handshake.signal
-      },
-    }
+    const session = handshake.session({ target, args, connect: outgoing.connect, ...report })
     return await handshake.until(() => client.dial(session))
   } catch (error) {
     outgoing.destroyAll()

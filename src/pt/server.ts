@@ -130,14 +130,7 @@ async function serve(conn: TcpConn, service: Service): Promise<void> {
 }
 
 async function accept(conn: TcpConn, { server, report }: Service, handshake: Handshake): Promise<Duplex> {
-  const session = {
-    ...report,
-    conn,
-    cancellation: handshake.cancellation,
-    get signal() {
-      return handshake.signal
-    },
-  }
+  const session = handshake.session({ conn, ...report })
   return await handshake.until(() => server.accept(session))
 }
 

@@ -25,13 +25,20 @@ export class Handshake implements EndWatcher {
   }
 
   /** Aborts when `conn` closes, or after the time limit. */
-  get signal(): AbortSignal {
-    return this.#limit.signal
-  }
-
-  /** The same, for who does not need an AbortSignal. */
   get cancellation(): Cancellation {
     return this.#limit.cancellation
+  }
+
+  /** What a transport is given, with what ends it; the signal is made for who asks for it. */
+  session<Given extends object>(given: Given): Given & Pick<Deadline, 'cancellation' | 'signal'> {
+    const limit = this.#limit
+    return {
+      ...given,
+      cancellation: limit.cancellation,
+      get signal() {
+        return limit.signal
+      },
+    }
   }
 
   /** Begins another wait under the same signal. */
