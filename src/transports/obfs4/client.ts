@@ -53,7 +53,7 @@ export function makeDial(environment: Environment, pool: KeyPool): (session: Cli
     const pair = await pool.take()
     const conn = await connectOrGiveBack(session, pool, pair)
     try {
-      const { keyMaterial } = await shakeHands(session, conn, { bridge, iatMode, pair, environment })
+      const { keyMaterial } = await shakeHands(session, conn, { bridge, iatMode, pair, pool, environment })
       return framed(conn, clientCodec(keyMaterial, iatMode, shapes, environment))
     } catch (error) {
       conn.destroy()
@@ -73,12 +73,13 @@ async function connectOrGiveBack(session: ClientSession, pool: KeyPool, pair: Ep
 
 interface Attempt extends ClientArguments {
   readonly pair: EphemeralPair
+  readonly pool: KeyPool
   readonly environment: Environment
 }
 
 /** Sends the hello and awaits the answer. Bytes behind the answer go back into `conn`. */
 async function shakeHands(session: ClientSession, conn: Duplex, attempt: Attempt): Promise<Established> {
-  const { bridge, pair, environment } = attempt
+  const { bridge, pair, pool, environment } = attempt
   const padding = environment.randomBytes(
     minClientPadding + environment.randomInt(maxClientPadding - minClientPadding + 1),
   )
@@ -88,6 +89,7 @@ async function shakeHands(session: ClientSession, conn: Duplex, attempt: Attempt
   try {
     conn.write(handshake.hello)
     handshake.prepare()
+    pool.restock()
     let received: Buffer | undefined
     for (;;) {
       received = appended(received, await readSome(conn, cancellationOf(session)))

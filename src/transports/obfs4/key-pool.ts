@@ -2,8 +2,9 @@
  * Ephemeral key pairs made ahead: every second attempt at one fails, and a handshake that made its own would show by its time
  * how many did.
  *
- *     take ── from the pool; or, once it is empty, a place in a queue that is served in order
- *     fill ── half a millisecond at a time; at leisure while nobody waits
+ *     take    ── from the pool; or, once it is empty, a place in a queue that is served in order
+ *     restock ── one more, while a handshake awaits its peer
+ *     fill    ── half a millisecond at a time; at leisure while nobody waits
  */
 import { elligatorKey, elligatorSeedLength } from '../../crypto/elligator2.ts'
 import type { NtorKeyPair } from '../../crypto/ntor.ts'
@@ -21,6 +22,8 @@ export interface KeyPool {
   warm(): void
   /** A pair that nobody else gets. */
   take(): Promise<EphemeralPair>
+  /** Makes a pair in the next turn of the event loop: for whoever has sent its message, and can but wait for the peer's. */
+  restock(): void
   /** Takes back a pair of which the peer has seen nothing. */
   giveBack(pair: EphemeralPair): void
 }
@@ -30,7 +33,10 @@ const poolSize = 32
 const slice = 0.5
 /** How long the loop is left alone between two slices while nobody waits, in ms: handshakes come first. Some 2,000 pairs a second. */
 const leisure = 2
-/** How long it is left alone at the start, in ms: a launch comes first, and where someone wants a pair nothing rests. */
+/**
+ * How long it is left alone at the start and when a pair was taken, in ms: a launch comes first, and so does a handshake,
+ * which restocks what it took when it has time for that. Where someone wants a pair nothing rests.
+ */
 const grace = 20
 
 /** One attempt at a pair; undefined for every second one. */
@@ -46,32 +52,38 @@ export function makeKeyPool(randomBytes: (length: number) => Uint8Array, size: n
   const waiting: ((pair: EphemeralPair) => void)[] = []
   let timer: NodeJS.Timeout | undefined
   let soon: NodeJS.Immediate | undefined
+  /** Pairs to be made at once, besides those that are waited for. */
+  let owed = 0
 
+  const isShort = (): boolean => pairs.length < size
+  const isPressed = (): boolean => waiting.length > 0 || (owed > 0 && isShort())
   const put = (pair: EphemeralPair): void => {
     const next = waiting.shift()
     if (next !== undefined) next(pair)
-    else if (pairs.length < size) pairs.push(pair)
+    else if (isShort()) pairs.push(pair)
   }
   const fill = (isWanted: () => boolean): void => {
     const end = performance.now() + slice
     while (isWanted() && performance.now() < end) {
       const pair = attemptPair(randomBytes(elligatorSeedLength))
-      if (pair !== undefined) put(pair)
+      if (pair === undefined) continue
+      put(pair)
+      if (owed > 0) owed--
     }
     schedule()
   }
   const schedule = (rest = leisure): void => {
-    if (waiting.length > 0) {
+    if (isPressed()) {
       // Between two slices the loop turns once: connections that are being served go on.
       soon ??= setImmediate(() => {
         soon = undefined
-        fill(() => waiting.length > 0)
+        fill(isPressed)
       })
-    } else if (pairs.length < size) {
+    } else if (isShort()) {
       // A process is not kept alive for keys that nobody wants.
       timer ??= setTimeout(() => {
         timer = undefined
-        fill(() => pairs.length < size)
+        fill(isShort)
       }, rest).unref()
     }
   }
@@ -83,12 +95,16 @@ export function makeKeyPool(randomBytes: (length: number) => Uint8Array, size: n
     async take() {
       const pair = pairs.pop()
       if (pair !== undefined) {
-        schedule()
+        schedule(grace)
         return pair
       }
       const promise = new Promise<EphemeralPair>((resolve) => waiting.push(resolve))
       schedule()
       return await promise
+    },
+    restock() {
+      owed = Math.min(owed + 1, size - pairs.length)
+      schedule()
     },
     giveBack: put,
   }

@@ -123,7 +123,7 @@ function lookForHour(progress: Extract<ServerProgress, { stage: 'mac' }>, report
 
 /** Sends the answer, with the seed of this bridge's shape as the first frame in the same write. */
 function answer(bridge: Bridge, conn: Duplex, pair: EphemeralPair, { hello }: Done): Duplex {
-  const { identity, iatMode, environment, shape } = bridge
+  const { identity, iatMode, environment, pool, shape } = bridge
   const padding = environment.randomBytes(environment.randomInt(maxServerPadding + 1))
   const reply = answerHello({ identity, pair, hello, padding })
   if (reply === undefined) {
@@ -133,6 +133,7 @@ function answer(bridge: Bridge, conn: Duplex, pair: EphemeralPair, { hello }: Do
   const sealer = new FrameSealer(reply.keyMaterial.subarray(directionKeysLength), kernel)
   const opener = new FrameOpener(reply.keyMaterial.subarray(0, directionKeysLength), environment.randomInt, kernel)
   conn.write(Buffer.concat([reply.bytes, sealer.seal(packetTypes.seed, identity.drbgSeed, 0)]))
+  pool.restock()
   return framed(conn, obfs4Codec({ sealer, opener, iatMode, shape: () => shape, environment }))
 }
 

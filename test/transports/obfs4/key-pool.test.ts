@@ -39,6 +39,32 @@ describe('the pool of key pairs', () => {
     for (const pair of pairs) expect(decodeRepresentative(pair.representative)).toEqual(pair.publicKey)
   })
 
+  test('is restocked by one pair for each call, in the next turn and without a timer, and not beyond its size', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const pool = makeKeyPool(randomBytes, 4)
+    const made = async (pairs: number): Promise<void> => {
+      // Every second attempt fails, and half a millisecond is for few of them on a slow machine.
+      for (let turn = 0; pool.ready < pairs; turn++) {
+        expect(turn).toBeLessThan(1_000)
+        await settle(1)
+      }
+      await settle()
+      expect(pool.ready).toBe(pairs)
+    }
+    pool.restock()
+    expect(pool.ready).toBe(0)
+    await made(1)
+    pool.restock()
+    pool.restock()
+    await made(3)
+    for (let call = 0; call < 9; call++) pool.restock()
+    await made(4)
+    pool.restock()
+    await pool.take()
+    await settle()
+    expect(pool.ready).toBe(3)
+  })
+
   test('what was given back is given out again, to who waits first', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     const pool = makeKeyPool(randomBytes, 2)

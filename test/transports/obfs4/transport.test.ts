@@ -87,6 +87,24 @@ describe('client and server', () => {
     expect((await received).map(hash)).toEqual([hash(up), hash(down)])
   })
 
+  test('each side makes a new pair of keys while it awaits the other, for the one that it took', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const seed = hex(handshakeVector.client_sk + handshakeVector.client_tweak)
+    /** A transport whose attempts at a pair all succeed, and how many there were. */
+    const counted = () => {
+      const random = vi.fn((length: number) => (length === seed.length ? seed : randomBytes(length)))
+      const attempts = () => random.mock.calls.filter(([length]) => length === seed.length).length
+      return { transport: makeObfs4({ randomBytes: random, randomInt: () => 100 }), attempts }
+    }
+    const [client, server] = [counted(), counted()]
+    const listening = await serve(await makeServer(server.transport, tempDir(), identityOptions))
+    const dialler = await makeClient(client.transport)
+    await dialler.dial(session(listening.target, { cert, 'iat-mode': '0' }))
+    await listening.next()
+    await settle()
+    expect([client.attempts(), server.attempts()]).toEqual([2, 2])
+  })
+
   test('the older pair of arguments', async () => {
     const listening = await bridge()
     const client = await makeClient(makeObfs4())
