@@ -11,14 +11,16 @@ import {
   add,
   BASE_X,
   BASE_Y,
-  choose,
   copy,
   D2,
   ELEMENT,
+  exchange,
   LOW_X,
   LOW_Y,
   multiply,
+  negate,
   ONE,
+  pick,
   square,
   subtract,
   ZERO,
@@ -31,18 +33,17 @@ const T: usize = 3 * ELEMENT
 const POINT: usize = 4 * ELEMENT
 const ENTRY: usize = 3 * ELEMENT
 /** Entries of a row, 1-fold to 8-fold. */
-const COLUMNS: usize = 8
+const COLUMNS: i32 = 8
 const ROWS: usize = 33
 const LOW_ROW: usize = 32
 /** Of the points of a row. */
-const ROW: usize = COLUMNS * POINT
+const ROW: usize = <usize>COLUMNS * POINT
 
 const TABLE: usize = memory.data(31_680, 16)
 /** The points that the table is made of, and the products of their Z up to each. */
 const POINTS: usize = memory.data(42_240, 16)
 const PRODUCTS: usize = memory.data(10_560, 16)
 const CHOSEN: usize = memory.data(120, 16)
-const NEGATIVE: usize = memory.data(40, 16)
 const DIGITS: usize = memory.data(64, 16)
 const E: usize = memory.data(40, 16)
 const F: usize = memory.data(40, 16)
@@ -160,28 +161,13 @@ function makeTable(): void {
 function chooseEntry(row: usize, digit: i32): void {
   const sign = digit >> 31
   const size = (digit ^ sign) - sign
-  copy(CHOSEN, ONE)
-  copy(CHOSEN + ELEMENT, ONE)
-  copy(CHOSEN + 2 * ELEMENT, ZERO)
-  let entry = TABLE + row * COLUMNS * ENTRY
-  for (let i = 1; i <= <i32>COLUMNS; i++) {
-    const keep = isNot(size, i)
-    for (let at: usize = 0; at < ENTRY; at += 8) {
-      store<u64>(CHOSEN + at, (load<u64>(CHOSEN + at) & keep) | (load<u64>(entry + at) & ~keep))
-    }
-    entry += ENTRY
-  }
+  const entry = TABLE + row * COLUMNS * ENTRY
+  pick(CHOSEN, ONE, entry, ENTRY, COLUMNS, size)
+  pick(CHOSEN + ELEMENT, ONE, entry + ELEMENT, ENTRY, COLUMNS, size)
+  pick(CHOSEN + 2 * ELEMENT, ZERO, entry + 2 * ELEMENT, ENTRY, COLUMNS, size)
   // The negative of an entry: sum and difference exchanged, and -2dxy.
-  copy(NEGATIVE, CHOSEN)
-  choose(CHOSEN, CHOSEN + ELEMENT, CHOSEN, sign)
-  choose(CHOSEN + ELEMENT, NEGATIVE, CHOSEN + ELEMENT, sign)
-  subtract(NEGATIVE, ZERO, CHOSEN + 2 * ELEMENT)
-  choose(CHOSEN + 2 * ELEMENT, NEGATIVE, CHOSEN + 2 * ELEMENT, sign)
-}
-
-/** All ones where a and b differ, 0 where not; for numbers that are not negative. */
-function isNot(a: i32, b: i32): u64 {
-  return <u64>((<i64>-(a ^ b)) >> 63)
+  exchange(CHOSEN, CHOSEN + ELEMENT, sign)
+  negate(CHOSEN + 2 * ELEMENT, sign)
 }
 
 /** A scalar below 2^255 (32 bytes) in 64 digits of -8 to 8. */

@@ -18,6 +18,9 @@ const bits = (i) => 26 - (i % 2)
 /** The bits below limb i. */
 const offset = (i) => Math.ceil(25.5 * i)
 
+/** Of an element, where two limbs are moved at a time. */
+const words = [0, 8, 16, 24, 32]
+
 const load = (name, at) => each((i) => `let ${name}${i} = <i64>load<i32>(${at}, ${4 * i})`)
 const store = (name, at) => each((i) => `store<i32>(${at}, <i32>${name}${i}, ${4 * i})`)
 
@@ -102,7 +105,7 @@ ${constant('LOW_Y', points.LOW.y)}
 
 /** In all functions the target may be an operand. */
 export function copy(target: usize, a: usize): void {
-  ${[0, 8, 16, 24, 32].map((at) => `store<u64>(target, load<u64>(a, ${at}), ${at})`).join('\n')}
+  ${words.map((at) => `store<u64>(target, load<u64>(a, ${at}), ${at})`).join('\n')}
 }
 
 export function add(target: usize, a: usize, b: usize): void {
@@ -142,6 +145,35 @@ export function square(target: usize, a: usize, count: i32 = 1): void {
 /** \`a\` where \`mask\` is all ones, \`b\` where it is 0. Reads both. */
 export function choose(target: usize, a: usize, b: usize, mask: u32): void {
   ${each((i) => `store<u32>(target, (load<u32>(a, ${4 * i}) & mask) | (load<u32>(b, ${4 * i}) & ~mask), ${4 * i})`)}
+}
+
+/** Exchanges two elements where \`mask\` is all ones, and not where it is 0. */
+export function exchange(a: usize, b: usize, mask: i32): void {
+  const wide = <i64>mask
+  let d: i64
+  ${words.map((at) => `d = (load<i64>(a, ${at}) ^ load<i64>(b, ${at})) & wide; store<i64>(a, load<i64>(a, ${at}) ^ d, ${at}); store<i64>(b, load<i64>(b, ${at}) ^ d, ${at})`).join('\n')}
+}
+
+/** Changes the sign where \`mask\` is all ones, and not where it is 0. */
+export function negate(a: usize, mask: i32): void {
+  ${each((i) => `store<i32>(a, (load<i32>(a, ${4 * i}) ^ mask) - mask, ${4 * i})`)}
+}
+
+/** The \`which\`-th of \`count\` elements, of which one is every \`step\` bytes from \`first\` on; \`none\` for 0. Reads all of them. */
+export function pick(target: usize, none: usize, first: usize, step: usize, count: i32, which: i32): void {
+  let mask = sameMask(which, 0)
+  ${words.map((at) => `let e${at} = load<u64>(none, ${at}) & mask`).join('\n')}
+  for (let i = 1; i <= count; i++) {
+    mask = sameMask(which, i)
+    ${words.map((at) => `e${at} |= load<u64>(first, ${at}) & mask`).join('\n')}
+    first += step
+  }
+  ${words.map((at) => `store<u64>(target, e${at}, ${at})`).join('\n')}
+}
+
+/** All ones where a and b are the same, 0 where not; for numbers that are not negative. */
+function sameMask(a: i32, b: i32): u64 {
+  return ~(<u64>((<i64>-(a ^ b)) >> 63))
 }
 
 /** From 32 bytes, little-endian, of which the highest bit does not count; may be p or more. */
