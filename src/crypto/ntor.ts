@@ -8,7 +8,8 @@
  */
 import type { KeyObject } from 'node:crypto'
 import { hkdfSync } from 'node:crypto'
-import { hmac } from './hmac.ts'
+import { hmac, hmacKey } from './hmac.ts'
+import { keyCache } from './key-cache.ts'
 import { x25519, x25519KeyLength, x25519PublicKey } from './x25519.ts'
 
 export const nodeIdLength = 20
@@ -21,7 +22,9 @@ const labels = {
   mac: `${protoId}:mac`,
   expand: `${protoId}:key_expand`,
 }
-const labelKeys = { key: Buffer.from(labels.key), verify: Buffer.from(labels.verify), mac: Buffer.from(labels.mac) }
+/** Made when the first one is wanted: node:crypto is loaded late. */
+const labelKey = keyCache(hmacKey)
+const labelBytes = { key: Buffer.from(labels.key), verify: Buffer.from(labels.verify), mac: Buffer.from(labels.mac) }
 const protoIdBytes = Buffer.from(protoId)
 const serverBytes = Buffer.from('Server')
 
@@ -61,19 +64,8 @@ export function ntorClient({
   }
 }
 
-/** Identities that were dialled before: reading a key costs a tenth of using it, and a client has few bridges. */
-const identityKeys = new Map<string, KeyObject>()
-const maxIdentityKeys = 64
-
-function identityKey(identity: Uint8Array): KeyObject {
-  const name = Buffer.from(identity).toString('latin1')
-  const known = identityKeys.get(name)
-  if (known !== undefined) return known
-  if (identityKeys.size === maxIdentityKeys) identityKeys.clear()
-  const key = x25519PublicKey(identity)
-  identityKeys.set(name, key)
-  return key
-}
+/** A client has few bridges. */
+const identityKey = keyCache(x25519PublicKey)
 
 export interface NtorServerOptions {
   readonly nodeId: Uint8Array
@@ -96,10 +88,10 @@ function finish(secrets: readonly (Buffer | undefined)[], suffix: readonly Uint8
   const [first, second] = secrets
   if (first === undefined || second === undefined) return undefined
   const input = Buffer.concat([first, second, ...suffix])
-  const verify = hmac(labelKeys.verify, input)
+  const verify = hmac(labelKey(labelBytes.verify), input)
   return {
-    keySeed: hmac(labelKeys.key, input),
-    auth: hmac(labelKeys.mac, Buffer.concat([verify, input.subarray(2 * x25519KeyLength), serverBytes])),
+    keySeed: hmac(labelKey(labelBytes.key), input),
+    auth: hmac(labelKey(labelBytes.mac), Buffer.concat([verify, input.subarray(2 * x25519KeyLength), serverBytes])),
   }
 }
 

@@ -15,7 +15,8 @@
 import { randomInt } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import { counterMode } from '../crypto/counter-mode.ts'
-import { hmac } from '../crypto/hmac.ts'
+import type { HmacKey } from '../crypto/hmac.ts'
+import { hmac, hmacKey } from '../crypto/hmac.ts'
 import { randomPiece } from '../crypto/random.ts'
 import { uniformDh, uniformDhLength } from '../crypto/uniform-dh.ts'
 import { PtError } from '../error.ts'
@@ -33,7 +34,7 @@ const timeout = 30_000
 const randomPadding = (): Buffer => randomPiece(randomInt(maxPadding / 2 + 1))
 
 /** The codec of `role` behind the key exchange. `padding` goes in front of the magic. */
-export function obfs3Codec(role: Role, secret: Uint8Array, padding: Uint8Array = randomPadding()): Codec {
+export function obfs3Codec(role: Role, secret: HmacKey, padding: Uint8Array = randomPadding()): Codec {
   const peer = opposite(role)
   const [encrypt, decrypt] = [stream(role, secret), stream(peer, secret)]
   const magic = hmac(secret, `${peer} magic`)
@@ -75,7 +76,7 @@ function findMagic(held: Buffer, magic: Buffer, from: number): number | undefine
   )
 }
 
-function stream(role: Role, secret: Uint8Array): (bytes: Uint8Array) => Buffer {
+function stream(role: Role, secret: HmacKey): (bytes: Uint8Array) => Buffer {
   const key = hmac(secret, `${role} obfuscated data`)
   return counterMode(key.subarray(0, 16), key.subarray(16))
 }
@@ -94,7 +95,7 @@ async function exchange(role: Role, conn: Duplex, signal: Cancellation): Promise
       const pair = uniformDh()
       conn.write(Buffer.concat([pair.publicKey, randomPadding()]))
       const secret = pair.secret(await readExactly(conn, uniformDhLength, signal))
-      return obfs3Codec(role, secret)
+      return obfs3Codec(role, hmacKey(secret))
     },
   )
 }

@@ -1,7 +1,7 @@
 import { hkdfSync, createHmac, randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { counterMode } from '../../src/crypto/counter-mode.ts'
-import { equalBytes, hkdfExpand, hmac, hmac16 } from '../../src/crypto/hmac.ts'
+import { equalBytes, hkdfExpand, hmac, hmac16, hmacKey } from '../../src/crypto/hmac.ts'
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex')
 
@@ -10,6 +10,7 @@ describe('hmac', () => {
     const expected = hex('5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843')
     expect(hmac(Buffer.from('Jefe'), 'what do ya want for nothing?')).toEqual(expected)
     expect(hmac(Buffer.from('Jefe'), 'what do ya ', Buffer.from('want for '), '', 'nothing?')).toEqual(expected)
+    expect(hmac(hmacKey(Buffer.from('Jefe')), 'what do ya want for nothing?')).toEqual(expected)
     expect(hmac16(Buffer.from('Jefe'), 'what do ya want for nothing?')).toEqual(expected.subarray(0, 16))
   })
 })

@@ -2,6 +2,7 @@
  * The client's side of the handshake: bytes in, bytes out. handshake.ts has the picture.
  */
 import { decodeRepresentative } from '../../crypto/elligator2.ts'
+import type { HmacKey } from '../../crypto/hmac.ts'
 import { equalBytes, hmac16, macLength } from '../../crypto/hmac.ts'
 import { ntorAuthLength, ntorClient, ntorExpand } from '../../crypto/ntor.ts'
 import type { BridgeIdentity } from './cert.ts'
@@ -54,7 +55,7 @@ export function clientHandshake(options: ClientHandshakeOptions): ClientHandshak
 
 type Ntor = ReturnType<typeof ntorClient>
 
-function readAnswer(bytes: Buffer, key: Buffer, hour: number, ntor: () => Ntor): ClientProgress {
+function readAnswer(bytes: Buffer, key: HmacKey, hour: number, ntor: () => Ntor): ClientProgress {
   if (bytes.length < authEnd + 2 * macLength) return more
   const representative = bytes.subarray(0, representativeLength)
   const markAt = bytes.subarray(0, maxHandshakeLength).indexOf(hmac16(key, representative), authEnd)

@@ -5,6 +5,7 @@
  * same time whatever they find, and all three hours are tried each time.
  */
 import { decodeRepresentative } from '../../crypto/elligator2.ts'
+import type { HmacKey } from '../../crypto/hmac.ts'
 import { equalBytes, hmac16, macLength } from '../../crypto/hmac.ts'
 import { ntorExpand, ntorServer } from '../../crypto/ntor.ts'
 import {
@@ -68,7 +69,7 @@ export function helloReader({ identity, hour, isReplay }: HelloReaderOptions): (
 }
 
 /** This hour, the one before or the one after. */
-function hourOfMac(key: Buffer, signed: Buffer, mac: Buffer, now: number): number | undefined {
+function hourOfMac(key: HmacKey, signed: Buffer, mac: Buffer, now: number): number | undefined {
   let found: number | undefined
   for (const hour of [now, now - 1, now + 1]) {
     // No early end: how long it takes must not show which hour it was, or that it was one.

@@ -8,6 +8,7 @@
  *     MAC      HMAC16(K, all before it | E), E the hour since 1970 in decimal, the client's in both hellos
  *     K        B | NODEID
  */
+import type { HmacKey } from '../../crypto/hmac.ts'
 import { equalBytes, hmac16, macLength } from '../../crypto/hmac.ts'
 import { msPerHour } from './constants.ts'
 
@@ -21,7 +22,7 @@ export function epochHour(now: number): number {
   return Math.floor(now / msPerHour)
 }
 
-export function helloMac(key: Uint8Array, signed: Uint8Array, hour: number): Buffer {
+export function helloMac(key: HmacKey, signed: Uint8Array, hour: number): Buffer {
   return hmac16(key, signed, String(hour))
 }
 
@@ -32,7 +33,7 @@ export function splitMac(bytes: Buffer, markAt: number): { readonly signed: Buff
 }
 
 /** For a MAC that does not fit: by how many hours its maker's clock is ahead of `hour`, where that explains it. */
-export function hoursAhead(key: Uint8Array, signed: Uint8Array, mac: Uint8Array, hour: number): number | undefined {
+export function hoursAhead(key: HmacKey, signed: Uint8Array, mac: Uint8Array, hour: number): number | undefined {
   for (let hours = 1; hours <= maxHoursOff; hours++) {
     for (const ahead of [hours, -hours]) {
       if (equalBytes(helloMac(key, signed, hour + ahead), mac)) return ahead

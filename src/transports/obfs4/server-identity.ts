@@ -3,6 +3,8 @@
  */
 import type { KeyObject } from 'node:crypto'
 import { GoRandom } from '../../crypto/go-random.ts'
+import { hmacKey } from '../../crypto/hmac.ts'
+import { keyCache } from '../../crypto/key-cache.ts'
 import { x25519PublicBytes } from '../../crypto/x25519.ts'
 import type { BridgeIdentity } from './cert.ts'
 import { maxCloseDelay } from './constants.ts'
@@ -16,9 +18,11 @@ export function serverIdentity(nodeId: Buffer, privateKey: KeyObject, drbgSeed: 
   return { nodeId, privateKey, publicKey: x25519PublicBytes(privateKey), drbgSeed }
 }
 
+const macKey = keyCache(hmacKey)
+
 /** The key of all marks and MACs: B | NODEID. Who knows the cert has it; who does not cannot tell a hello from noise. */
-export function handshakeMacKey({ publicKey, nodeId }: BridgeIdentity): Buffer {
-  return Buffer.concat([publicKey, nodeId])
+export function handshakeMacKey({ publicKey, nodeId }: BridgeIdentity): KeyObject {
+  return macKey(Buffer.concat([publicKey, nodeId]))
 }
 
 /**

@@ -10,7 +10,8 @@
  * The keystream goes on from packet to packet, so that each MAC also holds its packet's place in the sequence.
  */
 import { randomInt } from 'node:crypto'
-import { equalBytes, hmac16, macLength } from '../../crypto/hmac.ts'
+import type { HmacKey } from '../../crypto/hmac.ts'
+import { equalBytes, hmac16, hmacKey, macLength } from '../../crypto/hmac.ts'
 import { PtError } from '../../error.ts'
 import type { Codec } from '../../io/index.ts'
 import { withDirect } from '../../io/index.ts'
@@ -39,13 +40,14 @@ export function packetWriter(
   sampleLength: () => number,
 ): (packets: readonly Packet[]) => Uint8Array {
   const encrypt = keys.cipher()
+  const macKey = hmacKey(keys.mac)
   return (packets) => {
     const burst = packets.map(({ flags, payload }) => ({ flags, payload, total: payload.length }))
     const size = burst.reduce((sum, { total }) => sum + packetOverhead + total, 0)
     for (const length of paddingPackets(size, sampleLength())) {
       burst.push({ flags: packetFlag.payload, payload: new Uint8Array(), total: length - packetOverhead })
     }
-    return seal(burst, encrypt, keys.mac)
+    return seal(burst, encrypt, macKey)
   }
 }
 
@@ -71,7 +73,7 @@ interface SealedPacket extends Packet {
 }
 
 /** One pass of the cipher over the whole burst, as a pass for each packet would cost more than the encryption itself. */
-function seal(burst: readonly SealedPacket[], encrypt: (bytes: Uint8Array) => Buffer, macKey: Uint8Array): Buffer {
+function seal(burst: readonly SealedPacket[], encrypt: (bytes: Uint8Array) => Buffer, macKey: HmacKey): Buffer {
   const plain = Buffer.alloc(burst.reduce((sum, { total }) => sum + headLength + total, 0))
   let at = 0
   for (const { flags, payload, total } of burst) {
@@ -107,6 +109,7 @@ interface Head {
 
 export function packetReader(keys: DirectionKeys): PacketReader {
   const decrypt = keys.cipher()
+  const macKey = hmacKey(keys.mac)
   let held = Buffer.alloc(0)
   let head: Head | undefined
   return {
@@ -119,7 +122,7 @@ export function packetReader(keys: DirectionKeys): PacketReader {
         if (head === undefined || held.length < packetOverhead + head.total) break
         const packet = held.subarray(0, packetOverhead + head.total)
         held = held.subarray(packet.length)
-        const mac = hmac16(keys.mac, packet.subarray(macLength))
+        const mac = hmac16(macKey, packet.subarray(macLength))
         if (!equalBytes(mac, packet.subarray(0, macLength)) || !head.valid) throw changed()
         const { flags, payload } = head
         head = undefined
