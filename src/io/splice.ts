@@ -14,6 +14,7 @@ import type { RelayCount } from './relay.ts'
 import { closedEarly, LINGER, reasonOf } from './relay.ts'
 import type { SharedSocket } from './shared-reads.ts'
 import { canShareReads, readOn, readOnInTurn, shareReads } from './shared-reads.ts'
+import { writeNow } from './write-now.ts'
 
 /**
  * relay() for a socket and a framed one, both of which are given away: nobody else may use or watch them from here on.
@@ -106,6 +107,8 @@ abstract class Lane implements EndWatcher {
   #inTurn = 0
   /** Gives back the memory of what the system has not taken yet. */
   #held: (() => void)[] = []
+  /** Of those, how many the system has taken by now. */
+  #taken = 0
   #discarding = false
 
   constructor(splice: Splice, from: SharedSocket, to: SharedSocket, codec: DirectCodec) {
@@ -145,10 +148,8 @@ abstract class Lane implements EndWatcher {
 
   protected write(bytes: Uint8Array): void {
     if (bytes.length === 0) return
-    const { to } = this
     this.given += bytes.length
-    to.write(bytes, this.#written)
-    if (to.writableLength > 0) this.#held.push(this.codec.hold?.() ?? nothing)
+    if (!writeNow(this.to, bytes, this.#written)) this.#held.push(this.codec.hold?.() ?? nothing)
   }
 
   /** False while the other side has not taken all. */
@@ -174,7 +175,7 @@ abstract class Lane implements EndWatcher {
   }
 
   readonly #written = (): void => {
-    if (this.#held.length === 0 || this.to.writableLength > 0) return
+    if (this.#held.length === 0 || ++this.#taken < this.#held.length) return
     this.release()
     if (!this.from.destroyed) readOn(this.from)
   }
@@ -183,6 +184,7 @@ abstract class Lane implements EndWatcher {
   release(): void {
     for (const release of this.#held) release()
     this.#held = []
+    this.#taken = 0
   }
 
   onEnd(): void {
@@ -198,7 +200,7 @@ abstract class Lane implements EndWatcher {
   /** A close sends the end as well, and takes one call of the system where an end and the close behind it take three. */
   #passEnd(): void {
     const { to } = this
-    this.closedTo = to.readableEnded && to.writableLength === 0 && !to.destroyed
+    this.closedTo = to.readableEnded && this.#held.length === 0 && to.writableLength === 0 && !to.destroyed
     if (this.closedTo) to.destroy()
     else to.end()
   }

@@ -103,6 +103,26 @@ export class TcpSocket extends Duplex {
     this.#written(request, this.#handle!.writeBuffer(request, bytes), bytes, done)
   }
 
+  /** writeNow() of this socket. What waits in the stream goes first; what waits here, libuv keeps in order. */
+  writeNow(bytes: Uint8Array, taken: () => void): boolean {
+    const handle = this.#handle
+    if (handle === undefined) return true
+    if (this.writableLength > 0) {
+      this.write(bytes, () => taken())
+      return false
+    }
+    const request = new this.#binding.WriteRequest()
+    const code = handle.writeBuffer(request, bytes)
+    if (code !== 0) this.destroy(systemError(code, 'write'))
+    if (code !== 0 || !this.#binding.lastWriteWaits()) return true
+    request.bytes = bytes
+    request.oncomplete = (status) => {
+      if (status < 0) this.destroy(systemError(status, 'write'))
+      taken()
+    }
+    return false
+  }
+
   override _writev(chunks: readonly { chunk: Uint8Array }[], done: Done): void {
     const request = new this.#binding.WriteRequest()
     const pieces = chunks.map(({ chunk }) => chunk)
