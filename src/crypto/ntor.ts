@@ -8,8 +8,8 @@
  */
 import type { KeyObject } from 'node:crypto'
 import { hkdfSync } from 'node:crypto'
+import { byBytes } from './by-bytes.ts'
 import { hmac, hmacKey } from './hmac.ts'
-import { keyCache } from './key-cache.ts'
 import { x25519, x25519KeyLength, x25519PublicKey } from './x25519.ts'
 
 export const nodeIdLength = 20
@@ -23,7 +23,7 @@ const labels = {
   expand: `${protoId}:key_expand`,
 }
 /** Made when the first one is wanted: node:crypto is loaded late. */
-const labelKey = keyCache(hmacKey)
+const labelKey = byBytes(3, hmacKey)
 const labelBytes = { key: Buffer.from(labels.key), verify: Buffer.from(labels.verify), mac: Buffer.from(labels.mac) }
 const protoIdBytes = Buffer.from(protoId)
 const serverBytes = Buffer.from('Server')
@@ -65,7 +65,7 @@ export function ntorClient({
 }
 
 /** A client has few bridges. */
-const identityKey = keyCache(x25519PublicKey)
+const identityKey = byBytes(64, x25519PublicKey)
 
 export interface NtorServerOptions {
   readonly nodeId: Uint8Array

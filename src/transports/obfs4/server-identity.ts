@@ -2,9 +2,9 @@
  * The identity of a bridge, as its server holds it.
  */
 import type { KeyObject } from 'node:crypto'
+import { byBytes } from '../../crypto/by-bytes.ts'
 import { GoRandom } from '../../crypto/go-random.ts'
 import { hmacKey } from '../../crypto/hmac.ts'
-import { keyCache } from '../../crypto/key-cache.ts'
 import { x25519PublicBytes } from '../../crypto/x25519.ts'
 import type { BridgeIdentity } from './cert.ts'
 import { maxCloseDelay } from './constants.ts'
@@ -18,7 +18,7 @@ export function serverIdentity(nodeId: Buffer, privateKey: KeyObject, drbgSeed: 
   return { nodeId, privateKey, publicKey: x25519PublicBytes(privateKey), drbgSeed }
 }
 
-const macKey = keyCache(hmacKey)
+const macKey = byBytes(64, hmacKey)
 
 /** The key of all marks and MACs: B | NODEID. Who knows the cert has it; who does not cannot tell a hello from noise. */
 export function handshakeMacKey({ publicKey, nodeId }: BridgeIdentity): KeyObject {
