@@ -19,7 +19,7 @@ const bits = (i) => 26 - (i % 2)
 const offset = (i) => Math.ceil(25.5 * i)
 
 /** Of an element, where two limbs are moved at a time. */
-const words = [0, 8, 16, 24, 32]
+const eachWord = (text) => [0, 8, 16, 24, 32].map(text).join('\n')
 
 const load = (name, at) => each((i) => `let ${name}${i} = <i64>load<i32>(${at}, ${4 * i})`)
 const store = (name, at) => each((i) => `store<i32>(${at}, <i32>${name}${i}, ${4 * i})`)
@@ -105,7 +105,7 @@ ${constant('LOW_Y', points.LOW.y)}
 
 /** In all functions the target may be an operand. */
 export function copy(target: usize, a: usize): void {
-  ${words.map((at) => `store<u64>(target, load<u64>(a, ${at}), ${at})`).join('\n')}
+  ${eachWord((at) => `store<u64>(target, load<u64>(a, ${at}), ${at})`)}
 }
 
 export function add(target: usize, a: usize, b: usize): void {
@@ -151,7 +151,7 @@ export function choose(target: usize, a: usize, b: usize, mask: u32): void {
 export function exchange(a: usize, b: usize, mask: i32): void {
   const wide = <i64>mask
   let d: i64
-  ${words.map((at) => `d = (load<i64>(a, ${at}) ^ load<i64>(b, ${at})) & wide; store<i64>(a, load<i64>(a, ${at}) ^ d, ${at}); store<i64>(b, load<i64>(b, ${at}) ^ d, ${at})`).join('\n')}
+  ${eachWord((at) => `d = (load<i64>(a, ${at}) ^ load<i64>(b, ${at})) & wide; store<i64>(a, load<i64>(a, ${at}) ^ d, ${at}); store<i64>(b, load<i64>(b, ${at}) ^ d, ${at})`)}
 }
 
 /** Changes the sign where \`mask\` is all ones, and not where it is 0. */
@@ -162,13 +162,13 @@ export function negate(a: usize, mask: i32): void {
 /** The \`which\`-th of \`count\` elements, of which one is every \`step\` bytes from \`first\` on; \`none\` for 0. Reads all of them. */
 export function pick(target: usize, none: usize, first: usize, step: usize, count: i32, which: i32): void {
   let mask = sameMask(which, 0)
-  ${words.map((at) => `let e${at} = load<u64>(none, ${at}) & mask`).join('\n')}
+  ${eachWord((at) => `let e${at} = load<u64>(none, ${at}) & mask`)}
   for (let i = 1; i <= count; i++) {
     mask = sameMask(which, i)
-    ${words.map((at) => `e${at} |= load<u64>(first, ${at}) & mask`).join('\n')}
+    ${eachWord((at) => `e${at} |= load<u64>(first, ${at}) & mask`)}
     first += step
   }
-  ${words.map((at) => `store<u64>(target, e${at}, ${at})`).join('\n')}
+  ${eachWord((at) => `store<u64>(target, e${at}, ${at})`)}
 }
 
 /** All ones where a and b are the same, 0 where not; for numbers that are not negative. */

@@ -13,7 +13,7 @@ export const macLength = 16
 /** A key: its bytes, or what hmacKey() makes of them. */
 export type HmacKey = Uint8Array | KeyObject
 
-/** For a key that is used more than once: Node 24 takes seven times as long with its bytes, which it makes a key of each time. */
+/** For a key that is used more than once: Node 24 takes five times as long with its bytes, which it makes a key of each time. */
 export function hmacKey(bytes: Uint8Array): KeyObject {
   return createSecretKey(bytes)
 }
