@@ -26,6 +26,13 @@ const kernels = [
     pages: 2,
     options: [],
   },
+  {
+    entry: 'hmac.ts',
+    name: 'hmacKernelBase64',
+    target: 'src/crypto/hmac/binary.ts',
+    pages: 1,
+    options: [],
+  },
 ]
 
 /** The module of a kernel, as the sources make it. */

@@ -3,30 +3,85 @@
  * section 2.3) without the extraction.
  *
  *     T(1) = HMAC(prk, info | 01)   T(n) = HMAC(prk, T(n-1) | info | n)   okm = T(1) | T(2) | …
+ *
+ * Short messages, and long ones that begin alike, are hashed in WebAssembly: node:crypto is fast with thousands of bytes, and
+ * slow to begin.
  */
 import type { KeyObject } from 'node:crypto'
 import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto'
+import type { HmacKernel } from './hmac/wasm.ts'
+import { hmacKernel, maxKey } from './hmac/wasm.ts'
 
 /** The bytes of a mark or a MAC on the wire: HMAC-SHA256 cut to its first half. */
 export const macLength = 16
 
-/** A key: its bytes, or what hmacKey() makes of them. */
-export type HmacKey = Uint8Array | KeyObject
+/** A key, as either way to compute has it: made when that is first taken. */
+export class HmacKey {
+  readonly #bytes: Uint8Array
+  #states: Uint8Array | undefined
+  #object: KeyObject | undefined
 
-/** For a key that is used more than once: Node 24 takes five times as long with its bytes, which it makes a key of each time. */
-export function hmacKey(bytes: Uint8Array): KeyObject {
-  return createSecretKey(bytes)
+  /** `bytes` may not change as long as the key is used. */
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+  }
+
+  get length(): number {
+    return this.#bytes.length
+  }
+
+  statesFor(kernel: HmacKernel): Uint8Array {
+    return (this.#states ??= kernel.states(this.#bytes))
+  }
+
+  /** Node 24 takes five times as long with bytes, which it makes a key of each time. */
+  get object(): KeyObject {
+    return (this.#object ??= createSecretKey(this.#bytes))
+  }
 }
 
-/** HMAC-SHA256 of the parts put together: 32 bytes. Short parts had better be put together before: each costs 1 µs. */
-export function hmac(key: HmacKey, ...parts: readonly (Uint8Array | string)[]): Buffer {
-  const mac = createHmac('sha256', key)
+/** For a key that is used more than once, from its bytes at this moment. */
+export function hmacKey(bytes: Uint8Array): HmacKey {
+  return new HmacKey(Uint8Array.from(bytes))
+}
+
+/** From here on node:crypto is faster, in bytes. */
+const long = 512
+
+/** HMAC-SHA256 of the parts put together: 32 bytes. */
+export function hmac(key: HmacKey | Uint8Array, ...parts: readonly (Uint8Array | string)[]): Buffer {
+  const held = key instanceof HmacKey ? key : new HmacKey(key)
+  const kernel = lengthOf(parts) < long ? kernelFor(held) : undefined
+  if (kernel !== undefined) return kernel.digest(held.statesFor(kernel), parts)
+  const mac = createHmac('sha256', held.object)
   for (const part of parts) mac.update(part)
   return mac.digest()
 }
 
+/** The HMACs of several messages, `begin` with each of `ends` behind it. */
+export function hmacs(key: HmacKey, begin: Uint8Array, ends: readonly string[]): Buffer[] {
+  const kernel = kernelFor(key)
+  const longest = begin.length + Math.max(0, ...ends.map((end) => Buffer.byteLength(end)))
+  if (kernel === undefined || longest > kernel.maxMessage) return ends.map((end) => hmac(key, begin, end))
+  return kernel.digests(key.statesFor(kernel), begin, ends)
+}
+
+let chosen: { readonly kernel: HmacKernel | undefined } | undefined
+
+/** Made when it is first wanted: a start needs none. */
+function kernelFor(key: HmacKey): HmacKernel | undefined {
+  chosen ??= { kernel: hmacKernel() }
+  return key.length <= maxKey ? chosen.kernel : undefined
+}
+
+function lengthOf(parts: readonly (Uint8Array | string)[]): number {
+  let length = 0
+  for (const part of parts) length += typeof part === 'string' ? Buffer.byteLength(part) : part.length
+  return length
+}
+
 /** The first 16 bytes of it. */
-export function hmac16(key: HmacKey, ...parts: readonly (Uint8Array | string)[]): Buffer {
+export function hmac16(key: HmacKey | Uint8Array, ...parts: readonly (Uint8Array | string)[]): Buffer {
   return hmac(key, ...parts).subarray(0, macLength)
 }
 

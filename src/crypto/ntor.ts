@@ -7,10 +7,9 @@
  *     AUTH          HMAC(t_mac, HMAC(t_verify, secret_input) | suffix | "Server")
  */
 import type { KeyObject } from 'node:crypto'
-import { hkdfSync } from 'node:crypto'
 import { byBytes } from './by-bytes.ts'
-import { hmac, hmacKey } from './hmac.ts'
-import { x25519, x25519KeyLength, x25519PublicKey } from './x25519.ts'
+import { hkdfExpand, hmac, hmacKey } from './hmac.ts'
+import { x25519, x25519PublicKey } from './x25519.ts'
 
 export const nodeIdLength = 20
 export const ntorAuthLength = 32
@@ -22,9 +21,12 @@ const labels = {
   mac: `${protoId}:mac`,
   expand: `${protoId}:key_expand`,
 }
-/** Made when the first one is wanted: node:crypto is loaded late. */
-const labelKey = byBytes(3, hmacKey)
-const labelBytes = { key: Buffer.from(labels.key), verify: Buffer.from(labels.verify), mac: Buffer.from(labels.mac) }
+const keys = {
+  key: hmacKey(Buffer.from(labels.key)),
+  verify: hmacKey(Buffer.from(labels.verify)),
+  mac: hmacKey(Buffer.from(labels.mac)),
+}
+const expandBytes = Buffer.from(labels.expand)
 const protoIdBytes = Buffer.from(protoId)
 const serverBytes = Buffer.from('Server')
 
@@ -87,15 +89,14 @@ export function ntorServer({ nodeId, identity, ephemeral, peer }: NtorServerOpti
 function finish(secrets: readonly (Buffer | undefined)[], suffix: readonly Uint8Array[]): NtorResult | undefined {
   const [first, second] = secrets
   if (first === undefined || second === undefined) return undefined
-  const input = Buffer.concat([first, second, ...suffix])
-  const verify = hmac(labelKey(labelBytes.verify), input)
+  const verify = hmac(keys.verify, first, second, ...suffix)
   return {
-    keySeed: hmac(labelKey(labelBytes.key), input),
-    auth: hmac(labelKey(labelBytes.mac), Buffer.concat([verify, input.subarray(2 * x25519KeyLength), serverBytes])),
+    keySeed: hmac(keys.key, first, second, ...suffix),
+    auth: hmac(keys.mac, verify, ...suffix, serverBytes),
   }
 }
 
-/** Key material of a KEY_SEED: `length` bytes. */
+/** Key material of a KEY_SEED, by HKDF with t_key as its salt and m_expand as its info: `length` bytes. */
 export function ntorExpand(keySeed: Uint8Array, length: number): Buffer {
-  return Buffer.from(hkdfSync('sha256', keySeed, labels.key, labels.expand, length))
+  return hkdfExpand(hmac(keys.key, keySeed), length, expandBytes)
 }

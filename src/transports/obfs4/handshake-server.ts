@@ -5,7 +5,6 @@
  * same time whatever they find, and all three hours are tried each time.
  */
 import { decodeRepresentative } from '../../crypto/elligator2.ts'
-import type { HmacKey } from '../../crypto/hmac.ts'
 import { equalBytes, hmac16, macLength } from '../../crypto/hmac.ts'
 import { ntorExpand, ntorServer } from '../../crypto/ntor.ts'
 import {
@@ -15,7 +14,7 @@ import {
   minClientHello,
   representativeLength,
 } from './constants.ts'
-import { helloMac, hoursAhead, more, splitMac } from './handshake.ts'
+import { helloMac, hourOfMac, hoursAhead, more, splitMac } from './handshake.ts'
 import type { EphemeralPair } from './key-pool.ts'
 import type { ServerIdentity } from './server-identity.ts'
 import { handshakeMacKey } from './server-identity.ts'
@@ -58,7 +57,7 @@ export function helloReader({ identity, hour, isReplay }: HelloReaderOptions): (
     }
     const { signed, mac } = splitMac(bytes, markAt)
     const now = hour()
-    const signedFor = hourOfMac(key, signed, mac, now)
+    const signedFor = hourOfMac(key, signed, mac, [now, now - 1, now + 1])
     if (signedFor === undefined) {
       return { state: 'failed', stage: 'mac', hoursAhead: () => hoursAhead(key, signed, mac, now) }
     }
@@ -66,17 +65,6 @@ export function helloReader({ identity, hour, isReplay }: HelloReaderOptions): (
     if (bytes.length !== end) return { state: 'failed', stage: 'trailing' }
     return { state: 'done', hello: { representative, hour: signedFor } }
   }
-}
-
-/** This hour, the one before or the one after. */
-function hourOfMac(key: HmacKey, signed: Buffer, mac: Buffer, now: number): number | undefined {
-  let found: number | undefined
-  for (const hour of [now, now - 1, now + 1]) {
-    // No early end: how long it takes must not show which hour it was, or that it was one.
-    const fits = equalBytes(helloMac(key, signed, hour), mac)
-    if (fits) found = hour
-  }
-  return found
 }
 
 export interface AnswerOptions {

@@ -4,6 +4,7 @@
 import type { KeyObject } from 'node:crypto'
 import { byBytes } from '../../crypto/by-bytes.ts'
 import { GoRandom } from '../../crypto/go-random.ts'
+import type { HmacKey } from '../../crypto/hmac.ts'
 import { hmacKey } from '../../crypto/hmac.ts'
 import { x25519PublicBytes } from '../../crypto/x25519.ts'
 import type { BridgeIdentity } from './cert.ts'
@@ -21,7 +22,7 @@ export function serverIdentity(nodeId: Buffer, privateKey: KeyObject, drbgSeed: 
 const macKey = byBytes(64, hmacKey)
 
 /** The key of all marks and MACs: B | NODEID. Who knows the cert has it; who does not cannot tell a hello from noise. */
-export function handshakeMacKey({ publicKey, nodeId }: BridgeIdentity): KeyObject {
+export function handshakeMacKey({ publicKey, nodeId }: BridgeIdentity): HmacKey {
   return macKey(Buffer.concat([publicKey, nodeId]))
 }
 

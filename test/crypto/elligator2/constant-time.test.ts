@@ -1,13 +1,8 @@
-/**
- * What a processor's caches and branch predictor see of an attempt at a key pair: nothing of its seed. The module is compiled
- * with a call at each access to memory and at each place where its code divides, and all seeds give the same calls in the
- * same order. memory.copy is not seen, and has constant operands everywhere.
- */
-import { execFileSync } from 'node:child_process'
+/** Of an attempt at a key pair nothing shows of its seed: all seeds give the same accesses and branches in the same order. */
 import { randomBytes } from 'node:crypto'
-import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { root } from '../../support.ts'
+import type { Trace } from '../traced-kernel.ts'
+import { tracedKernel } from '../traced-kernel.ts'
 
 interface Traced {
   readonly memory: { readonly buffer: ArrayBuffer }
@@ -17,53 +12,9 @@ interface Traced {
   decode(): void
 }
 
-interface TracingWebAssembly {
-  readonly Module: new (bytes: Uint8Array) => object
-  readonly Instance: new (module: object, imports: object) => { readonly exports: object }
-}
+const { exports: traced, memory, traceOf, note, access } = tracedKernel<Traced>('elligator2.ts')
 
-const { Module, Instance } = (globalThis as unknown as { WebAssembly: TracingWebAssembly }).WebAssembly
-const text = execFileSync(process.execPath, [join(root, 'scripts/kernel.mjs'), '--traced', 'elligator2.ts'], {
-  encoding: 'utf8',
-})
-
-/** Of the calls since begin(): how many there were, and a hash of them and their order. */
-const trace = { calls: 0, hash: 0 }
-const note = (value: number): void => {
-  trace.calls++
-  trace.hash = (Math.imul(trace.hash, 0x01000193) ^ value) | 0
-}
-const access = (id: number, _bytes: number, offset: number, address: number): number => {
-  note(id)
-  note(offset + address)
-  return address
-}
-/** Of a value that is read or written, nothing is noted. */
-const pass = (_id: number, value: number | bigint): number | bigint => value
-
-const env = {
-  log_execution: note,
-  load_ptr: access,
-  store_ptr: access,
-  ...Object.fromEntries(
-    ['i32', 'i64', 'f32', 'f64'].flatMap((type) =>
-      [`load_val_${type}`, `store_val_${type}`].map((name) => [name, pass]),
-    ),
-  ),
-  memory_grow_pre: pass,
-  memory_grow_post: pass,
-}
-const traced = new Instance(new Module(Buffer.from(text, 'base64')), { env }).exports as Traced
-const memory = Buffer.from(traced.memory.buffer)
-
-function traceOf(run: () => void): { readonly calls: number; readonly hash: number } {
-  trace.calls = 0
-  trace.hash = 0
-  run()
-  return { ...trace }
-}
-
-function attempt(seed: Uint8Array): { readonly calls: number; readonly hash: number } {
+function attempt(seed: Uint8Array): Trace {
   memory.set(seed, traced.SEED.value)
   return traceOf(() => traced.attempt())
 }

@@ -1,0 +1,76 @@
+/**
+ * HMAC-SHA256 in WebAssembly (assembly/hmac.ts). What is hashed visits its memory for the length of a call.
+ */
+import type { WasmGlobal, WasmMemory } from '../kernel/web-assembly.ts'
+import { webAssembly } from '../kernel/web-assembly.ts'
+import { hmacKernelBase64 } from './binary.ts'
+
+/** Longer keys are hashed first, which is not done here. */
+export const maxKey = 64
+const digestLength = 32
+const statesLength = 64
+
+export interface HmacKernel {
+  /** The longest message, in bytes. */
+  readonly maxMessage: number
+  /** What is kept of a key of up to 64 bytes: 64 bytes, as secret as the key. */
+  states(key: Uint8Array): Uint8Array
+  /** Of the parts put together: 32 bytes. */
+  digest(states: Uint8Array, parts: readonly (Uint8Array | string)[]): Buffer
+  /** Of `begin` with each of `ends` behind it. */
+  digests(states: Uint8Array, begin: Uint8Array, ends: readonly string[]): Buffer[]
+}
+
+interface Exports {
+  readonly memory: WasmMemory
+  readonly KEY: WasmGlobal
+  readonly STATES: WasmGlobal
+  readonly MESSAGE: WasmGlobal
+  readonly MESSAGE_LENGTH: WasmGlobal
+  readonly DIGEST: WasmGlobal
+  setKey(): void
+  begin(length: number): void
+  end(length: number): void
+}
+
+/** Undefined where this Node cannot run it. */
+export function hmacKernel(): HmacKernel | undefined {
+  const bytes = Buffer.from(hmacKernelBase64, 'base64')
+  if (webAssembly?.validate(bytes) !== true) return undefined
+  const exports = new webAssembly.Instance(new webAssembly.Module(bytes)).exports as Exports
+  const memory = Buffer.from(exports.memory.buffer)
+  const [keyAt, statesAt, messageAt] = [exports.KEY.value, exports.STATES.value, exports.MESSAGE.value]
+  const digest = memory.subarray(exports.DIGEST.value, exports.DIGEST.value + digestLength)
+  return {
+    maxMessage: exports.MESSAGE_LENGTH.value,
+    states(key) {
+      memory.fill(0, keyAt, keyAt + maxKey)
+      memory.set(key, keyAt)
+      exports.setKey()
+      return Uint8Array.from(memory.subarray(statesAt, statesAt + statesLength))
+    },
+    digest(states, parts) {
+      let at = messageAt
+      for (const part of parts) {
+        if (typeof part === 'string') at += memory.write(part, at)
+        else {
+          memory.set(part, at)
+          at += part.length
+        }
+      }
+      memory.set(states, statesAt)
+      exports.begin(0)
+      exports.end(at - messageAt)
+      return Buffer.from(digest)
+    },
+    digests(states, begin, ends) {
+      memory.set(begin, messageAt)
+      memory.set(states, statesAt)
+      exports.begin(begin.length)
+      return ends.map((end) => {
+        exports.end(begin.length + memory.write(end, messageAt + begin.length))
+        return Buffer.from(digest)
+      })
+    },
+  }
+}
