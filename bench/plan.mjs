@@ -20,6 +20,11 @@ const withoutTransport = new Set([FLOOR, CEILING])
 /** Without pinning the scheduler decides as much as the code: this metric only, of one transport, of the two. */
 const unpinned = { transport: 'obfs4', metric: 'bulk', candidates: new Set([PEER, OURS]) }
 
+/** Of one transport, behind its bulk: what a connection costs processes that have carried that. */
+export function isMeasuredInUse({ transport, pinned }) {
+  return pinned && transport === 'obfs4'
+}
+
 /** @typedef {{ rep: number, transport: string, pinned: boolean, metric: string, candidate: string }} Case */
 
 /**
@@ -48,9 +53,12 @@ export function plan({ transports, metrics, extra = [], settings }) {
 }
 
 /** To start a pair, to hand the connections over and to end it, in seconds. */
-const PAIR_SECONDS = 1.5
+const PAIR_SECONDS = 0.5
 /** Connections per second that even the slower candidates open. */
 const PACE = 600
+
+/** Of connections and round trips behind bulk. */
+const IN_USE_SECONDS = 5
 
 /** Roughly the seconds that a case of each metric takes on a machine of this decade. */
 const secondsOf = {
@@ -70,7 +78,11 @@ const secondsOf = {
  * @param {import('./settings.mjs').Settings} settings
  */
 export function estimate(cases, settings) {
-  return cases.reduce((sum, { metric }) => sum + secondsOf[metric](settings) + PAIR_SECONDS, 0)
+  return cases.reduce((sum, one) => sum + secondsOf[one.metric](settings) + secondsInUse(one) + PAIR_SECONDS, 0)
+}
+
+function secondsInUse({ metric, transport, pinned }) {
+  return metric === 'bulk' && isMeasuredInUse({ transport, pinned }) ? IN_USE_SECONDS : 0
 }
 
 function repsOf(metric, candidate, place, { reps, sideReps, memoryReps, otherMemoryReps }) {

@@ -1,7 +1,10 @@
-// Throughput with 1, 8 and 64 streams up and down, and the CPU time that a gigabyte costs each end.
+// Throughput with 1, 8 and 64 streams up and down, and the CPU time that a gigabyte costs each end; then what connections cost
+// processes that have carried all that.
 import { load } from '../load.mjs'
 import { withPair } from '../pair.mjs'
 import { bothEnds } from './ends.mjs'
+import { measureInUse } from './in-use.mjs'
+import { isMeasuredInUse } from '../plan.mjs'
 
 const MB = 1e6
 const GB = 1e9
@@ -12,7 +15,8 @@ const MANY = 16
  * A window that fails does not take the others with it; all of them fail the case in the end.
  * @type {import('./index.mjs').Measure}
  */
-export async function measureBulk(options, { streams, windowSeconds, warmSeconds, fillSeconds }, add) {
+export async function measureBulk(options, settings, add) {
+  const { streams, windowSeconds, warmSeconds, fillSeconds } = settings
   const failed = []
   await withPair(options, async (pair) => {
     for (const count of streams) {
@@ -27,6 +31,7 @@ export async function measureBulk(options, { streams, windowSeconds, warmSeconds
         }
       }
     }
+    if (isMeasuredInUse(options)) await measureInUse(pair, settings, add)
   })
   if (failed.length > 0) throw new Error(failed.join('; '))
 }
