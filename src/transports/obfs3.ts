@@ -34,7 +34,7 @@ const timeout = 30_000
 const randomPadding = (): Buffer => randomPiece(randomInt(maxPadding / 2 + 1))
 
 /** The codec of `role` behind the key exchange. `padding` goes in front of the magic. */
-export function obfs3Codec(role: Role, secret: HmacKey, padding: Uint8Array = randomPadding()): Codec {
+export function obfs3Codec(role: Role, secret: HmacKey | Uint8Array, padding: Uint8Array = randomPadding()): Codec {
   const peer = opposite(role)
   const [encrypt, decrypt] = [stream(role, secret), stream(peer, secret)]
   const magic = hmac(secret, `${peer} magic`)
@@ -76,7 +76,7 @@ function findMagic(held: Buffer, magic: Buffer, from: number): number | undefine
   )
 }
 
-function stream(role: Role, secret: HmacKey): (bytes: Uint8Array) => Buffer {
+function stream(role: Role, secret: HmacKey | Uint8Array): (bytes: Uint8Array) => Buffer {
   const key = hmac(secret, `${role} obfuscated data`)
   return counterMode(key.subarray(0, 16), key.subarray(16))
 }
