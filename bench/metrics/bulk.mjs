@@ -2,9 +2,9 @@
 // processes that have carried all that.
 import { load } from '../load.mjs'
 import { withPair } from '../pair.mjs'
+import { isMeasuredInUse } from '../plan.mjs'
 import { bothEnds } from './ends.mjs'
 import { measureInUse } from './in-use.mjs'
-import { isMeasuredInUse } from '../plan.mjs'
 
 const MB = 1e6
 const GB = 1e9
