@@ -31,7 +31,10 @@ async function through(
 
 describe.each(['postern', 'obfs4proxy'])('the PT of %s is killed', (who) => {
   test('in the midst of a download: the application gets a reset, not an end, and the failure has its stage', async (context) => {
-    const { conn, client, pid } = await through((conn) => conn.write('half of it'), flagsOf(who, context))
+    const answer = (conn: Socket): void => void conn.once('data', () => conn.write('half of it'))
+    const { conn, client, pid } = await through(answer, flagsOf(who, context))
+    // obfs4proxy's client can leave what a server says first unread, see docs/deviations.md.
+    conn.write('GET')
     await once(conn, 'data')
     process.kill(pid, 'SIGKILL')
     await expect(once(conn, 'end')).rejects.toMatchObject({ code: 'ECONNRESET' })
