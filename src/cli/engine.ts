@@ -1,5 +1,6 @@
 /** V8 as a process wants it that serves many connections for days; docs/decisions/0028-engine-flags.md has what was measured. */
 import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 
 /**
  * Space for young objects stays at 1 MiB, and does not grow to 16: what dies young on a data path is little, and pages that
@@ -28,4 +29,16 @@ export function tuneEngine(): void {
   // V8 says on stderr that it does not know a flag; so a version that nobody has tried keeps its own compiler settings.
   const flags = soon.length === 0 ? memory : [...memory, ...compiler, ...soon]
   for (const flag of flags) setFlagsFromString(flag)
+  setImmediate(collectGarbage)
+}
+
+/**
+ * The heap's first limit is near 8 MiB, below which V8 does not mark in steps. Whoever reaches it there is collected all at once, and
+ * optimized code is thrown away whose objects no connection has at that moment. Collected while it is small, a heap has a higher limit.
+ */
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc')
+  const gc = runInNewContext('globalThis.gc') as (() => void) | undefined
+  setFlagsFromString('--no-expose-gc')
+  gc?.()
 }
