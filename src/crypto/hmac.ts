@@ -61,7 +61,8 @@ export function hmac(key: HmacKey | Uint8Array, ...parts: readonly (Uint8Array |
 /** The HMACs of several messages, `begin` with each of `ends` behind it. */
 export function hmacs(key: HmacKey, begin: Uint8Array, ends: readonly string[]): Buffer[] {
   const kernel = kernelFor(key)
-  const longest = begin.length + Math.max(0, ...ends.map((end) => Buffer.byteLength(end)))
+  let longest = 0
+  for (const end of ends) longest = Math.max(longest, begin.length + Buffer.byteLength(end))
   if (kernel === undefined || longest > kernel.maxMessage) return ends.map((end) => hmac(key, begin, end))
   return kernel.digests(key.statesFor(kernel), begin, ends)
 }

@@ -67,10 +67,12 @@ export function hmacKernel(): HmacKernel | undefined {
       memory.set(begin, messageAt)
       memory.set(states, statesAt)
       exports.begin(begin.length)
-      return ends.map((end) => {
+      const digests: Buffer[] = []
+      for (const end of ends) {
         exports.end(begin.length + memory.write(end, messageAt + begin.length))
-        return Buffer.from(digest)
-      })
+        digests.push(Buffer.from(digest))
+      }
+      return digests
     },
   }
 }
