@@ -8,6 +8,7 @@
 import type { Duplex } from 'node:stream'
 import type { EndWatcher } from './ends.ts'
 import { watchEnds } from './ends.ts'
+import { coalescing } from './coalesce.ts'
 import type { DirectCodec } from './framed.ts'
 import { unframe } from './framed.ts'
 import type { RelayCount } from './relay.ts'
@@ -156,6 +157,7 @@ abstract class Lane implements EndWatcher {
   #take(chunk: Uint8Array): boolean {
     if (this.#discarding) return true
     this.taken += chunk.length
+    coalescing.count(chunk.length, chunk.length === this.codec.input.length)
     try {
       this.recode(chunk)
     } catch (error) {
