@@ -7,6 +7,7 @@
  *     the reads of a turn ── enough bytes, soon behind the turn before, and no memory was filled ── a pause
  *                         └─ else                                                                ── none
  */
+import { sleepSync } from './sleep.ts'
 
 /** Bytes of one turn. */
 const ENOUGH = 16_384
@@ -46,10 +47,8 @@ export class Coalescing {
   }
 }
 
-const nobody = new Int32Array(new SharedArrayBuffer(4))
-
 /** The whole process pauses. Elsewhere than on Linux a pause may be some ms long. */
 export const coalescing: Coalescing = new Coalescing(
   () => performance.now(),
-  process.platform === 'linux' ? (ms) => void Atomics.wait(nobody, 0, 0, ms) : () => undefined,
+  process.platform === 'linux' ? sleepSync : () => undefined,
 )

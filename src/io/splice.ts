@@ -6,9 +6,9 @@
  *     plain ── write ── decode ── read ── conn
  */
 import type { Duplex } from 'node:stream'
+import { coalescing } from './coalesce.ts'
 import type { EndWatcher } from './ends.ts'
 import { watchEnds } from './ends.ts'
-import { coalescing } from './coalesce.ts'
 import type { DirectCodec } from './framed.ts'
 import { unframe } from './framed.ts'
 import type { RelayCount } from './relay.ts'

@@ -8,6 +8,7 @@
  */
 import { fstatSync, writeSync } from 'node:fs'
 import { Socket } from 'node:net'
+import { sleepSync } from '../io/index.ts'
 
 /** What may wait for a parent that does not read, in bytes. */
 const QUEUE_LIMIT = 64 * 1024
@@ -85,7 +86,7 @@ function writeWhole(fd: number, bytes: Buffer): boolean {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || Date.now() > giveUp) return false
       // The pipe is full, and non-blocking because Node or another process that shares it made it so.
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BLOCKED_PAUSE)
+      sleepSync(BLOCKED_PAUSE)
     }
   }
   return true
