@@ -9,6 +9,8 @@
  */
 import { sleepSync } from './sleep.ts'
 
+/** Shorter reads are not counted: that would cost each of them a microsecond. */
+const SHORTEST = 2_048
 /** Bytes of one turn. */
 const ENOUGH = 16_384
 /** From the end of the turn before, in ms: with ENOUGH bytes that is 80 MB a second, below which nothing waits. */
@@ -31,6 +33,7 @@ export class Coalescing {
 
   /** A read; `filled` where there may be more of the same to read at once. */
   count(length: number, filled: boolean): void {
+    if (length < SHORTEST) return
     this.#bytes += length
     this.#filled ||= filled
     if (this.#counted) return

@@ -42,6 +42,12 @@ describe('a process that is woken for little at a time', () => {
     expect(await pausesBehind(soon, soon)).toEqual([false, true])
   })
 
+  test('does not count reads below 2 KiB', async () => {
+    const messages = { after: 0.05, reads: Array.from({ length: 20 }, () => '2047') }
+    const soon = { after: 0.05, reads: ['16384'] }
+    expect(await pausesBehind(soon, messages, messages, soon)).toEqual([false, false, false, true])
+  })
+
   test.each<[string, Turn]>([
     ['has fewer bytes', { after: 0.1, reads: ['8000', '8383'] }],
     ['comes later', { after: 0.21, reads: ['65000'] }],
