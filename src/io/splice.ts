@@ -157,19 +157,20 @@ abstract class Lane implements EndWatcher {
   #take(chunk: Uint8Array): boolean {
     if (this.#discarding) return true
     this.taken += chunk.length
-    coalescing.count(chunk.length, chunk.length === this.codec.input.length)
+    const filled = chunk.length >= this.codec.input.length
+    coalescing.count(chunk.length, filled)
     try {
       this.recode(chunk)
     } catch (error) {
       this.#discarding = true
       this.from.destroy(error as Error)
     }
-    return this.#held.length === 0 && this.#mayGoOn(chunk.length)
+    return this.#held.length === 0 && this.#mayGoOn(chunk.length, filled)
   }
 
   /** A read that did not fill the memory is the last of its turn. */
-  #mayGoOn(length: number): boolean {
-    this.#inTurn = length < this.codec.input.length ? 0 : this.#inTurn + length
+  #mayGoOn(length: number, filled: boolean): boolean {
+    this.#inTurn = filled ? this.#inTurn + length : 0
     if (this.#inTurn < TURN) return true
     this.#inTurn = 0
     readOnInTurn(this.from)
