@@ -12,8 +12,13 @@ import type { PtError } from '../src/error.ts'
 /** The project's folder. */
 export const root: string = fileURLToPath(new URL('../', import.meta.url))
 
-/** Programs that others wrote, each with the Debian package that brings it. */
+const BROUGHT = 'npm run peers'
+
+/** Programs that others wrote, each with what brings it: a package of the machine's own Debian, or `npm run peers`. */
 const peers = {
+  lyrebird: BROUGHT,
+  'webtunnel-client': BROUGHT,
+  'webtunnel-server': BROUGHT,
   tor: 'tor',
   'tor-gencert': 'tor',
   obfs4proxy: 'obfs4proxy',
@@ -28,15 +33,19 @@ const peers = {
 
 export type Peer = keyof typeof peers
 
+/** Where `npm run peers` puts its programs. */
+const brought = join(process.env['POSTERN_PEERS'] ?? join(root, '.peers'), 'bin')
+
 /**
- * The path of a real peer. Where it is not installed the test is skipped and says which package it wants; with
+ * The path of a real peer. If it is not installed the test is skipped and says what brings it; with
  * POSTERN_REQUIRE_PEERS=1 (as in CI) it fails instead.
  */
 export function peer(name: Peer, context: TestContext): string {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin']
+  const folders = [brought, ...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin']
   const path = folders.map((folder) => join(folder, name)).find((candidate) => existsSync(candidate))
   if (path !== undefined) return path
-  const reason = `needs ${name} (Debian package ${peers[name]})`
+  const from = peers[name]
+  const reason = `needs ${name} (${from === BROUGHT ? from : `Debian package ${from}`})`
   if (process.env['POSTERN_REQUIRE_PEERS'] === '1') throw new Error(reason)
   return context.skip(reason)
 }
