@@ -33,15 +33,15 @@ const peers = {
 
 export type Peer = keyof typeof peers
 
-/** Where `npm run peers` puts its programs. */
-const brought = join(process.env['POSTERN_PEERS'] ?? join(root, '.peers'), 'bin')
+/** What `npm run peers` brought and what tests build of peers: it is kept, and several checkouts may share it. */
+export const peersFolder: string = process.env['POSTERN_PEERS'] ?? join(root, '.peers')
 
 /**
  * The path of a real peer. If it is not installed the test is skipped and says what brings it; with
  * POSTERN_REQUIRE_PEERS=1 (as in CI) it fails instead.
  */
 export function peer(name: Peer, context: TestContext): string {
-  const folders = [brought, ...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin']
+  const folders = [join(peersFolder, 'bin'), ...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin']
   const path = folders.map((folder) => join(folder, name)).find((candidate) => existsSync(candidate))
   if (path !== undefined) return path
   const from = peers[name]

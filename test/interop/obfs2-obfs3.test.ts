@@ -5,14 +5,16 @@ import { readExactly } from '../../src/io/index.ts'
 import { obfs2 } from '../../src/transports/obfs2.ts'
 import { obfs3 } from '../../src/transports/obfs3.ts'
 import { clientSession, echo, launched, listening, onceCalled, receive, sendRandom } from '../transports/harness.ts'
-import { obfs4proxyClient, obfs4proxyServer } from './obfs4proxy-process.ts'
+import { goClient, goPeers, goServer } from './go-peers.ts'
 
 const size = 16 << 20
 
-describe.each([obfs3, obfs2])('$name and obfs4proxy', (transport) => {
+const pairs = goPeers.flatMap((program) => [obfs3, obfs2].map((transport) => ({ program, transport })))
+
+describe.each(pairs)('$transport.name and $program', ({ program, transport }) => {
   test('our client, its server: 16 MiB each way in writes of random sizes, equal by hash', async (context) => {
     const far = onceCalled<Duplex>()
-    const target = await obfs4proxyServer(context, transport.name, far.call)
+    const target = await goServer(context, program, transport.name, far.call)
     const { client } = await launched(transport)
     await transfer(await client.dial(clientSession({ target })), await far.called)
   })
@@ -20,19 +22,19 @@ describe.each([obfs3, obfs2])('$name and obfs4proxy', (transport) => {
   test('its client, our server: 16 MiB each way in writes of random sizes, equal by hash', async (context) => {
     const far = onceCalled<Duplex>()
     const target = await listening((await launched(transport)).server, far.call)
-    const proxy = await obfs4proxyClient(context, transport.name)
+    const proxy = await goClient(context, program, transport.name)
     await transfer(await proxy.dial(target), await far.called)
   })
 
   test('our client, its server: 200 handshakes in a row without a failure', async (context) => {
-    const target = await obfs4proxyServer(context, transport.name, echo)
+    const target = await goServer(context, program, transport.name, echo)
     const { client } = await launched(transport)
     for (let i = 0; i < 200; i++) await roundTrip(await client.dial(clientSession({ target })), i)
   })
 
   test('its client, our server: 200 handshakes in a row without a failure', async (context) => {
     const target = await listening((await launched(transport)).server, echo)
-    const proxy = await obfs4proxyClient(context, transport.name)
+    const proxy = await goClient(context, program, transport.name)
     for (let i = 0; i < 200; i++) await roundTrip(await proxy.dial(target), i)
   })
 })

@@ -1,6 +1,6 @@
 /**
- * Our obfs4 with Debian's obfs4proxy (Go), each as client and as server. With iat-mode 1 and 2 fewer bytes are sent: both sides
- * pause for about 5 ms behind each piece.
+ * Our obfs4 with obfs4proxy and lyrebird (Go), each as client and as server. With iat-mode 1 and 2 fewer bytes are sent: both
+ * sides pause for about 5 ms after each piece.
  */
 import { createHash, randomBytes, randomInt } from 'node:crypto'
 import { readFile, stat, writeFile } from 'node:fs/promises'
@@ -16,6 +16,8 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { plainKernel } from '../../src/crypto/kernel/plain.ts'
 import { makeObfs4 } from '../../src/transports/obfs4/make.ts'
 import { peer, root, tempDir } from '../support.ts'
+import type { GoPeer } from './go-peers.ts'
+import { goPeers } from './go-peers.ts'
 import {
   handshakeVector,
   identity,
@@ -31,7 +33,7 @@ const { cert } = handshakeVector
 
 /** iat-mode, and how many bytes go each way. */
 const modes = [
-  ['0', 16 * KiB * KiB],
+  ['0', 8 * KiB * KiB],
   ['1', 256 * KiB],
   ['2', 96 * KiB],
 ] as const
@@ -113,23 +115,23 @@ async function launchPtClient(exec: string | readonly string[]): Promise<ClientP
   return pt
 }
 
-async function theirServer(context: TestContext, iatMode: string): Promise<Far & { pt: ServerPt }> {
-  return await launchPtServer(peer('obfs4proxy', context), iatMode, tempDir())
+async function theirServer(context: TestContext, program: GoPeer, iatMode: string): Promise<Far & { pt: ServerPt }> {
+  return await launchPtServer(peer(program, context), iatMode, tempDir())
 }
 
-async function theirClient(context: TestContext): Promise<ClientPt> {
-  return await launchPtClient(peer('obfs4proxy', context))
+async function theirClient(context: TestContext, program: GoPeer): Promise<ClientPt> {
+  return await launchPtClient(peer(program, context))
 }
 
 async function ourServer(iatMode: string): Promise<Far> {
   return await serve(await makeServer(makeObfs4(), tempDir(), { ...identityOptions, 'iat-mode': iatMode }))
 }
 
-describe('our client to obfs4proxy’s server', () => {
+describe.each(goPeers)('our client to the server of %s', (program) => {
   test.for(modes)(
     'iat-mode %s: %i bytes each way in random writes, equal by hash',
     async ([iatMode, size], context) => {
-      const server = await theirServer(context, iatMode)
+      const server = await theirServer(context, program, iatMode)
       const client = await makeClient(makeObfs4())
       const conn = await client.dial(session(server.target, { cert, 'iat-mode': iatMode }))
       await exchange(conn, await server.next(), size)
@@ -137,21 +139,21 @@ describe('our client to obfs4proxy’s server', () => {
   )
 
   test('1 MiB each way without WebAssembly', async (context) => {
-    const server = await theirServer(context, '0')
+    const server = await theirServer(context, program, '0')
     const client = await makeClient(makeObfs4({ frameKernel: () => plainKernel }))
     const conn = await client.dial(session(server.target, { cert, 'iat-mode': '0' }))
     await exchange(conn, await server.next(), KiB * KiB)
   })
 
   test.for(argumentStyles)('arguments as %s', async ([, args], context) => {
-    const server = await theirServer(context, '0')
+    const server = await theirServer(context, program, '0')
     const client = await makeClient(makeObfs4())
     const conn = await client.dial(session(server.target, { ...args, 'iat-mode': '0' }))
     await exchange(conn, await server.next(), 10 * KiB)
   })
 
   test('200 handshakes in a row', async (context) => {
-    const server = await theirServer(context, '0')
+    const server = await theirServer(context, program, '0')
     const client = await makeClient(makeObfs4())
     for (let count = 0; count < 200; count++) {
       const conn = await client.dial(session(server.target, { cert, 'iat-mode': '0' }))
@@ -164,12 +166,12 @@ describe('our client to obfs4proxy’s server', () => {
   })
 })
 
-describe('obfs4proxy’s client to our server', () => {
+describe.each(goPeers)('the client of %s to our server', (program) => {
   test.for(modes)(
     'iat-mode %s: %i bytes each way in random writes, equal by hash',
     async ([iatMode, size], context) => {
       const server = await ourServer(iatMode)
-      const client = await theirClient(context)
+      const client = await theirClient(context, program)
       const conn = await client.connect('obfs4', server.target, { args: { cert, 'iat-mode': iatMode } })
       const far = await server.next()
       // Before it has read our seed it shapes by a random one, in which a length of 0 may be, and panics on it.
@@ -181,14 +183,14 @@ describe('obfs4proxy’s client to our server', () => {
 
   test.for(argumentStyles)('arguments as %s', async ([, args], context) => {
     const server = await ourServer('0')
-    const client = await theirClient(context)
+    const client = await theirClient(context, program)
     const conn = await client.connect('obfs4', server.target, { args: { ...args, 'iat-mode': '0' } })
     await exchange(conn, await server.next(), 10 * KiB)
   })
 
   test('200 handshakes in a row', async (context) => {
     const server = await ourServer('0')
-    const client = await theirClient(context)
+    const client = await theirClient(context, program)
     for (let count = 0; count < 200; count++) {
       const conn = await client.connect('obfs4', server.target, { args: { cert, 'iat-mode': '0' } })
       const far = await server.next()
@@ -200,35 +202,38 @@ describe('obfs4proxy’s client to our server', () => {
   })
 })
 
-test('what comes in one segment with our answer, obfs4proxy’s client reads with what comes next', async (context) => {
-  // With the least padding, so that all of it fits into one read of the peer, which takes 8192 bytes at a time.
-  const server = await makeServer(makeObfs4({ randomInt: () => 0 }), tempDir())
-  const stop = new AbortController()
-  const accepted = new Promise<Duplex>((resolve) => {
-    const listening = createServer({ allowHalfOpen: true, noDelay: true }, (conn) => {
-      onTestFinished(() => void conn.destroy())
-      conn.cork()
-      void server.accept({ conn, signal: stop.signal, log: () => {}, status: () => {} }).then((stream) => {
-        stream.on('error', () => {}).write('together with the answer, ')
-        setImmediate(() => conn.uncork())
-        resolve(stream)
+test.for(goPeers)(
+  'what comes in one segment with our answer, the client of %s reads with what comes next',
+  async (program, context) => {
+    // With the least padding, so that all of it fits into one read of the peer, which takes 8192 bytes at a time.
+    const server = await makeServer(makeObfs4({ randomInt: () => 0 }), tempDir())
+    const stop = new AbortController()
+    const accepted = new Promise<Duplex>((resolve) => {
+      const listening = createServer({ allowHalfOpen: true, noDelay: true }, (conn) => {
+        onTestFinished(() => void conn.destroy())
+        conn.cork()
+        void server.accept({ conn, signal: stop.signal, log: () => {}, status: () => {} }).then((stream) => {
+          stream.on('error', () => {}).write('together with the answer, ')
+          setImmediate(() => conn.uncork())
+          resolve(stream)
+        })
       })
+      onTestFinished(() => void listening.close())
+      listening.listen(0, '127.0.0.1', () => void dial((listening.address() as AddressInfo).port))
     })
-    onTestFinished(() => void listening.close())
-    listening.listen(0, '127.0.0.1', () => void dial((listening.address() as AddressInfo).port))
-  })
-  const dial = async (port: number): Promise<void> => {
-    const client = await theirClient(context)
-    const conn = await client.connect('obfs4', `127.0.0.1:${port}`, { args: { cert, 'iat-mode': '0' } })
-    conn.once('data', (bytes) => received.push(String(bytes)))
-    ;(await accepted).write('and then more')
-  }
-  const received: string[] = []
-  await vi.waitUntil(() => received.length > 0, 50_000)
-  expect(received).toEqual(['together with the answer, and then more'])
-})
+    const dial = async (port: number): Promise<void> => {
+      const client = await theirClient(context, program)
+      const conn = await client.connect('obfs4', `127.0.0.1:${port}`, { args: { cert, 'iat-mode': '0' } })
+      conn.once('data', (bytes) => received.push(String(bytes)))
+      ;(await accepted).write('and then more')
+    }
+    const received: string[] = []
+    await vi.waitUntil(() => received.length > 0, 50_000)
+    expect(received).toEqual(['together with the answer, and then more'])
+  },
+)
 
-describe('one state directory for both', () => {
+describe.each(goPeers)('one state directory for us and %s', (program) => {
   const files = ['obfs4_state.json', 'obfs4_bridgeline.txt']
   const lastLine = (text: string): string | undefined => text.trimEnd().split('\n').at(-1)
 
@@ -237,10 +242,10 @@ describe('one state directory for both', () => {
     return await Promise.all(files.map((file) => readFile(join(folder, file), 'utf8')))
   }
 
-  /** What obfs4proxy says of a folder: starts it, and ends it again. */
-  async function theirArgs(context: TestContext, stateDir: string): Promise<Record<string, string>> {
+  /** What a Go program says of a folder: starts it, and ends it again. */
+  async function theirArgs(context: TestContext, program: GoPeer, stateDir: string): Promise<Record<string, string>> {
     await using pt = await launchServer({
-      exec: peer('obfs4proxy', context),
+      exec: peer(program, context),
       transports: [{ name: 'obfs4', bindAddress: '127.0.0.1:0' }],
       stateDir,
       onConnection: ({ conn }) => conn.destroy(),
@@ -248,9 +253,9 @@ describe('one state directory for both', () => {
     return Object.fromEntries(pt.methods.get('obfs4')!.args)
   }
 
-  test('made by obfs4proxy: the same cert from us, and its files as they were', async (context) => {
+  test('made by them: the same cert from us, and their files as they were', async (context) => {
     const folder = tempDir()
-    const theirs = await theirArgs(context, folder)
+    const theirs = await theirArgs(context, program, folder)
     const [state, bridgeLine] = await contents(folder)
     const server = await makeServer(makeObfs4(), folder, {})
     expect(server.args).toEqual(theirs)
@@ -261,11 +266,11 @@ describe('one state directory for both', () => {
     expect(bridgeLine!.split('\n').at(-3)).toBe('')
   })
 
-  test('made by us: the same cert from obfs4proxy, and the state as it was', async (context) => {
+  test('made by us: the same cert from them, and the state as it was', async (context) => {
     const folder = tempDir()
     const server = await makeServer(makeObfs4(), folder, { 'iat-mode': '1' })
     const [state, bridgeLine] = await contents(folder)
-    expect(await theirArgs(context, folder)).toEqual(server.args)
+    expect(await theirArgs(context, program, folder)).toEqual(server.args)
     const [theirState, theirBridgeLine] = await contents(folder)
     expect(theirState).toBe(state)
     expect(lastLine(theirBridgeLine!)).toBe(lastLine(bridgeLine!))
@@ -274,7 +279,7 @@ describe('one state directory for both', () => {
   test('written from options: the same text by both', async (context) => {
     const [mine, theirs] = [tempDir(), tempDir()]
     await makeServer(makeObfs4(), mine, { ...identityOptions, 'iat-mode': '0' })
-    const { pt } = await launchPtServer(peer('obfs4proxy', context), '0', theirs)
+    const { pt } = await launchPtServer(peer(program, context), '0', theirs)
     await pt.stop()
     expect((await contents(mine)).at(0)).toBe((await contents(theirs)).at(0))
   })
@@ -285,20 +290,25 @@ describe('whole processes, as tor starts them', () => {
 
   async function launchPair(
     context: TestContext,
+    program: GoPeer,
     execs: { readonly client: 'ours' | 'theirs'; readonly server: 'ours' | 'theirs' },
   ): Promise<{ client: ClientPt; server: Far & { pt: ServerPt } }> {
-    const exec = { ours, theirs: peer('obfs4proxy', context) }
+    const exec = { ours, theirs: peer(program, context) }
     const server = await launchPtServer(exec[execs.server], '0', tempDir())
     const client = await launchPtClient(exec[execs.client])
     return { client, server }
   }
 
-  test.for([
-    { client: 'ours', server: 'theirs' },
-    { client: 'theirs', server: 'ours' },
-    { client: 'ours', server: 'ours' },
-  ] as const)('client $client, server $server: 16 MiB each way, equal by hash', async (execs, context) => {
-    const { client, server } = await launchPair(context, execs)
+  const pairs = [
+    ...goPeers.flatMap((program) => [
+      { program, client: 'ours' as const, server: 'theirs' as const },
+      { program, client: 'theirs' as const, server: 'ours' as const },
+    ]),
+    { program: 'obfs4proxy' as const, client: 'ours' as const, server: 'ours' as const },
+  ]
+
+  test.for(pairs)('client $client, server $server, with $program: 16 MiB each way', async (execs, context) => {
+    const { client, server } = await launchPair(context, execs.program, execs)
     const { args } = server.pt.methods.get('obfs4')!
     expect(Object.fromEntries(args)).toEqual({ cert, 'iat-mode': '0' })
     const conn = await client.connect('obfs4', server.target, { args })

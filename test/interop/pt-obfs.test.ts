@@ -1,4 +1,4 @@
-/** Our PT, as a parent runs it, with obfs4proxy at the other end. */
+/** Our PT, as a parent runs it, with obfs4proxy or lyrebird at the other end. */
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { formatAddress } from 'postern/ipc'
@@ -7,12 +7,14 @@ import { launchClient, launchServer } from 'postern/parent'
 import type { TestContext } from 'vitest'
 import { expect, onTestFinished, test } from 'vitest'
 import { peer, root, tempDir } from '../support.ts'
+import type { GoPeer } from './go-peers.ts'
+import { goPeers } from './go-peers.ts'
 import { exchange } from './traffic.ts'
 
-type Program = 'postern' | 'obfs4proxy'
+type Program = 'postern' | GoPeer
 
 function command(program: Program, context: TestContext): string[] {
-  if (program === 'obfs4proxy') return [peer('obfs4proxy', context)]
+  if (program !== 'postern') return [peer(program, context)]
   return [process.execPath, join(root, 'dist/cli/main.js'), 'pt']
 }
 
@@ -32,10 +34,12 @@ async function client(exec: string[], name: string): Promise<ClientPt> {
 }
 
 test.for<[string, Program, Program]>([
-  ['obfs3', 'postern', 'obfs4proxy'],
-  ['obfs3', 'obfs4proxy', 'postern'],
-  ['obfs2', 'postern', 'obfs4proxy'],
-  ['obfs2', 'obfs4proxy', 'postern'],
+  ...goPeers.flatMap((program): [string, Program, Program][] => [
+    ['obfs3', 'postern', program],
+    ['obfs3', program, 'postern'],
+    ['obfs2', 'postern', program],
+    ['obfs2', program, 'postern'],
+  ]),
   ['scramblesuit', 'obfs4proxy', 'postern'],
   ['scramblesuit', 'postern', 'postern'],
 ])('FLOW-1, SM-3: %s carries 4 MiB each way, twice, from %s to %s', async ([name, near, far], context) => {

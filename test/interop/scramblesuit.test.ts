@@ -5,7 +5,7 @@ import { Args } from '../../src/ipc/index.ts'
 import { readExactly } from '../../src/io/index.ts'
 import { scramblesuit } from '../../src/transports/scramblesuit/index.ts'
 import { clientSession, echo, listening, receive, sendRandom, silent, stateDir } from '../transports/harness.ts'
-import { obfs4proxyClient } from './obfs4proxy-process.ts'
+import { goClient } from './go-peers.ts'
 
 const size = 16 << 20
 const byPassword = 'a client authenticated by password'
@@ -62,7 +62,7 @@ async function handshakes(dial: (bridge: Bridge) => Promise<Duplex>): Promise<st
 
 describe('scramblesuit', () => {
   test('obfs4proxy’s client, our server: 16 MiB each way by password and by ticket, equal by hash', async (context) => {
-    const proxy = await obfs4proxyClient(context, 'scramblesuit')
+    const proxy = await goClient(context, 'obfs4proxy', 'scramblesuit')
     await transferTwice(({ target, args }) => proxy.dial(target, args))
   })
 
@@ -72,13 +72,13 @@ describe('scramblesuit', () => {
   })
 
   test('obfs4proxy’s client, our server: 200 handshakes in a row, by ticket from the second on', async (context) => {
-    const proxy = await obfs4proxyClient(context, 'scramblesuit')
+    const proxy = await goClient(context, 'obfs4proxy', 'scramblesuit')
     const [first, ...others] = await handshakes(({ target, args }) => proxy.dial(target, args))
     expect([first, new Set(others), others.length]).toEqual([byPassword, new Set([byTicket]), 199])
   })
 
   test('obfs4proxy’s client, our server: 200 handshakes in a row by password', async (context) => {
-    const proxy = await obfs4proxyClient(context, 'scramblesuit')
+    const proxy = await goClient(context, 'obfs4proxy', 'scramblesuit')
     // A client keeps its tickets by address: at another address of the same bridge it has none.
     const seen = await handshakes(async ({ again, args }) => await proxy.dial(await again(), args))
     expect([new Set(seen), seen.length]).toEqual([new Set([byPassword]), 200])

@@ -1,4 +1,4 @@
-/** Debian's obfs4proxy as a peer of our transports, run by our parents. */
+/** The Go programs that speak obfs4, obfs3 and obfs2, as peers of our transports and run by our parents. */
 import type { Duplex } from 'node:stream'
 import type { ArgsInit } from 'postern/ipc'
 import { formatAddress } from 'postern/ipc'
@@ -7,14 +7,19 @@ import type { TestContext } from 'vitest'
 import { onTestFinished } from 'vitest'
 import { peer, tempDir } from '../support.ts'
 
-export interface Obfs4proxyClient {
+/** obfs4proxy is what Debian's stable releases have; lyrebird is its successor, which Tor Browser has. */
+export const goPeers = ['obfs4proxy', 'lyrebird'] as const
+
+export type GoPeer = (typeof goPeers)[number]
+
+export interface GoClient {
   /** A connection through the transport to `target`. */
   dial(target: string, args?: ArgsInit): Promise<Duplex>
 }
 
-/** Starts obfs4proxy as the client of `transport`. */
-export async function obfs4proxyClient(context: TestContext, transport: string): Promise<Obfs4proxyClient> {
-  const exec = peer('obfs4proxy', context)
+/** Starts `program` as the client of `transport`. */
+export async function goClient(context: TestContext, program: GoPeer, transport: string): Promise<GoClient> {
+  const exec = peer(program, context)
   const pt = await launchClient({ exec, transports: [transport], stateDir: tempDir(), restart: false })
   onTestFinished(async () => void (await pt.stop()))
   return {
@@ -26,14 +31,15 @@ export async function obfs4proxyClient(context: TestContext, transport: string):
   }
 }
 
-/** Starts obfs4proxy as the server of `transport`, with `use` as the application behind it; its `host:port`. */
-export async function obfs4proxyServer(
+/** Starts `program` as the server of `transport`, with `use` as the application behind it; its `host:port`. */
+export async function goServer(
   context: TestContext,
+  program: GoPeer,
   transport: string,
   use: (conn: Duplex) => void,
 ): Promise<string> {
   const pt = await launchServer({
-    exec: peer('obfs4proxy', context),
+    exec: peer(program, context),
     transports: [{ name: transport, bindAddress: '127.0.0.1:0' }],
     stateDir: tempDir(),
     restart: false,
