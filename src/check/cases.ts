@@ -11,7 +11,7 @@ import { checkPt } from './pt/check-pt.ts'
 import { ptProbes } from './pt/probes/index.ts'
 import type { Probe } from './probe.ts'
 import type { Report, Result, Role } from './verdict.ts'
-import { exitStatus, weightOf } from './verdict.ts'
+import { absence, exitStatus, weightOf } from './verdict.ts'
 
 /** What a case says of one requirement. */
 export interface CheckCase {
@@ -63,7 +63,8 @@ function casesOf(
     .map(({ id, title }) => ({
       name: `${role} ${id}: ${title}`,
       run: async () => {
-        const { results } = await report()
+        const { results, absent, transports } = await report()
+        if (absent.includes(role)) throw new Error(absence(role, transports[role]))
         const result = results.find((one) => one.role === role && one.id === id && one.title === title)
         if (result === undefined) throw new Error(`the check says nothing of ${id}: the program is no ${role}`)
         if (exitStatus([result], strict) === 1) throw new Error(breachOf(result))

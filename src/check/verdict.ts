@@ -65,6 +65,8 @@ export interface Report {
   readonly results: readonly Result[]
   /** Titles of the probes that were left out by `skipSlow`. */
   readonly skipped: readonly string[]
+  /** Roles of a PT in which it never announced the transport that it was tried with: it is no PT in them. */
+  readonly absent: readonly Role[]
 }
 
 /** What the draft calls the recommended way is no more than a SHOULD, though it is told as a fact. */
@@ -95,8 +97,17 @@ export function breaches(results: readonly Result[]): Record<'error' | 'warning'
   return { error: of('error'), warning: of('warning'), advice: of('advice') }
 }
 
-/** 1 where a MUST or a plain fact is broken, with `strict` also for a SHOULD; else 0. Advice never counts. */
-export function exitStatus(results: readonly Result[], strict = false): 0 | 1 {
+/**
+ * 1 if a MUST or a plain fact is broken, with `strict` also for a SHOULD, or if the program of a whole report is no PT in one of
+ * its roles; else 0. Advice never counts.
+ */
+export function exitStatus(of: Pick<Report, 'results' | 'absent'> | readonly Result[], strict = false): 0 | 1 {
+  const { results, absent } = 'results' in of ? of : { results: of, absent: [] }
   const { error, warning } = breaches(results)
-  return error.length > 0 || (strict && warning.length > 0) ? 1 : 0
+  return absent.length > 0 || error.length > 0 || (strict && warning.length > 0) ? 1 : 0
+}
+
+/** Why nothing can be said for a role that is absent. */
+export function absence(role: Role, transport = ''): string {
+  return `the program is no ${role} of ${transport}: it announced that transport in none of its launches`
 }

@@ -212,5 +212,5 @@ function tell(report: Report, values: Values): number {
   if (values.junit !== undefined) writeFileSync(values.junit, formatJunit(report, strict))
   if (values.html !== undefined) writeFileSync(values.html, formatHtml(report))
   process.stdout.write(values.json === true ? formatJson(report, strict) : formatText(report, values.verbose))
-  return exitStatus(report.results, strict)
+  return exitStatus(report, strict)
 }

@@ -68,7 +68,7 @@ function parentsOfOthers(): void {
         unknown: [],
         notApplicable: [],
       })
-      expect(exitStatus(report.results)).toBe(1)
+      expect(exitStatus(report)).toBe(1)
     },
   )
 

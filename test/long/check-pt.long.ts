@@ -30,7 +30,7 @@ test(
       expect(kept.length).toBeGreaterThan(45)
     }
     expect(report.skipped).toEqual(['a client that says nothing is cut off within a minute (client)'])
-    expect(exitStatus(report.results, true)).toBe(0)
+    expect(exitStatus(report, true)).toBe(0)
   },
 )
 
@@ -49,7 +49,7 @@ test(
       advice: ['TRAP-10', 'TRAP-11', 'TRAP-15', 'TRAP-2', 'TRAP-20', 'TRAP-23', 'TRAP-3'],
       unknown: [],
     })
-    expect(exitStatus(report.results)).toBe(1)
+    expect(exitStatus(report)).toBe(1)
   },
 )
 

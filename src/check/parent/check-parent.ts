@@ -63,6 +63,7 @@ async function check(options: CheckParentOptions): Promise<Report> {
     duration,
     results,
     skipped,
+    absent: [],
   }
 }
 

@@ -2,7 +2,7 @@
  * Checks a PT: which roles and transports it has, and then every probe against each role.
  *
  *     const report = await checkPt({ exec: ['obfs4proxy'], transport: 'obfs4' })
- *     exitStatus(report.results)     0: nothing that the draft demands is broken
+ *     exitStatus(report)             0: nothing that the draft demands is broken
  */
 import { existsSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
@@ -10,12 +10,13 @@ import { PtError } from '../../error.ts'
 import type { Environment } from '../../ipc/index.ts'
 import { withoutPtVariables } from '../../ipc/index.ts'
 import { discover } from './discover.ts'
+import { announces, plainStart } from './evidence.ts'
 import { ptProbes } from './probes/index.ts'
 import { PtLab } from './pt-lab.ts'
 import type { RunOptions } from '../run.ts'
 import { interruptible, runProbes } from '../run.ts'
 import type { Subject } from './subject.ts'
-import type { Report, Role } from '../verdict.ts'
+import type { Report, Result, Role } from '../verdict.ts'
 
 export interface CheckPtOptions extends RunOptions {
   /** The program, found in PATH where it has no slash, and its arguments. */
@@ -61,6 +62,7 @@ async function check(options: CheckPtOptions): Promise<Report> {
       args: options.args ?? '',
       patience,
       evidence: new Map(),
+      launches: [],
       signal,
     },
     judged,
@@ -73,7 +75,27 @@ async function check(options: CheckPtOptions): Promise<Report> {
   )
   const duration = Math.round(performance.now() - start)
   const { title = '', exec } = options
-  return { subject: 'pt', title, command: exec, transports, date, duration, results, skipped }
+  const absent = await absentRoles(subject, judged)
+  const rested = results.map((result) => (absent.includes(result.role) ? withoutEvidence(result) : result))
+  return { subject: 'pt', title, command: exec, transports, date, duration, results: rested, skipped, absent }
+}
+
+/** The roles in which the program announced its transport neither for a probe nor when it was plainly started. */
+async function absentRoles(subject: Subject, judged: readonly Role[]): Promise<Role[]> {
+  const absent: Role[] = []
+  await using lab = new PtLab(subject)
+  for (const role of judged) {
+    const name = subject.transports[role]!
+    const shown = subject.launches.some((launch) => launch.role === role && announces(launch.pt, role, name))
+    if (!shown && !announces(await plainStart(lab, role), role, name)) absent.push(role)
+  }
+  return absent
+}
+
+/** What a program that never announced its transport seems to keep, it keeps as a program does that does nothing. */
+function withoutEvidence(result: Result): Result {
+  if (result.verdict !== 'kept') return result
+  return { ...result, verdict: 'unknown', why: 'it announced the transport in none of its launches' }
 }
 
 /** The role that the program does not have, by another program, with the same transport. */

@@ -52,6 +52,7 @@ async function offered(
     args: '',
     patience,
     evidence: new Map(),
+    launches: [],
     signal,
   })
   const bind = names.map((name) => `${name}-127.0.0.1:0`).join(',')

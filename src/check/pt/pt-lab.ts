@@ -80,7 +80,14 @@ export class PtLab extends Lab<PtLab> {
     const env = Object.fromEntries(
       Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined),
     )
-    return this.start({ command: [...before, ...this.command(role)], env, cwd: home, sent: describe(role, changes) })
+    const pt = this.start({
+      command: [...before, ...this.command(role)],
+      env,
+      cwd: home,
+      sent: describe(role, changes),
+    })
+    this.subject.launches.push({ role, pt })
+    return pt
   }
 
   command(role: Role): readonly string[] {
@@ -90,9 +97,8 @@ export class PtLab extends Lab<PtLab> {
   /** Notes what a launch has shown; `holds` says whether it was as expected. */
   judge(holds: boolean, pt: Launched, expected: string, more: Partial<Step> = {}): void {
     if (pt.unstarted) cannotTell(`it could not be started: ${pt.exit}`)
-    // Silence is no answer: the machine may be slow.
-    if (!holds && pt.exit === undefined && pt.lines.length === 0)
-      cannotTell('it has said nothing in time, and not ended')
+    // Silence is no answer: neither that something is broken, as the machine may be slow, nor that it is kept.
+    if (pt.exit === undefined && pt.lines.length === 0) cannotTell('it has said nothing in time, and not ended')
     const sent = more.sent === undefined ? pt.sent : `${pt.sent}\n${more.sent}`
     this.expect(holds, { sent, expected, seen: more.seen ?? pt.seen })
   }

@@ -3,6 +3,7 @@
  */
 import type { Environment } from '../../ipc/index.ts'
 import type { Shared } from '../lab/lab.ts'
+import type { Launched } from '../lab/launch.ts'
 import type { Role } from '../verdict.ts'
 
 export interface Subject extends Shared {
@@ -16,6 +17,8 @@ export interface Subject extends Shared {
   readonly args: string
   /** How long a start, an answer or an end may take, in milliseconds. */
   readonly patience: number
+  /** Every launch of the program in each role, in order. */
+  readonly launches: { readonly role: Role; readonly pt: Launched }[]
 }
 
 /** Names of transports that are in use, those that are easiest to try first. */

@@ -1,6 +1,6 @@
 /** A report as one HTML page without anything from elsewhere, for a browser and for print. */
 import type { Report, Result, Role, Step } from '../verdict.ts'
-import { breaches, verdicts, weightOf } from '../verdict.ts'
+import { absence, breaches, verdicts, weightOf } from '../verdict.ts'
 import { escapeXml } from './junit.ts'
 
 const style = `
@@ -80,12 +80,14 @@ function countsOf({ results }: Report): string {
 }
 
 /** What there is to mend, with links to it. */
-function todoOf({ results }: Report): string {
+function todoOf({ results, absent, transports }: Report): string {
   const { error, warning } = breaches(results)
-  const items = [...error, ...warning].map((result) => {
+  const none = absent.map((role) => `<li><span class="error">${escapeXml(absence(role, transports[role]))}</span></li>`)
+  const mends = [...error, ...warning].map((result) => {
     const link = `<a href="#${anchorOf(result)}">${result.id}</a>`
     return `<li><span class="${weightOf(result)}">${link}</span> ${escapeXml(result.title)} <span class="where">(${result.role})</span></li>`
   })
+  const items = [...none, ...mends]
   return items.length === 0 ? '' : `<ul class="todo">\n${items.join('\n')}\n</ul>`
 }
 

@@ -5,5 +5,5 @@ import { breaches, exitStatus } from '../verdict.ts'
 export function formatJson(report: Report, strict = false): string {
   const { error, warning, advice } = breaches(report.results)
   const counts = { errors: error.length, warnings: warning.length, advice: advice.length }
-  return `${JSON.stringify({ ...report, ...counts, exitStatus: exitStatus(report.results, strict) }, undefined, 2)}\n`
+  return `${JSON.stringify({ ...report, ...counts, exitStatus: exitStatus(report, strict) }, undefined, 2)}\n`
 }

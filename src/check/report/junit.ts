@@ -1,17 +1,18 @@
 /** A report as JUnit XML, for CI: a suite for each role, a case for each statement. */
-import type { Report, Result } from '../verdict.ts'
-import { weightOf } from '../verdict.ts'
+import type { Report, Result, Role } from '../verdict.ts'
+import { absence, weightOf } from '../verdict.ts'
 
 /** With `strict`, a broken SHOULD is a failure too; without, it is a case that passed with a note. */
 export function formatJunit(report: Report, strict = false): string {
   const roles = (['client', 'server'] as const).filter((role) => report.results.some((result) => result.role === role))
   const suites = roles.map((role) => {
     const own = report.results.filter((result) => result.role === role)
-    const failures = own.filter((result) => fails(result, strict)).length
+    const none = report.absent.includes(role) ? absenceOf(report, role) : ''
+    const failures = own.filter((result) => fails(result, strict)).length + (none === '' ? 0 : 1)
     const skipped = own.filter(({ verdict }) => verdict === 'notApplicable' || verdict === 'unknown').length
-    const counts = `tests="${own.length}" failures="${failures}" errors="0" skipped="${skipped}"`
+    const counts = `tests="${own.length + (none === '' ? 0 : 1)}" failures="${failures}" errors="0" skipped="${skipped}"`
     const name = `${role} ${report.transports[role] ?? ''}`.trim()
-    const cases = own.map((result) => caseOf(result, strict)).join('')
+    const cases = none + own.map((result) => caseOf(result, strict)).join('')
     return `  <testsuite name="${escapeXml(name)}" ${counts} timestamp="${report.date}">\n${cases}  </testsuite>\n`
   })
   const name = escapeXml(report.title || `postern check ${report.subject} ${report.command.join(' ')}`)
@@ -21,6 +22,11 @@ export function formatJunit(report: Report, strict = false): string {
 function fails(result: Result, strict: boolean): boolean {
   const weight = weightOf(result)
   return result.verdict === 'broken' && (weight === 'error' || (strict && weight === 'warning'))
+}
+
+function absenceOf({ transports }: Report, role: Role): string {
+  const message = escapeXml(absence(role, transports[role]))
+  return `    <testcase classname="${role}" name="it is a PT">\n      <failure message="${message}"/>\n    </testcase>\n`
 }
 
 function caseOf(result: Result, strict: boolean): string {

@@ -1,6 +1,6 @@
 /** A report for people at a terminal: what is broken in full, the rest in a line each. */
 import type { Report, Result, Role } from '../verdict.ts'
-import { breaches, verdicts, weightOf } from '../verdict.ts'
+import { absence, breaches, verdicts, weightOf } from '../verdict.ts'
 
 const words = { error: 'BROKEN', warning: 'warning', advice: 'advice' } as const
 
@@ -51,7 +51,7 @@ function detailsOf({ level, says, draft, section, verdict, steps }: Result): str
 }
 
 /** One line of counts, and one for what was left out. */
-function summaryOf({ results, skipped, duration }: Report): string {
+function summaryOf({ results, skipped, duration, absent, transports }: Report): string {
   const count = (verdict: string): number => results.filter((result) => result.verdict === verdict).length
   const { error, warning, advice } = breaches(results)
   const parts = [
@@ -63,5 +63,6 @@ function summaryOf({ results, skipped, duration }: Report): string {
     `${count('unknown')} could not tell`,
   ]
   const left = skipped.length === 0 ? '' : `Left out, as they wait out a time limit: ${skipped.join('; ')}\n`
-  return `${left}${parts.join(', ')}; ${(duration / 1000).toFixed(1)} s\n`
+  const none = absent.map((role) => `BROKEN: ${absence(role, transports[role])}\n`).join('')
+  return `${left}${none}${parts.join(', ')}; ${(duration / 1000).toFixed(1)} s\n`
 }
