@@ -9,6 +9,8 @@ export default defineConfig({
     // All mutants and all parents of the checker, of which `npm test` has some.
     include: ['test/long/**/*.long.ts', 'test/check/{mutants,parent}.test.ts'],
     env: { POSTERN_LONG: process.env['POSTERN_LONG'] ?? 'all' },
+    // Most of them wait for others, so that they can wait side by side.
+    maxWorkers: 4,
     testTimeout: 120_000,
   },
 })

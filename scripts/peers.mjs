@@ -1,41 +1,78 @@
 /**
- * npm run peers: brings the peers of today that this machine's Debian is too old for, and makes no other change to it.
+ * npm run peers: brings the peers that this machine's Debian is too old for or does not have, and makes no other change to it.
  *
- *     node scripts/peers.mjs [NAME…]     lyrebird webtunnel snowflake-client snowflake-proxy, or those that are named
+ *     node scripts/peers.mjs [NAME…]     all but arti, or those that are named
  *
- * The packages come from Debian's newest suite, by apt with lists and a cache of its own, so the machine's own packages and
- * settings stay as they are. apt checks the signatures. The programs lie in .peers/bin, or in $POSTERN_PEERS/bin, which
- * several checkouts can share. The suite moves, so versions are printed and not pinned. POSTERN_PEERS_SUITE names another.
+ *     lyrebird webtunnel        packages of Debian's newest suite, in .peers/bin ($POSTERN_PEERS/bin). apt downloads them
+ *     snowflake-client          with lists and a cache of its own and checks the signatures. The suite moves, so the versions
+ *     snowflake-proxy           are printed and kept in versions.json, and not pinned.
+ *     ptadapter                 from PyPI into a virtual environment
+ *     arti                      built by cargo, which takes some five minutes; it wants libssl-dev, libsqlite3-dev and pkg-config
+ *
+ * The last two are pinned, and kept for all checkouts in $XDG_CACHE_HOME/postern or ~/.cache/postern.
  */
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 
-const root = fileURLToPath(new URL('../', import.meta.url))
-const folder = process.env.POSTERN_PEERS ?? join(root, '.peers')
+/** What is kept of Debian's newest suite: it is brought again by each run. */
+export const debianFolder = process.env.POSTERN_PEERS ?? join(fileURLToPath(new URL('../', import.meta.url)), '.peers')
+
+/** What takes long to make, by name and version. */
+export const cacheFolder = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'postern')
+
 const suite = process.env.POSTERN_PEERS_SUITE ?? 'sid'
-const known = ['lyrebird', 'webtunnel', 'snowflake-client', 'snowflake-proxy']
-const names = process.argv.length > 2 ? process.argv.slice(2) : known
+const packages = ['lyrebird', 'webtunnel', 'snowflake-client', 'snowflake-proxy']
+const built = { ptadapter: ['3.0.1', makePtadapter], arti: ['2.7.0', makeArti] }
 
-const unknown = names.filter((name) => !known.includes(name))
-if (unknown.length > 0) fail(`there is no peer ${unknown.join(', ')}; there are ${known.join(', ')}`)
-
-for (const part of ['bin', 'apt/sources', 'apt/lists/partial', 'apt/cache/archives/partial']) {
-  mkdirSync(join(folder, part), { recursive: true })
+/** The folder of a peer that is built. */
+export function builtFolder(name) {
+  return join(cacheFolder, `${name}-${built[name][0]}`)
 }
-writeFileSync(join(folder, `apt/sources/${suite}.sources`), source())
-apt(['update'])
-for (const name of names) {
-  const packages = join(folder, name)
-  rmSync(packages, { recursive: true, force: true })
-  mkdirSync(packages)
-  apt(['download', name], packages)
-  const [file] = readdirSync(packages)
-  run('dpkg', ['-x', file, '.'], packages)
-  const programs = join(packages, 'usr/bin')
-  for (const program of readdirSync(programs)) copyFileSync(join(programs, program), join(folder, 'bin', program))
-  console.log(file.replace(/_[^_]*\.deb$/, '').replace('_', ' '))
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) bring(process.argv.slice(2))
+
+function bring(named) {
+  const names = named.length > 0 ? named : [...packages, 'ptadapter']
+  const unknown = names.filter((name) => !packages.includes(name) && !(name in built))
+  const known = [...packages, ...Object.keys(built)].join(', ')
+  if (unknown.length > 0) fail(`there is no peer ${unknown.join(', ')}; there are ${known}`)
+  fromDebian(names.filter((name) => packages.includes(name)))
+  for (const name of names.filter((name) => name in built)) {
+    const [version, make] = built[name]
+    const folder = builtFolder(name)
+    if (!existsSync(join(folder, 'bin', name))) make(folder, version)
+    console.log(`${name} ${version}`)
+  }
+}
+
+function fromDebian(names) {
+  if (names.length === 0) return
+  for (const part of ['bin', 'apt/sources', 'apt/lists/partial', 'apt/cache/archives/partial']) {
+    mkdirSync(join(debianFolder, part), { recursive: true })
+  }
+  writeFileSync(join(debianFolder, `apt/sources/${suite}.sources`), source())
+  apt(['update'])
+  const versions = {}
+  for (const name of names) {
+    const folder = join(debianFolder, name)
+    rmSync(folder, { recursive: true, force: true })
+    mkdirSync(folder)
+    apt(['download', name], folder)
+    const [file] = readdirSync(folder)
+    run('dpkg', ['-x', file, '.'], folder)
+    const programs = join(folder, 'usr/bin')
+    for (const program of readdirSync(programs)) {
+      copyFileSync(join(programs, program), join(debianFolder, 'bin', program))
+      versions[program] = file.split('_')[1]
+    }
+    console.log(`${name} ${file.split('_')[1]}`)
+  }
+  const list = join(debianFolder, 'versions.json')
+  const before = existsSync(list) ? JSON.parse(readFileSync(list, 'utf8')) : {}
+  writeFileSync(list, `${JSON.stringify({ ...before, ...versions }, undefined, 2)}\n`)
 }
 
 /** The first Debian source of this machine, with the suite exchanged. */
@@ -55,12 +92,12 @@ function sourceFiles() {
   return ['/etc/apt/sources.list', ...names.map((name) => join(listed, name))].filter((path) => existsSync(path))
 }
 
-function apt(args, cwd = folder) {
+function apt(args, cwd = debianFolder) {
   const options = {
     'Dir::Etc::sourcelist': '/dev/null',
-    'Dir::Etc::sourceparts': join(folder, 'apt/sources'),
-    'Dir::State::lists': join(folder, 'apt/lists'),
-    'Dir::Cache': join(folder, 'apt/cache'),
+    'Dir::Etc::sourceparts': join(debianFolder, 'apt/sources'),
+    'Dir::State::lists': join(debianFolder, 'apt/lists'),
+    'Dir::Cache': join(debianFolder, 'apt/cache'),
     'APT::Sandbox::User': 'root',
     'Acquire::Languages': 'none',
     'Acquire::IndexTargets::deb::DEP-11::DefaultEnabled': 'false',
@@ -72,8 +109,30 @@ function apt(args, cwd = folder) {
   )
 }
 
-function run(program, args, cwd) {
-  const { status, error, stderr } = spawnSync(program, args, { cwd, encoding: 'utf8' })
+function makePtadapter(folder, version) {
+  rmSync(folder, { recursive: true, force: true })
+  run('python3', ['-m', 'venv', folder])
+  run(join(folder, 'bin/pip'), ['--quiet', '--disable-pip-version-check', 'install', `ptadapter==${version}`])
+}
+
+/** Without optimization and debug information, as a test needs no speed of it. */
+function makeArti(folder, version) {
+  mkdirSync(folder, { recursive: true })
+  const target = join(folder, 'target')
+  const features = 'tokio,native-tls,bridge-client,pt-client'
+  const what = ['arti', '--version', version, '--locked', '--no-default-features', '--features', features]
+  run('cargo', ['install', ...what, '--root', folder, '--target-dir', target], folder, {
+    CARGO_PROFILE_RELEASE_OPT_LEVEL: '1',
+    CARGO_PROFILE_RELEASE_DEBUG: '0',
+    CARGO_PROFILE_RELEASE_LTO: 'off',
+    CARGO_PROFILE_RELEASE_CODEGEN_UNITS: '16',
+  })
+  rmSync(target, { recursive: true, force: true })
+}
+
+function run(program, args, cwd, env = {}) {
+  const options = { cwd, encoding: 'utf8', env: { ...process.env, ...env }, maxBuffer: 1 << 26 }
+  const { status, error, stderr } = spawnSync(program, args, options)
   if (status !== 0) fail(`${program} ${args.at(-1)} failed: ${error?.message ?? stderr.trim()}`)
 }
 

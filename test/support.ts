@@ -7,18 +7,22 @@ import { tmpdir } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { TestContext } from 'vitest'
 import { expect, onTestFinished } from 'vitest'
+import { builtFolder, debianFolder } from '../scripts/peers.mjs'
 import type { PtError } from '../src/error.ts'
 
 /** The project's folder. */
 export const root: string = fileURLToPath(new URL('../', import.meta.url))
 
 const BROUGHT = 'npm run peers'
+const ARTI = 'npm run peers arti'
 
 /** Programs that others wrote, each with what brings it: a package of the machine's own Debian, or `npm run peers`. */
 const peers = {
   lyrebird: BROUGHT,
   'webtunnel-client': BROUGHT,
   'webtunnel-server': BROUGHT,
+  ptadapter: BROUGHT,
+  arti: ARTI,
   tor: 'tor',
   'tor-gencert': 'tor',
   obfs4proxy: 'obfs4proxy',
@@ -34,18 +38,26 @@ const peers = {
 export type Peer = keyof typeof peers
 
 /** What `npm run peers` brought and what tests build of peers: it is kept, and several checkouts may share it. */
-export const peersFolder: string = process.env['POSTERN_PEERS'] ?? join(root, '.peers')
+export const peersFolder: string = debianFolder
+
+const builtFolders = ['arti', 'ptadapter'].map((name) => join(builtFolder(name), 'bin'))
 
 /**
  * The path of a real peer. If it is not installed the test is skipped and says what brings it; with
  * POSTERN_REQUIRE_PEERS=1 (as in CI) it fails instead.
  */
 export function peer(name: Peer, context: TestContext): string {
-  const folders = [join(peersFolder, 'bin'), ...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin']
+  const folders = [
+    join(peersFolder, 'bin'),
+    ...builtFolders,
+    ...(process.env['PATH'] ?? '').split(delimiter),
+    '/usr/sbin',
+    '/sbin',
+  ]
   const path = folders.map((folder) => join(folder, name)).find((candidate) => existsSync(candidate))
   if (path !== undefined) return path
   const from = peers[name]
-  const reason = `needs ${name} (${from === BROUGHT ? from : `Debian package ${from}`})`
+  const reason = `needs ${name} (${from.startsWith('npm run') ? from : `Debian package ${from}`})`
   if (process.env['POSTERN_REQUIRE_PEERS'] === '1') throw new Error(reason)
   return context.skip(reason)
 }

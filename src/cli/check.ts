@@ -39,6 +39,7 @@ Options:
   --transport NAME    the transport to try; by default the first that it has of the known names
   --peer COMMAND      another program for the other end, where it has one role only
   --args 'K=V;K=V'    arguments that its client needs besides those of SMETHOD
+  --options 'K=V;K=V' options that its server needs in order to launch
   --only ID[,ID]      these requirements only
   --skip-slow         leaves out what waits out a time limit: the probes that --list marks as slow
   --jobs NUMBER       how many probes run at a time (4)
@@ -62,6 +63,7 @@ const options = {
   transport: { type: 'string' },
   peer: { type: 'string' },
   args: { type: 'string' },
+  options: { type: 'string' },
   only: { type: 'string' },
   'skip-slow': { type: 'boolean' },
   jobs: { type: 'string' },
@@ -94,7 +96,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   for (const file of [values.junit, values.html]) if (file !== undefined) requireFolder(file)
   const settings = optionsOf(values)
   if (subject === 'pt') return await interruptible(values, (signal) => checkPt({ ...settings, exec, signal }))
-  requireNone(values, ['client', 'server', 'transport', 'peer', 'args'])
+  requireNone(values, ['client', 'server', 'transport', 'peer', 'args', 'options'])
   if (!exec.some((word) => word.includes('{pt}')))
     throw new UsageError('check parent: the command says nowhere {pt}, the PT that the parent is to launch')
   const { patience = 0 } = settings
@@ -138,10 +140,11 @@ function optionsOf(values: Values): Omit<CheckPtOptions, 'exec'> {
   const only = values.only?.split(',')
   const unknown = only?.filter((id) => statementOf(id) === undefined) ?? []
   if (unknown.length > 0) throw new UsageError(`--only ${unknown.join(',')}: no such requirement`)
-  const { transport, args, title } = values
+  const { transport, args, options: serverOptions, title } = values
   if (transport !== undefined && !isTransportName(transport))
     throw new UsageError(`--transport ${transport}: expected a letter or _, then letters, digits and _`)
-  if (args !== undefined) requireArgs(args)
+  if (args !== undefined) requireArgs('args', args)
+  if (serverOptions !== undefined) requireArgs('options', serverOptions)
   const peer = values.peer?.split(' ').filter((word) => word !== '')
   if (peer !== undefined) requireProgram(peer[0] ?? '', '--peer ')
   return {
@@ -149,6 +152,7 @@ function optionsOf(values: Values): Omit<CheckPtOptions, 'exec'> {
     transport,
     peer,
     args,
+    options: serverOptions,
     only,
     title,
     skipSlow: values['skip-slow'],
@@ -182,11 +186,11 @@ function requireFolder(file: string): void {
   if (existsSync(file) && statSync(file).isDirectory()) throw new UsageError(`${file}: this is a folder`)
 }
 
-function requireArgs(args: string): void {
+function requireArgs(flag: string, args: string): void {
   try {
     parseClientArgs(args)
   } catch (error) {
-    throw new UsageError(`--args ${args}: ${(error as Error).message}`, { cause: error })
+    throw new UsageError(`--${flag} ${args}: ${(error as Error).message}`, { cause: error })
   }
 }
 

@@ -1,12 +1,10 @@
 /** The checker against whole PTs: ours, and those of others, about which it finds what is known. */
-import { spawnSync } from 'node:child_process'
-import { join } from 'node:path'
 import type { CheckPtOptions, Report } from 'postern/check'
 import { checkPt, exitStatus } from 'postern/check'
-import type { TestContext } from 'vitest'
 import { expect, test } from 'vitest'
-import { peer, tempDir } from '../support.ts'
 import { idsOf, ourPt } from '../check/support.ts'
+import { goptlib } from '../interop/goptlib.ts'
+import { peer } from '../support.ts'
 
 /** A whole check; the machine may be busy, so there is time. */
 async function check(exec: readonly string[], options: Partial<CheckPtOptions> = {}): Promise<Report> {
@@ -53,24 +51,11 @@ test(
   },
 )
 
-/** Both of goptlib's dummies, built from Debian's sources. */
-function dummies(context: TestContext): { client: string; server: string } {
-  const folder = tempDir()
-  const env = { ...process.env, GO111MODULE: 'off', GOPATH: '/usr/share/gocode', GOCACHE: join(folder, 'cache') }
-  const build = (name: string): string => {
-    const source = `/usr/share/doc/golang-goptlib-dev/examples/${name}/${name}.go`
-    const { status, stderr } = spawnSync(peer('go', context), ['build', '-o', join(folder, name), source], { env })
-    expect(status, String(stderr)).toBe(0)
-    return join(folder, name)
-  }
-  return { client: build('dummy-client'), server: build('dummy-server') }
-}
-
 test(
   'goptlib’s dummies: a bad proxy without PROXY-ERROR, and what else is known of them',
   { timeout: 600_000 },
   async (context) => {
-    const { client, server } = dummies(context)
+    const [client, server] = [goptlib('dummy-client', context), goptlib('dummy-server', context)]
     const [ofClient, ofServer] = [await check([client], { peer: [server] }), await check([server], { peer: [client] })]
     expect(idsOf(ofClient, 'client')).toMatchObject({
       broken: ['CM-4', 'PROXY-2', 'STOP-4'],
@@ -82,16 +67,6 @@ test(
       advice: ['TRAP-10', 'TRAP-11', 'TRAP-15', 'TRAP-18', 'TRAP-2', 'TRAP-20', 'TRAP-23', 'TRAP-3'],
       unknown: [],
     })
-  },
-)
-
-test(
-  'snowflake-client: alone and without a broker, it is told what can be told',
-  { timeout: 600_000 },
-  async (context) => {
-    const report = await check([peer('snowflake-client', context), '-url', 'http://127.0.0.1:9/'])
-    expect(idsOf(report, 'client')).toMatchObject({ broken: ['CM-4', 'PROXY-2', 'STOP-4'] })
-    expect(report.transports).toEqual({ client: 'snowflake' })
   },
 )
 

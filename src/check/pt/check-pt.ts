@@ -29,6 +29,8 @@ export interface CheckPtOptions extends RunOptions {
   readonly peer?: readonly string[] | undefined
   /** Arguments that a client needs besides those of SMETHOD, as they go into SOCKS: `k=v;k=v`. */
   readonly args?: string | undefined
+  /** Options that a server needs in TOR_PT_SERVER_TRANSPORT_OPTIONS, without the name of the transport: `k=v;k=v`. */
+  readonly options?: string | undefined
   /** What the program inherits; TOR_PT_ variables in it are left out. Default: PATH alone. */
   readonly env?: Environment
   /** How long a start or an answer may take, in milliseconds. Default 10,000. */
@@ -52,7 +54,15 @@ async function check(options: CheckPtOptions): Promise<Report> {
   if (command.length === 0) throw new PtError('PT_EXEC', 'exec names no program')
   const env = withoutPtVariables(options.env ?? { PATH: defaultPath })
   const { patience = 10_000, transport, roles = [], signal } = options
-  const transports = await discover({ command, env, patience, roles, transport, signal })
+  const transports = await discover({
+    command,
+    env,
+    patience,
+    roles,
+    transport,
+    options: options.options ?? '',
+    signal,
+  })
   const judged = (['client', 'server'] as const).filter((role) => transports[role] !== undefined)
   const subject = withPeer(
     {
@@ -60,6 +70,7 @@ async function check(options: CheckPtOptions): Promise<Report> {
       transports,
       env,
       args: options.args ?? '',
+      options: options.options ?? '',
       patience,
       evidence: new Map(),
       launches: [],

@@ -3,7 +3,7 @@
  */
 import { PtError } from '../../error.ts'
 import type { Environment } from '../../ipc/index.ts'
-import { PtLab } from './pt-lab.ts'
+import { PtLab, transportOptions } from './pt-lab.ts'
 import { knownTransports } from './subject.ts'
 import type { Role } from '../verdict.ts'
 
@@ -14,6 +14,8 @@ export interface Wanted {
   /** Empty: every role that there is. */
   readonly roles: readonly Role[]
   readonly transport: string | undefined
+  /** Options of a server's transport, `k=v;k=v`. */
+  readonly options: string
   readonly signal: AbortSignal | undefined
 }
 
@@ -43,13 +45,14 @@ async function offered(
   names: readonly string[],
   wanted: Wanted,
 ): Promise<{ transports: string[]; seen: string }> {
-  const { command, env, patience, signal } = wanted
+  const { command, env, patience, options, signal } = wanted
   const commands = { [role]: command }
   await using lab = new PtLab({
     commands,
     transports: { [role]: names[0]! },
     env,
     args: '',
+    options,
     patience,
     evidence: new Map(),
     launches: [],
@@ -59,7 +62,7 @@ async function offered(
   const variables =
     role === 'client'
       ? { TOR_PT_CLIENT_TRANSPORTS: names.join(',') }
-      : { TOR_PT_SERVER_TRANSPORTS: names.join(','), TOR_PT_SERVER_BINDADDR: bind }
+      : { TOR_PT_SERVER_TRANSPORTS: names.join(','), TOR_PT_SERVER_BINDADDR: bind, ...transportOptions(names, options) }
   const pt = await lab.launch(role, variables)
   await pt.settled(patience)
   const method = role === 'client' ? /^CMETHOD +(\S+)/ : /^SMETHOD +(\S+)/

@@ -185,6 +185,7 @@ export class PtLab extends Lab<PtLab> {
       TOR_PT_SERVER_TRANSPORTS: name,
       TOR_PT_SERVER_BINDADDR: `${name}-127.0.0.1:0`,
       TOR_PT_ORPORT: '127.0.0.1:9',
+      ...transportOptions([name], this.subject.options),
     }
   }
 }
@@ -209,6 +210,13 @@ export interface Pair {
 /** Lists of arguments, joined. */
 export function joined(...lists: readonly string[]): string {
   return lists.filter((list) => list !== '').join(';')
+}
+
+/** The variable that gives `options`, `k=v;k=v`, to each of the transports; empty without any. */
+export function transportOptions(names: readonly string[], options: string): Environment {
+  const pairs = options.match(/(?:\\.|[^\\;])+/g) ?? []
+  const all = names.flatMap((name) => pairs.map((pair) => `${name}:${pair}`))
+  return all.length === 0 ? {} : { TOR_PT_SERVER_TRANSPORT_OPTIONS: all.join(';') }
 }
 
 function describe(role: Role, changes: Environment): string {

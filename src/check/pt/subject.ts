@@ -15,6 +15,8 @@ export interface Subject extends Shared {
   readonly env: Environment
   /** Arguments that a client needs besides those of SMETHOD, `k=v;k=v`. */
   readonly args: string
+  /** Options that a server needs in order to launch its transport, `k=v;k=v`. */
+  readonly options: string
   /** How long a start, an answer or an end may take, in milliseconds. */
   readonly patience: number
   /** Every launch of the program in each role, in order. */

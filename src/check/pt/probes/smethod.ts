@@ -5,6 +5,7 @@ import type { Launched } from '../../lab/launch.ts'
 import type { Probe } from '../../probe.ts'
 import { cannotTell, notApplicable } from '../../probe.ts'
 import type { PtLab } from '../pt-lab.ts'
+import { transportOptions } from '../pt-lab.ts'
 import { UNKNOWN_NAME } from '../subject.ts'
 import { isListening } from './cmethod.ts'
 
@@ -61,7 +62,9 @@ const environmentProbes: readonly Probe<PtLab>[] = [
     async run(lab) {
       const name = lab.transport(role)
       const list = `${UNKNOWN_NAME}:a=b;${UNKNOWN_NAME}:c=d\\;e\\:f\\\\g;${UNKNOWN_NAME}:c=`
-      const pt = await started(lab, { TOR_PT_SERVER_TRANSPORT_OPTIONS: list })
+      const own = transportOptions([name], lab.subject.options)['TOR_PT_SERVER_TRANSPORT_OPTIONS']
+      const all = own === undefined ? list : `${list};${own}`
+      const pt = await started(lab, { TOR_PT_SERVER_TRANSPORT_OPTIONS: all })
       lab.judge(announces(pt, role, name), pt, `SMETHOD ${name}`)
     },
   },
