@@ -62,7 +62,11 @@ export interface Server {
 }
 
 export interface ClientOptions extends Report {
-  /** Exists and is writable; the PT makes it with mode 0700 where it was missing. Shared with every other transport: begin file names with the transport's. */
+  /**
+   * A folder that the PT makes with mode 0700 if it is missing. Where the system forbids that it may be read-only, and for a
+   * client it may be missing: only what has to be written fails then. Shared with every other transport and with other processes:
+   * begin file names with the transport's.
+   */
   readonly stateDir: string
 }
 

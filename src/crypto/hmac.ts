@@ -86,8 +86,15 @@ export function hmac16(key: HmacKey | Uint8Array, ...parts: readonly (Uint8Array
   return hmac(key, ...parts).subarray(0, macLength)
 }
 
-/** HKDF-SHA256's expansion alone, for a `prk` that is a key already: `length` bytes, at most 8160. */
+/** The last block is number 255. */
+const maxExpansion = 255 * 32
+
+/**
+ * HKDF-SHA256's expansion alone, for a `prk` that is a key already: `length` bytes. RFC 5869 counts its blocks
+ * in one byte, so that there are 8160 at most: throws RangeError beyond them.
+ */
 export function hkdfExpand(prk: Uint8Array, length: number, info: Uint8Array = new Uint8Array()): Buffer {
+  if (length > maxExpansion) throw new RangeError(`HKDF-SHA256 expands to ${maxExpansion} bytes at most, not ${length}`)
   const key = hmacKey(prk)
   const blocks: Buffer[] = []
   for (let have = 0; have < length; have += 32) {

@@ -2,6 +2,7 @@
  * What was seen before, for a limited time and in limited memory: a handshake that an observer has recorded must not work
  * a second time.
  */
+import { Remembered } from './remembered.ts'
 
 const defaultCapacity = 102_400
 
@@ -21,15 +22,15 @@ export interface ReplayFilter {
 }
 
 export function replayFilter({ ttl, now, capacity = defaultCapacity }: ReplayFilterOptions): ReplayFilter {
-  // A Map keeps the order of insertion: its first entry is the oldest. An exact set, so there are no false alarms.
-  const seen = new Map<string, number>()
+  // An exact set, so there are no false alarms.
+  const seen = new Remembered()
   const compact = (time: number): void => {
-    for (const [key, since] of seen) {
+    for (let since = seen.oldest; since !== undefined; since = seen.oldest) {
       if (seen.size < capacity) {
         if (time < since) return seen.clear()
         if (time - since < ttl) return
       }
-      seen.delete(key)
+      seen.forgetOldest()
     }
   }
   return {
@@ -41,7 +42,7 @@ export function replayFilter({ ttl, now, capacity = defaultCapacity }: ReplayFil
       compact(time)
       const key = Buffer.from(value).toString('latin1')
       if (seen.has(key)) return true
-      seen.set(key, time)
+      seen.add(key, time)
       return false
     },
   }

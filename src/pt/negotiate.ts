@@ -41,14 +41,19 @@ export function negotiateVersion(env: Environment, reporter: Reporter, implement
 export function configure(env: Environment, reporter: Reporter): Configuration {
   if (readRole(env) === 'server') {
     const server = readServerEnvironment(env)
-    makeStateDir(server.stateDir)
+    prepareStateDir(server.stateDir, 'server', reporter)
     return { role: 'server', env: server }
   }
   const client = readClientEnvironment(env)
-  makeStateDir(client.stateDir)
+  prepareStateDir(client.stateDir, 'client', reporter)
   const proxy = readProxy(env)
   if (proxy !== undefined) reporter.say({ type: 'proxyDone' })
   return { role: 'client', env: client, proxy }
+}
+
+function prepareStateDir(path: string, role: 'client' | 'server', reporter: Reporter): void {
+  const why = makeStateDir(path, role)
+  if (why !== undefined) reporter.log(role === 'server' ? 'warning' : 'notice', `TOR_PT_STATE_LOCATION ${why}`)
 }
 
 /**

@@ -3,15 +3,30 @@ import { accessSync, constants, mkdirSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { envError } from '../ipc/index.ts'
 
-/** Makes the directory, and those above it that are missing, with mode 0700. Throws PT_ENV where it cannot be used. */
-export function makeStateDir(path: string): void {
+/** What the system says if it does not let us write, rather than that the path is wrong. */
+const forbidden: ReadonlySet<string | undefined> = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT'])
+
+/**
+ * Makes the directory, and those above it that are missing, with mode 0700. Throws PT_ENV if it cannot be made. Returns why
+ * nothing can be written there, if so: that concerns the transports that have to write, and no others.
+ *
+ * A `client` starts without a directory too, if the system forbids to make it: most transports keep nothing there, and a machine
+ * whose disk has become read-only is not to lose its way out.
+ */
+export function makeStateDir(path: string, role: 'client' | 'server'): string | undefined {
   try {
     makeDirectories(path)
-    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
+    if (role === 'client' && forbidden.has(code)) return `cannot be made: ${code}`
     const why = code === 'EEXIST' || code === 'ENOTDIR' ? 'a file is in its way' : message
     throw envError('TOR_PT_STATE_LOCATION', `cannot be used as a directory: ${why}`, error)
+  }
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK)
+    return undefined
+  } catch (error) {
+    return `cannot be written: ${(error as NodeJS.ErrnoException).code}`
   }
 }
 

@@ -140,6 +140,13 @@ describe('hkdfExpand', () => {
   })
 })
 
+test('hkdfExpand gives 8160 bytes, whose blocks are counted in one byte, and refuses more', () => {
+  const prk = randomBytes(32)
+  const most = hkdfExpand(prk, 8160)
+  expect(most.subarray(-32)).toEqual(hmac(prk, most.subarray(-64, -32), Uint8Array.of(255)))
+  expect(() => hkdfExpand(prk, 8161)).toThrow(RangeError)
+})
+
 describe('equalBytes', () => {
   test('tells bytes and lengths apart', () => {
     expect(equalBytes(hex('0102'), hex('0102'))).toBe(true)

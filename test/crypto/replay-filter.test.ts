@@ -51,6 +51,26 @@ describe('replayFilter', () => {
     expect(filter.testAndSet(Buffer.from('bc'))).toBe(true)
   })
 
+  test('a value costs the same when it is full as when it was not', () => {
+    const { filter } = atTime()
+    const four = Buffer.alloc(4)
+    let n = 0
+    const cost = (): number => {
+      const before = process.cpuUsage()
+      for (let i = 0; i < 50_000; i++) {
+        four.writeUInt32BE(n++)
+        filter.testAndSet(four)
+      }
+      const { user, system } = process.cpuUsage(before)
+      return user + system
+    }
+    const filling = cost() + cost()
+    const full = cost() + cost()
+    // It was forty times as much, and rose with each value.
+    expect(full).toBeLessThan(10 * filling)
+    expect(filter.size).toBe(102_400)
+  })
+
   test('it never holds more than 102,400 values', () => {
     const { filter } = atTime()
     const four = Buffer.alloc(4)

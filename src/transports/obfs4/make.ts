@@ -22,7 +22,7 @@ export function makeObfs4(overrides: Partial<Environment> = {}): Transport {
     },
     async server({ stateDir, args, log }) {
       reportKernel(log, environment)
-      const state = await loadServerState(stateDir, args, environment)
+      const state = await loadServerState(stateDir, args, environment, log)
       pool.warm()
       return makeServer(state, environment, pool)
     },

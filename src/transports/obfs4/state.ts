@@ -13,9 +13,11 @@ import { join } from 'node:path'
 import { nodeIdLength } from '../../crypto/ntor.ts'
 import { drbgSeedLength } from '../../crypto/siphash-drbg.ts'
 import { x25519KeyLength, x25519PrivateKey, x25519PublicBytes } from '../../crypto/x25519.ts'
-import { PtError } from '../../error.ts'
+import { isPtError, PtError } from '../../error.ts'
+import { clearDrafts } from '../../io/drafts.ts'
+import { createPrivateFile, writePrivateFile } from '../../io/private-file.ts'
 import type { Args } from '../../ipc/index.ts'
-import { writePrivateFile } from '../private-file.ts'
+import type { Report } from '../../transport.ts'
 import { badArgument, formatCert, parseHex, parseIatMode } from './cert.ts'
 import type { IatMode } from './cert.ts'
 import type { Environment } from './environment.ts'
@@ -44,20 +46,38 @@ export interface ServerState {
 }
 
 /**
- * The identity of this bridge: from the options, from the state file, or new. Writes both files. Throws PT_ARGS for an option,
- * PT_STATE for a file.
+ * The identity of this bridge: from the options, from the state file, or new. Brings both files up to date. Throws PT_ARGS for an
+ * option, and PT_STATE for a state that cannot be read, or is new and cannot be kept. Any other file that cannot be written is a
+ * warning: the bridge is the same after the next start without it.
  */
-export async function loadServerState(stateDir: string, args: Args, environment: Environment): Promise<ServerState> {
-  const path = join(stateDir, stateFile)
-  // Read even where options have it all: a file that cannot be read is the operator's to look at.
-  const kept = await readState(path)
-  const chosen = stateFromOptions(args) ?? kept ?? newState(environment)
-  const iatMode = args.get('iat-mode')
-  const state = { ...chosen, iatMode: iatMode === undefined ? chosen.iatMode : parseIatMode(iatMode) }
+export async function loadServerState(
+  stateDir: string,
+  args: Args,
+  environment: Environment,
+  log: Report['log'],
+): Promise<ServerState> {
+  const [path, linePath] = [join(stateDir, stateFile), join(stateDir, bridgeLineFile)]
+  await Promise.all([clearDrafts(path), clearDrafts(linePath)])
+  const state = await stateAt(path, args, environment)
   const identity = serverIdentity(state.nodeId, x25519PrivateKey(state.privateKey), state.drbgSeed)
-  await writePrivateFile(path, formatState(state))
-  await writePrivateFile(join(stateDir, bridgeLineFile), formatBridgeLine(formatCert(identity), state.iatMode))
+  const warn = (error: unknown): void => log('warning', (error as PtError).message)
+  await writePrivateFile(path, formatState(state)).catch(warn)
+  await writePrivateFile(linePath, formatBridgeLine(formatCert(identity), state.iatMode)).catch(warn)
   return { identity, iatMode: state.iatMode }
+}
+
+async function stateAt(path: string, args: Args, environment: Environment): Promise<State> {
+  // Read even where options have it all: a file that cannot be read is the operator's to look at.
+  const kept = await readState(() => readFile(path, 'utf8'))
+  const given = args.get('iat-mode')
+  const iatMode = given === undefined ? undefined : parseIatMode(given)
+  const withIatMode = (state: State): State => ({ ...state, iatMode: iatMode ?? state.iatMode })
+  const known = stateFromOptions(args) ?? kept
+  if (known !== undefined) return withIatMode(known)
+  const made = withIatMode(newState(environment))
+  // If another process has made one in the meantime, both serve that one.
+  const there = await readState(() => createPrivateFile(path, formatState(made)))
+  return withIatMode(there ?? made)
 }
 
 function stateFromOptions(args: Args): State | undefined {
@@ -86,12 +106,13 @@ function newState({ randomBytes }: Environment): State {
   }
 }
 
-/** Undefined where there is no such file yet. */
-async function readState(path: string): Promise<State | undefined> {
+/** The state in the text that `read` resolves with; undefined if there is no such file yet. */
+async function readState(read: () => Promise<string>): Promise<State | undefined> {
   try {
-    return parseState(await readFile(path, 'utf8'))
+    return parseState(await read())
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    if (isPtError(error, 'PT_STATE')) throw error
     // Never the file's text: a parse error would quote the private key.
     const why = (error as NodeJS.ErrnoException).code ?? 'malformed'
     const reason = error instanceof PtError ? error.message : why

@@ -7,7 +7,8 @@
  */
 import { randomBytes, randomInt } from 'node:crypto'
 import { join } from 'node:path'
-import { readPrivateFile, stateError, writePrivateFile } from '../private-file.ts'
+import { clearDrafts } from '../../io/drafts.ts'
+import { createPrivateFile, readPrivateFile, stateError, writePrivateFile } from '../../io/private-file.ts'
 import { maxHello } from './hello.ts'
 import { newPassword, parsePassword } from './password.ts'
 import type { TicketGenerations, TicketKeys } from './ticket.ts'
@@ -31,10 +32,11 @@ export function bridgeStatePath(stateDir: string): string {
 }
 
 /**
- * The state in the file `path`, which is made where there is none. Rejects with PT_STATE, and leaves the file alone, where it
- * holds something else. `now` in seconds.
+ * The state in the file `path`, which is made if there is none. Rejects with PT_STATE, and leaves the file alone, if it
+ * holds something else. If two processes make it, both have the same. `now` in seconds.
  */
 export async function openBridgeState(path: string, now: number): Promise<BridgeState> {
+  await clearDrafts(path)
   const text = await readPrivateFile(path)
   if (text !== undefined) return parse(path, text)
   const state: BridgeState = {
@@ -44,12 +46,15 @@ export async function openBridgeState(path: string, now: number): Promise<Bridge
     closeDelay: randomInt(60),
     ticketKeys: [newTicketKeys(now)],
   }
-  await saveBridgeState(path, state)
-  return state
+  return parse(path, await createPrivateFile(path, format(state)))
 }
 
+/** Rejects with PT_STATE; then the file is as it was. */
 export async function saveBridgeState(path: string, state: BridgeState): Promise<void> {
-  await writePrivateFile(path, format(state))
+  const text = format(state)
+  // What could not be read again would cost the bridge its password at the next start.
+  parse(path, text)
+  await writePrivateFile(path, text)
 }
 
 function format(state: BridgeState): string {
@@ -89,7 +94,8 @@ function parse(path: string, text: string): BridgeState {
 
 function generationsOf(value: unknown): TicketGenerations {
   const [newest, previous] = (value as Record<string, unknown>[]).map((keys) => ({
-    created: integerOf(keys['created'], 0, 2 ** 32 - 1),
+    // Any time: what a wrong clock has written is for rotateTicketKeys to judge.
+    created: integerOf(keys['created'], Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
     cipher: hexOf(keys['cipher'], 16),
     mac: hexOf(keys['mac'], 32),
   }))

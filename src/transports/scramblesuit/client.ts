@@ -21,9 +21,9 @@ import { openTicketStore, parseTicketPayload } from './ticket-store.ts'
 const timeout = 60_000
 const seedLength = 32
 
-/** Launches the client. Rejects with PT_STATE where its tickets cannot be read. */
+/** Launches the client. Without a state directory that can be written it does without tickets. */
 export async function scramblesuitClient(options: ClientOptions, now: () => number = Date.now): Promise<Client> {
-  const store = await openTicketStore(options.stateDir)
+  const store = await openTicketStore(options.stateDir, seconds(now()))
   return { dial: async (session) => await dial(session, store, now) }
 }
 
@@ -40,11 +40,8 @@ async function dial(session: ClientSession, store: TicketStore, now: () => numbe
     const ticket = await store.take(target, seconds(now())).catch(unsaved)
     const keys = ticket ? byTicket(conn, ticket, now) : await byUniformDh(conn, secret, now, signal)
     const keep = (next: SessionTicket): void => {
-      try {
-        store.put(target, next, seconds(now()))
-      } catch (error) {
-        unsaved(error)
-      }
+      // Not waited for: the disk is not to hold up the connection.
+      void store.put(target, next, seconds(now())).catch(unsaved)
     }
     return clientCodec(keys, keep)
   })

@@ -8,15 +8,15 @@ import { maxHello, tailLength, ticketLength } from './hello.ts'
 import type { SessionKeys } from './keys.ts'
 import { sessionKeys } from './keys.ts'
 
-/** A hello that is authentic. Whether it is a replay is for the caller to find out, by its `mac`. */
+/** A hello that is authentic. Whether it is a replay is for the caller to find out, by its `mac` or its ticket. */
 export interface ClientHello {
   /** How many bytes it took. */
   readonly size: number
   readonly mac: Buffer
   /** The hour of its MAC, which the answer repeats. */
   readonly epoch: number
-  /** X of a UniformDH hello, or the keys of a ticket's session. */
-  readonly by: { readonly publicKey: Buffer } | { readonly keys: SessionKeys }
+  /** X of a UniformDH hello, or a ticket and the keys of its session. */
+  readonly by: { readonly publicKey: Buffer } | { readonly keys: SessionKeys; readonly ticket: Buffer }
 }
 
 /** Why bytes can no longer become a hello. */
@@ -43,7 +43,7 @@ export function helloReader({ secret, openTicket }: HelloKeys): HelloReader {
       // Data may follow a ticket at once, so its mark may be anywhere. The observer of a ticket has also seen its mark: there
       // is nothing to learn from the time the search takes.
       const at = bytes.subarray(0, maxHello - macLength).indexOf(ticket.mark, ticketLength)
-      return finish(bytes, at, keys.toServer.mac, epoch, { keys })
+      return finish(bytes, at, keys.toServer.mac, epoch, { keys, ticket: Buffer.from(bytes.subarray(0, ticketLength)) })
     }
     if (bytes.length < uniformDhLength + tailLength) return undefined
     const publicKey = bytes.subarray(0, uniformDhLength)

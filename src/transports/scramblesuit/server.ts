@@ -52,7 +52,9 @@ export async function scramblesuitServer(options: ServerOptions, now: () => numb
   const bridge: Bridge = {
     secret: given ?? parsePassword(state.password),
     state,
-    replays: await openReplays(join(options.stateDir, 'scramblesuit_replays'), epochOf(now())),
+    replays: await openReplays(join(options.stateDir, 'scramblesuit_replays'), epochOf(now()), (message) =>
+      options.log('warning', message),
+    ),
     sampleLength: lengthSampler(state.seed),
     ticketKeys: () => {
       const rotated = rotateTicketKeys(generations, seconds(now()))
@@ -109,12 +111,17 @@ async function authenticate(bridge: Bridge, conn: Duplex, signal: Cancellation):
     const hello = read(held, epoch)
     if (hello === undefined) continue
     if (typeof hello === 'string') return await drain(conn, held.length, bridge.state.drainBytes, hello, signal)
-    if (!bridge.replays.admit(hello.mac, hello.epoch, epoch)) {
+    if (!admit(bridge, hello, epoch)) {
       return await drain(conn, held.length, bridge.state.drainBytes, 'auth', signal)
     }
     if (hello.size < held.length) conn.unshift(held.subarray(hello.size))
     return hello
   }
+}
+
+/** A ticket is good for one session, whoever brings it again and in whatever hello; other hellos are known by their MAC. */
+function admit({ replays }: Bridge, { by, mac, epoch }: ClientHello, now: number): boolean {
+  return 'ticket' in by ? replays.admitTicket(by.ticket, now) : replays.admit(mac, epoch, now)
 }
 
 /** A ticket that could be played back after a restart is not served; a UniformDH hello played back has keys of its own. */

@@ -3,7 +3,7 @@
  *
  *     IV(16) | AES-128-CBC( issue time(4) | "ScrambleSuitTicket"(18) | master key(32) | zeros(10) ) | HMAC-SHA256(32)
  *
- * The HMAC is over IV and ciphertext. Times are seconds since 1970, little-endian.
+ * The HMAC is over IV and ciphertext. Times are seconds since 1970, little-endian; in 2106 they begin again at 0.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { equalBytes, hmac } from '../../crypto/hmac.ts'
@@ -11,6 +11,14 @@ import { ticketLength } from './hello.ts'
 
 /** How long a ticket is good for, and after how long its keys are replaced; in seconds. */
 export const ticketLifetime: number = 7 * 24 * 3600
+
+/** How far ahead a time may be, in seconds, as clocks are set. Beyond it the clock was wrong that it is from. */
+const clockTolerance = 3600
+
+/** True if what was made at `made` is good at `now`: made in the last seven days, and not in times to come. In seconds. */
+export function isCurrent(made: number, now: number): boolean {
+  return now - made <= ticketLifetime && made - now <= clockTolerance
+}
 
 export const masterLength = 32
 const ivLength = 16
@@ -35,16 +43,25 @@ export function newTicketKeys(created: number): TicketKeys {
   return { created, cipher: randomBytes(16), mac: randomBytes(32) }
 }
 
-/** The generations at `now`: a new one after seven days, and the one before it. */
+/**
+ * The generations at `now`: a new one after seven days, and the one before it. One of times to come is from a clock that was
+ * wrong, or this clock is: it is not used for new tickets, as it would be until that time comes, but kept as the other one.
+ */
 export function rotateTicketKeys(generations: TicketGenerations, now: number): TicketGenerations {
-  const [newest] = generations
-  return now - newest.created < ticketLifetime ? generations : [newTicketKeys(now), newest]
+  const all = generations.filter((keys) => keys !== undefined)
+  const age = ({ created }: TicketKeys): number => now - created
+  const within = (limit: number) => (keys: TicketKeys) => age(keys) < limit && age(keys) >= -clockTolerance
+  const newest = all.find(within(ticketLifetime)) ?? newTicketKeys(now)
+  if (newest === generations[0]) return generations
+  const others = all.filter((keys) => keys !== newest)
+  const previous = others.find(within(2 * ticketLifetime)) ?? others[0]
+  return previous === undefined ? [newest] : [newest, previous]
 }
 
 /** A ticket for the 32 bytes of `master`, issued at `now` (seconds since 1970). */
 export function sealTicket(keys: TicketKeys, master: Uint8Array, now: number): Buffer {
   const plain = Buffer.alloc(64)
-  plain.writeUInt32LE(now, 0)
+  plain.writeUInt32LE(now >>> 0, 0)
   plain.set(identifier, 4)
   plain.set(master, masterAt)
   const iv = randomBytes(ivLength)
@@ -63,7 +80,8 @@ export function openTicket(generations: TicketGenerations, ticket: Uint8Array, n
   if (made === undefined) return undefined
   const cipher = createDecipheriv('aes-128-cbc', made.cipher, sealed.subarray(0, ivLength)).setAutoPadding(false)
   const plain = Buffer.concat([cipher.update(sealed.subarray(ivLength)), cipher.final()])
-  const age = now - plain.readUInt32LE(0)
+  // The difference as a signed number of 32 bits is right across 2106 too.
+  const age = ((now >>> 0) - plain.readUInt32LE(0)) | 0
   const known = plain.subarray(4, masterAt).equals(identifier)
-  return known && age <= ticketLifetime ? plain.subarray(masterAt, masterAt + masterLength) : undefined
+  return known && isCurrent(-age, 0) ? plain.subarray(masterAt, masterAt + masterLength) : undefined
 }

@@ -21,7 +21,7 @@ const written = `{"node-id":"${nodeId}","private-key":"${privateKey}","public-ke
 
 const stateIn = (folder: string): string => join(folder, 'obfs4_state.json')
 const load = (folder: string, args: Record<string, string> = {}): Promise<ServerState> =>
-  loadServerState(folder, Args.from(args), systemEnvironment)
+  loadServerState(folder, Args.from(args), systemEnvironment, () => undefined)
 
 describe('a bridge’s state', () => {
   test('is made at the first start and the same at the next', async () => {
@@ -36,6 +36,45 @@ describe('a bridge’s state', () => {
     expect(second.identity.drbgSeed).toEqual(first.identity.drbgSeed)
     expect(await readFile(stateIn(folder), 'utf8')).toBe(text)
     expect(formatCert((await load(tempDir())).identity)).not.toBe(formatCert(first.identity))
+  })
+
+  test('several first starts at once serve one identity, which the next start has too', async () => {
+    const folder = tempDir()
+    const certs = (await Promise.all(Array.from({ length: 8 }, () => load(folder)))).map((state) =>
+      formatCert(state.identity),
+    )
+    expect(new Set(certs).size).toBe(1)
+    expect(formatCert((await load(folder)).identity)).toBe(certs[0])
+    expect((await readdir(folder)).toSorted()).toEqual(['obfs4_bridgeline.txt', 'obfs4_state.json'])
+  })
+
+  test('a start removes the drafts of one that was killed, with the keys in them', async () => {
+    const folder = tempDir()
+    for (const name of ['obfs4_state.json', 'obfs4_bridgeline.txt']) {
+      await writeFile(join(folder, `${name}.0123456789ab.tmp`), written)
+    }
+    await load(folder)
+    expect((await readdir(folder)).toSorted()).toEqual(['obfs4_bridgeline.txt', 'obfs4_state.json'])
+  })
+
+  test('of what says nothing new, nothing has to be written: that it cannot be is a warning', async () => {
+    const folder = tempDir()
+    await writeFile(stateIn(folder), written)
+    await mkdir(join(folder, 'obfs4_bridgeline.txt'))
+    const said: string[] = []
+    const log = (severity: string, message: string): unknown => said.push(`${severity}: ${message}`)
+    const { identity: loaded } = await loadServerState(folder, Args.none, systemEnvironment, log)
+    expect(formatCert(loaded)).toBe(handshakeVector.cert)
+    expect(said).toEqual(['warning: state file obfs4_bridgeline.txt cannot be written (EISDIR)'])
+    // An identity of the options is there again at the next start, whatever becomes of the file.
+    said.length = 0
+    const missing = join(folder, 'missing')
+    const given = await loadServerState(missing, Args.from(identityOptions), systemEnvironment, log)
+    expect(formatCert(given.identity)).toBe(handshakeVector.cert)
+    expect(said).toEqual([
+      'warning: state file obfs4_state.json cannot be written (ENOENT)',
+      'warning: state file obfs4_bridgeline.txt cannot be written (ENOENT)',
+    ])
   })
 
   test('lies in two files that only their owner reads, and nothing is left beside them', async () => {
