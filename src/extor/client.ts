@@ -9,6 +9,7 @@ import type { Cancellation } from '../io/index.ts'
 import { readExactly, withDeadline } from '../io/index.ts'
 import { requireTransportName } from '../ipc/index.ts'
 import { readCookieFile } from './cookie-file.ts'
+import { HANDSHAKE_TIMEOUT } from './handshake-timeout.ts'
 import { commands, encodeFrame, readFrame, UNKNOWN_COMMANDS_LIMIT } from './frame.ts'
 import {
   AUTH_ACCEPTED,
@@ -31,7 +32,7 @@ export interface ExtOrPortRequest {
   readonly transport?: string | undefined
   /** Where the client came from, `<ip>:<port>`, IPv6 in brackets. Not said where it is empty or undefined. */
   readonly userAddr?: string | undefined
-  /** For the whole handshake, in milliseconds. Default 5000. */
+  /** For the whole handshake, in milliseconds. Default 30,000. */
   readonly handshakeTimeout?: number | undefined
 }
 
@@ -49,7 +50,7 @@ export async function connectExtOrPort(conn: Duplex, request: ExtOrPortRequest, 
   conn.on('error', ignore)
   try {
     const introduction = formatIntroduction(request)
-    await withDeadline(request.handshakeTimeout ?? 5000, 'the Extended ORPort', signal, async (signal) => {
+    await withDeadline(request.handshakeTimeout ?? HANDSHAKE_TIMEOUT, 'the Extended ORPort', signal, async (signal) => {
       await authenticate(conn, await readCookieFile(request.cookieFile), signal)
       conn.write(introduction)
       await awaitOkay(conn, signal)

@@ -7,10 +7,12 @@ import type { Socket } from 'node:net'
 import { createServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
-import { listen, withDeadline } from '../io/index.ts'
+import { listen, Lobby, withDeadline } from '../io/index.ts'
+import type { Guest } from '../io/index.ts'
 import type { Address } from '../ipc/index.ts'
 import { isLoopback } from '../ipc/index.ts'
 import { formatCookie, removeCookieFile, writeCookieFile } from './cookie-file.ts'
+import { HANDSHAKE_TIMEOUT } from './handshake-timeout.ts'
 import { COOKIE_SIZE } from './safe-cookie.ts'
 import type { Allow, ExtOrPortClient } from './session.ts'
 import { acceptExtOrPort } from './session.ts'
@@ -40,9 +42,12 @@ export interface ExtOrPortOptions {
   readonly allow?: Allow | undefined
   /** Why a connection was cut off before it was handed over. Messages hold no address and no secret. */
   readonly onError?: ((error: Error) => void) | undefined
-  /** For a whole handshake, in milliseconds. Default 5000, as the clients' own. */
+  /** For a whole handshake, in milliseconds. Default 30,000, as our own clients': either side may be busy for a while. */
   readonly handshakeTimeout?: number | undefined
-  /** How many connections may be in their handshake at once; those beyond it are closed. Default 256. */
+  /**
+   * How many connections may be there that have not shown the cookie. Beyond it the oldest of them is closed: any user of the
+   * machine can open such connections, and must not keep the PT's out. Default 256.
+   */
   readonly handshakeLimit?: number | undefined
   /** Allows `host` to be another than a loopback address. What PTs forward there is not encrypted by this protocol. */
   readonly exposed?: boolean | undefined
@@ -63,14 +68,11 @@ export async function serveExtOrPort(options: ExtOrPortOptions): Promise<ExtOrPo
   }
   formatCookie(cookie)
   const open = new Set<Socket>()
-  const pending = new Set<Socket>()
+  const lobby = new Lobby({ limit: options.handshakeLimit ?? 256 })
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (conn) => {
-    conn.on('error', () => {})
-    if (pending.size >= (options.handshakeLimit ?? 256)) return void conn.destroy()
     open.add(conn)
-    pending.add(conn)
-    conn.once('close', () => open.delete(conn) && pending.delete(conn))
-    void serve(conn, cookie, options).finally(() => pending.delete(conn))
+    conn.on('error', () => {}).once('close', () => open.delete(conn))
+    void serve(conn, lobby.enter(conn, conn.remoteAddress), cookie, options)
   })
   const close = async (): Promise<void> => {
     const closed = new Promise((resolve) => server.close(resolve))
@@ -92,13 +94,13 @@ export async function serveExtOrPort(options: ExtOrPortOptions): Promise<ExtOrPo
   return { address, cookieFile, close: closeOnce, [Symbol.asyncDispose]: closeOnce }
 }
 
-async function serve(conn: Socket, cookie: Uint8Array, options: ExtOrPortOptions): Promise<void> {
-  const { handshakeTimeout = 5000, allow = (): boolean => true } = options
+async function serve(conn: Socket, guest: Guest, cookie: Uint8Array, options: ExtOrPortOptions): Promise<void> {
+  const { handshakeTimeout = HANDSHAKE_TIMEOUT, allow = (): boolean => true } = options
   try {
     const peer = { host: conn.remoteAddress ?? '', port: conn.remotePort ?? 0 }
     const expected = options.cookieFor?.(peer) ?? cookie
     const client = await withDeadline(handshakeTimeout, 'the handshake of a PT', undefined, (signal) =>
-      acceptExtOrPort(conn, expected, allow, signal),
+      acceptExtOrPort(conn, expected, { allow, authenticated: () => guest.leave() }, signal),
     )
     options.onConnection({ conn, ...client })
   } catch (error) {

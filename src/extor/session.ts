@@ -31,14 +31,21 @@ export interface ExtOrPortClient {
 
 export type Allow = (client: ExtOrPortClient) => boolean | Promise<boolean>
 
-/** Resolves behind OKAY, with nothing of the client's bytes read. A rejection says why the PT is to be cut off. */
+export interface AcceptOptions {
+  readonly allow: Allow
+  /** Called once the PT has shown that it knows the cookie. */
+  readonly authenticated?: () => void
+}
+
+/** Resolves after OKAY, with nothing of the client's bytes read. A rejection says why the PT is to be cut off. */
 export async function acceptExtOrPort(
   conn: Duplex,
   cookie: Uint8Array,
-  allow: Allow,
+  { allow, authenticated }: AcceptOptions,
   signal: AbortSignal,
 ): Promise<ExtOrPortClient> {
   await authenticate(conn, cookie, signal)
+  authenticated?.()
   const client = await readIntroduction(conn, signal)
   requireSilence(conn)
   const denial = await orAborted(denialOf(allow, client), signal)

@@ -77,8 +77,16 @@ const methods: readonly (keyof TcpHandle)[] = [
 /** The versions of Node that this was tried on; a later one may warn of it, or mean something else by it. */
 const KNOWN = { from: 20, to: 26 }
 
-/** Undefined where this Node shows none, or others. */
-export const tcpBinding: TcpBinding | undefined = findBinding()
+let found: { readonly binding: TcpBinding | undefined } | undefined
+
+/**
+ * Undefined where this Node shows none, or others. It is looked for when the first connection needs it: an application that
+ * only imports this package does not meet process.binding().
+ */
+export function tcpBinding(): TcpBinding | undefined {
+  found ??= { binding: findBinding() }
+  return found.binding
+}
 
 function findBinding(): TcpBinding | undefined {
   const version = Number.parseInt(process.versions.node, 10)
@@ -92,11 +100,14 @@ function findBinding(): TcpBinding | undefined {
   }
 }
 
-/** Such a process would warn, or throw. */
+/** Such a process would warn, or throw. Node takes its options with underscores as well. */
 function wantsNothingDeprecated(): boolean {
   const { NODE_OPTIONS = '', NODE_PENDING_DEPRECATION } = process.env
-  const flags = [...process.execArgv, ...NODE_OPTIONS.split(/[\s"]+/)]
-  return NODE_PENDING_DEPRECATION === '1' || flags.includes('--pending-deprecation')
+  const given = [...process.execArgv, ...NODE_OPTIONS.split(/[\s"]+/)]
+  const asked = given.some((flag) => /^--(?:pending|throw)[-_]deprecation$/.test(flag))
+  return (
+    asked || NODE_PENDING_DEPRECATION === '1' || (process as { throwDeprecation?: boolean }).throwDeprecation === true
+  )
 }
 
 function isUsable({ TCP, TCPConnectWrap, constants, WriteWrap, ShutdownWrap, ...state }: Raw): boolean {

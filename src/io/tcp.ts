@@ -26,7 +26,8 @@ export interface TcpAttempt {
 
 /** Connects; what it returns abandons the attempt, and closes what there is of it. */
 export function openTcp(target: TcpTarget, attempt: TcpAttempt): () => void {
-  return tcpBinding === undefined ? openSocket(target, attempt) : openHandle(target, attempt, tcpBinding)
+  const binding = tcpBinding()
+  return binding === undefined ? openSocket(target, attempt) : openHandle(target, attempt, binding)
 }
 
 function openSocket(target: TcpTarget, attempt: TcpAttempt): () => void {
@@ -97,7 +98,7 @@ export function acceptTcp(
     if (keepAlive !== undefined) socket.setKeepAlive(true, keepAlive * 1_000)
     accepted(socket)
   })
-  const binding = tcpBinding
+  const binding = tcpBinding()
   const handle = (listener as unknown as { readonly _handle?: Partial<Listening> | null })._handle
   const other = handle?.onconnection
   if (binding === undefined || handle == null || other === undefined) return

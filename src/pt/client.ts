@@ -8,16 +8,16 @@ import type { Server } from 'node:net'
 import { createServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { stageOf } from '../error.ts'
-import type { TcpConn } from '../io/index.ts'
-import { acceptTcp, listen, listenerOptions } from '../io/index.ts'
+import type { Guest, TcpConn } from '../io/index.ts'
+import { listen, listenerOptions } from '../io/index.ts'
 import type { SocksRequest } from '../socks/index.ts'
 import { acceptSocks } from '../socks/index.ts'
 import type { Client, Connect, Report } from '../transport.ts'
-import type { Connections } from './connections.ts'
-import { TOO_MANY } from './connections.ts'
+import type { Admission } from './connections.ts'
 import { explain, messageOf } from './failure.ts'
 import type { Launched } from './launch.ts'
 import { launchAll } from './launch.ts'
+import type { Ports } from './ports.ts'
 import type { TransportEntry } from './registry.ts'
 import { loadTransport } from './registry.ts'
 import type { Reporter } from './report.ts'
@@ -35,7 +35,7 @@ export interface ClientConfig {
   readonly stateDir: string
   readonly connect: Connect
   readonly reporter: Reporter
-  readonly connections: Connections
+  readonly ports: Ports
   /** The word in CMETHOD; every version is served. Default 5. */
   readonly socksVersion?: 4 | 5
   /** Says the bridge's address in STATUS. */
@@ -66,8 +66,8 @@ async function launch(entry: TransportEntry, abandoned: () => boolean, config: C
   if (abandoned()) throw new Error('launched too late')
   const listener = createServer(listenerOptions)
   const address = await listen(listener, LISTEN_HOST, 0)
-  acceptTcp(listener, {}, (conn) => void serve(conn, { name: entry.name, client, config }))
-  listener.on('error', (error) => config.reporter.log('warning', `${entry.name}: accepting failed: ${error.message}`))
+  const service = { name: entry.name, client, config }
+  config.ports.accept(listener, { name: entry.name, local: true }, (...accepted) => void serve(service, ...accepted))
   const protocol = config.socksVersion === 4 ? 'socks4' : 'socks5'
   return { listener, message: { type: 'cmethod', transport: entry.name, protocol, address } }
 }
@@ -79,17 +79,16 @@ interface Service {
 }
 
 /** Serves one connection of the parent up to where it carries traffic; never rejects. */
-async function serve(conn: TcpConn, service: Service): Promise<void> {
+async function serve(service: Service, conn: TcpConn, admission: Admission, guest: Guest | undefined): Promise<void> {
   const { name, config } = service
   adopt(conn)
-  const admission = config.connections.admit(conn)
-  if (admission === undefined) return config.reporter.log('warning', `${name}: ${TOO_MANY}`)
   let request: SocksRequest
   try {
     request = await acceptSocks(conn, { handshakeTimeout: config.socksTimeout ?? SOCKS_TIMEOUT })
   } catch (error) {
     return config.reporter.log('info', `${name}: no SOCKS request: ${messageOf(error)}`)
   }
+  guest?.leave()
   const report = config.reporter.forTransport(name, () => secretsOf(request, config))
   try {
     const bridge = await dial(conn, request, report, service)

@@ -1,27 +1,28 @@
 /**
- * The open connections of a PT: counted, bounded, and ended together (STOP-3).
+ * The open connections of a PT: counted, and ended together (STOP-3).
  *
- *     admit ── handshake ── established ── closed          drain: no more are admitted, those left are cut in the end
+ *     admit ── handshake ── established ── closed          drain: those that are left are cut in the end
  *
- * A connection is known by the socket that was accepted: whoever serves it ends the other side when this one closes.
+ * A connection is known by the socket that was accepted: whoever serves it ends the other side when this one closes. How many
+ * there may be is for ports.ts to say, which stops accepting; what has been accepted is always admitted.
  */
 import type { Duplex } from 'node:stream'
 import type { EndWatcher } from '../io/index.ts'
 import { watchEnds } from '../io/index.ts'
 
-export interface ConnectionLimits {
-  /** Connections that have not finished their handshake. Default 4096. */
-  readonly maxHandshakes?: number
-  /** All connections. Default 65536. */
-  readonly maxConnections?: number
-}
-
-/** What is said of a connection that was not admitted. */
-export const TOO_MANY = 'a connection was refused, as too many are open'
-
-interface Admission {
+export interface Admission {
   /** The handshake is over; the connection counts as one that carries traffic. */
   established(): void
+}
+
+/** Where connections come in; it is told as they come and go. */
+export interface Entrance {
+  /** A connection is in its handshake. */
+  began(): void
+  /** Its handshake is over, or it has closed in it. */
+  over(): void
+  /** A connection has closed. */
+  closed(): void
 }
 
 interface ConnectionCount {
@@ -32,12 +33,15 @@ interface ConnectionCount {
   readonly established: number
   /** Closed before their handshake was over. */
   readonly failed: number
-  readonly refused: number
+  /** Established, and not taken by the ORPort. */
+  readonly unserved: number
 }
 
 export interface Connections {
-  /** Takes the connection in until it closes; undefined, and the connection destroyed, where a limit is reached. */
-  admit(conn: Duplex): Admission | undefined
+  /** Takes the connection in until it closes. */
+  admit(conn: Duplex, entrance?: Entrance): Admission
+  /** A service did not take a connection whose handshake was over. */
+  unserved(): void
   readonly count: ConnectionCount
   /** Resolves once all have closed; after `ms` milliseconds those that are left are cut. */
   drain(ms: number): Promise<void>
@@ -45,35 +49,27 @@ export interface Connections {
   cut(): void
 }
 
-export function createConnections(limits: ConnectionLimits = {}): Connections {
-  return new OpenConnections(limits)
+export function createConnections(): Connections {
+  return new OpenConnections()
 }
 
 class OpenConnections implements Connections {
-  readonly #limits: Required<ConnectionLimits>
   readonly #open = new Set<Duplex>()
-  readonly #total = { admitted: 0, established: 0, failed: 0, refused: 0 }
+  readonly #total = { admitted: 0, established: 0, failed: 0, unserved: 0 }
   #handshakes = 0
-  #draining = false
   #whenEmpty: (() => void) | undefined
 
-  constructor({ maxHandshakes = 4_096, maxConnections = 65_536 }: ConnectionLimits) {
-    this.#limits = { maxHandshakes, maxConnections }
-  }
-
-  admit(conn: Duplex): Admission | undefined {
-    const { maxHandshakes, maxConnections } = this.#limits
-    if (this.#draining || this.#handshakes >= maxHandshakes || this.#open.size >= maxConnections) {
-      this.#total.refused++
-      conn.destroy()
-      return undefined
-    }
+  admit(conn: Duplex, entrance?: Entrance): Admission {
     this.#handshakes++
     this.#total.admitted++
     this.#open.add(conn)
-    const admitted = new Admitted(this, conn)
+    const admitted = new Admitted(this, conn, entrance)
     watchEnds(conn, admitted)
     return admitted
+  }
+
+  unserved(): void {
+    this.#total.unserved++
   }
 
   leaveHandshake(outcome: 'established' | 'failed'): void {
@@ -91,7 +87,6 @@ class OpenConnections implements Connections {
   }
 
   async drain(ms: number): Promise<void> {
-    this.#draining = true
     if (this.#open.size === 0) return
     const timer = setTimeout(() => this.cut(), ms)
     await new Promise<void>((resolve) => (this.#whenEmpty = resolve))
@@ -106,11 +101,14 @@ class OpenConnections implements Connections {
 class Admitted implements Admission, EndWatcher {
   readonly #connections: OpenConnections
   readonly #conn: Duplex
+  readonly #entrance: Entrance | undefined
   #inHandshake = true
 
-  constructor(connections: OpenConnections, conn: Duplex) {
+  constructor(connections: OpenConnections, conn: Duplex, entrance: Entrance | undefined) {
     this.#connections = connections
     this.#conn = conn
+    this.#entrance = entrance
+    entrance?.began()
   }
 
   established(): void {
@@ -120,10 +118,13 @@ class Admitted implements Admission, EndWatcher {
   onClose(): void {
     this.#leaveHandshake('failed')
     this.#connections.closed(this.#conn)
+    this.#entrance?.closed()
   }
 
   #leaveHandshake(outcome: 'established' | 'failed'): void {
-    if (this.#inHandshake) this.#connections.leaveHandshake(outcome)
+    if (!this.#inHandshake) return
     this.#inHandshake = false
+    this.#connections.leaveHandshake(outcome)
+    this.#entrance?.over()
   }
 }

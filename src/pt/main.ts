@@ -11,13 +11,15 @@ import type { Severity } from '../ipc/index.ts'
 import { formatMessage } from '../ipc/index.ts'
 import { makeConnect } from '../upstream/index.ts'
 import { startClient } from './client.ts'
-import type { ConnectionLimits, Connections } from './connections.ts'
+import type { Connections } from './connections.ts'
 import { createConnections } from './connections.ts'
 import { messageOf } from './failure.ts'
 import type { LineOutput } from './line-output.ts'
 import { openLineOutput } from './line-output.ts'
 import type { Configuration, Implementation } from './negotiate.ts'
 import { configure, negotiateVersion, sayFatal } from './negotiate.ts'
+import type { ConnectionLimits } from './ports.ts'
+import { Ports } from './ports.ts'
 import { redirect } from './redirect.ts'
 import type { Registry, TransportEntry } from './registry.ts'
 import { registry } from './registry.ts'
@@ -80,7 +82,7 @@ export async function runPt(options: PtOptions): Promise<never> {
   const pt = takeOver(options)
   const stop = watch()
   let afterVersion = false
-  const connections = createConnections(options)
+  const connections = createConnections()
   let launched: Promise<Server[]>
   try {
     negotiateVersion(process.env, pt.reporter, options.implementation)
@@ -88,7 +90,7 @@ export async function runPt(options: PtOptions): Promise<never> {
     const configuration = configure(process.env, pt.reporter)
     if (configuration.env.exitOnStdinClose) stop.watchStdin(process.stdin)
     const transports = typeof known === 'function' ? registry(await known()) : known
-    launched = launch(pt, configuration, transports, connections)
+    launched = launch(pt, configuration, transports, new Ports(connections, pt.reporter, options))
   } catch (error) {
     return await fail(pt, error, afterVersion)
   }
@@ -136,17 +138,17 @@ function takeOver(options: PtOptions): Pt {
   return pt
 }
 
-function launch(pt: Pt, configuration: Configuration, known: Registry, connections: Connections): Promise<Server[]> {
+function launch(pt: Pt, configuration: Configuration, known: Registry, ports: Ports): Promise<Server[]> {
   const { options, reporter } = pt
   const { env } = configuration
   const unknown = env.transports
     .map((one) => (typeof one === 'string' ? one : one.name))
     .filter((name) => !known.has(name))
   if (unknown.length > 0) reporter.log('info', `passed over, as this PT has no such transport: ${unknown.join(', ')}`)
-  const common = { ...options, stateDir: env.stateDir, reporter, connections }
+  const common = { ...options, stateDir: env.stateDir, reporter, ports }
   if (configuration.role === 'client') {
     const { transports, outboundBind } = configuration.env
-    const connect = makeConnect({ proxy: configuration.proxy, outboundBind })
+    const connect = ports.descriptors.counting(makeConnect({ proxy: configuration.proxy, outboundBind }))
     return startClient({ ...common, connect, entries: transports.flatMap((name) => known.get(name) ?? []) })
   }
   const { transports, destination } = configuration.env
@@ -154,7 +156,7 @@ function launch(pt: Pt, configuration: Configuration, known: Registry, connectio
     const entry = known.get(requested.name)
     return entry === undefined ? [] : [{ ...requested, entry }]
   })
-  return startServer({ ...common, connect: makeConnect({}), destination, entries })
+  return startServer({ ...common, connect: ports.descriptors.counting(makeConnect({})), destination, entries })
 }
 
 /** Signals and the parent's death count from the start; stdin, once the environment says so. */

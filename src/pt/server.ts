@@ -9,15 +9,15 @@ import { createServer, isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { connectExtOrPort } from '../extor/index.ts'
 import type { Cancellation, TcpConn } from '../io/index.ts'
-import { acceptTcp, listen, listenerOptions } from '../io/index.ts'
+import { listen, listenerOptions } from '../io/index.ts'
 import type { Address, Destination, ServerTransport } from '../ipc/index.ts'
 import { Args, DEFAULT_BIND_ADDRESS, formatAddress } from '../ipc/index.ts'
 import type { Connect, Report, Server } from '../transport.ts'
-import type { Connections } from './connections.ts'
-import { TOO_MANY } from './connections.ts'
+import type { Admission } from './connections.ts'
 import { messageOf } from './failure.ts'
 import type { Launched } from './launch.ts'
 import { launchAll } from './launch.ts'
+import type { Ports } from './ports.ts'
 import type { TransportEntry } from './registry.ts'
 import { loadTransport } from './registry.ts'
 import type { Reporter } from './report.ts'
@@ -42,7 +42,7 @@ export interface ServerConfig {
   /** Opens the connections to the destination. */
   readonly connect: Connect
   readonly reporter: Reporter
-  readonly connections: Connections
+  readonly ports: Ports
   /** Milliseconds: a transport's launch (60,000), its handshake with a client (180,000), the ORPort (30,000). */
   readonly launchTimeout?: number
   readonly acceptTimeout?: number
@@ -74,9 +74,10 @@ async function launch(requested: ServerEntry, abandoned: () => boolean, config: 
   if (abandoned()) throw new Error('launched too late')
   const listener = createServer(listenerOptions)
   const address = await bind(listener, bindAddress)
+  const service = { name, server, report, config }
   // A client that vanishes without a word, as phones do, is noticed after some minutes instead of never.
-  acceptTcp(listener, { keepAlive: KEEP_ALIVE }, (conn) => void serve(conn, { name, server, report, config }))
-  listener.on('error', (error) => report.log('warning', `accepting failed: ${error.message}`))
+  const port = { name, local: false, keepAlive: KEEP_ALIVE }
+  config.ports.accept(listener, port, (conn, admission) => void serve(service, conn, admission))
   return { listener, message: { type: 'smethod', transport: name, address, args: Args.from(server.args ?? Args.none) } }
 }
 
@@ -101,11 +102,9 @@ interface Service {
  * Serves one client up to where it carries traffic; never rejects. A failed handshake says nothing to the client (no probe
  * learns from it).
  */
-async function serve(conn: TcpConn, service: Service): Promise<void> {
+async function serve(service: Service, conn: TcpConn, admission: Admission): Promise<void> {
   const { report, config } = service
   adopt(conn)
-  const admission = config.connections.admit(conn)
-  if (admission === undefined) return report.log('warning', TOO_MANY)
   // At once: a socket that is closed has forgotten it. A plain ORPort does not want it.
   const userAddr = config.destination.type === 'extendedOrPort' ? addressOf(conn) : undefined
   const ended = (error: unknown): void => report.log('debug', `connection ended: ${messageOf(error)}`)

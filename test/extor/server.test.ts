@@ -223,24 +223,43 @@ test('EXT-3: a handshake ends at its deadline, also while the application decide
   expect(handedOver).toEqual([])
 })
 
-test('EXT-3: connections beyond the limit of handshakes are closed, and those that have passed do not count', async () => {
-  const { server, next } = await serve({ handshakeLimit: 2 })
-  for (let round = 0; round < 3; round++) {
+test('EXT-3: a PT is served though others hold connections without the cookie; the oldest of those makes room', async () => {
+  const { server, next } = await serve({ handshakeLimit: 3 })
+  const silent: Socket[] = []
+  for (let count = 0; count < 10; count++) {
+    const conn = dial(server)
+    silent.push(conn)
+    await readExactly(conn, 2)
+  }
+  // Some of them speak the protocol up to where the cookie is wanted.
+  for (const conn of silent.slice(-2)) conn.write(Buffer.concat([Buffer.of(1), Buffer.alloc(32)]))
+  for (let round = 0; round < 10; round++) {
     await connectExtOrPort(dial(server), { cookieFile: server.cookieFile })
-    await next()
+    expect((await next()).conn.destroyed).toBe(false)
   }
-  const waiting = [dial(server), dial(server)]
-  for (const conn of waiting) await readExactly(conn, 2)
-  expect(await drain(dial(server)).catch(() => Buffer.alloc(0))).toEqual(Buffer.alloc(0))
-  waiting[0]!.destroy()
-  let connected = false
-  while (!connected) {
-    const attempt = connectExtOrPort(dial(server), { cookieFile: server.cookieFile })
-    connected = await attempt.then(
-      () => true,
-      () => false,
-    )
+  let ended = 0
+  for (const conn of silent) conn.resume().once('end', () => ended++)
+  const another = async (): Promise<number> => {
+    await readExactly(dial(server), 2)
+    return ended
   }
+  await expect.poll(another, { timeout: 10_000, interval: 200 }).toBeGreaterThan(0)
+})
+
+test('EXT-3: a PT that has shown the cookie makes room for nobody while the application decides', async () => {
+  let decide!: (allowed: boolean) => void
+  let ask!: () => void
+  const asked = new Promise<void>((resolve) => (ask = resolve))
+  const allow = (): Promise<boolean> => {
+    ask()
+    return new Promise((resolve) => (decide = resolve))
+  }
+  const { server } = await serve({ handshakeLimit: 2, allow })
+  const connected = connectExtOrPort(dial(server), { cookieFile: server.cookieFile })
+  await asked
+  for (let count = 0; count < 5; count++) await readExactly(dial(server), 2)
+  decide(true)
+  await connected
 })
 
 test('EXT-3: the cookie file is 0600 while the server runs and gone afterwards; close ends every connection', async () => {

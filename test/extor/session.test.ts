@@ -19,7 +19,7 @@ test('EXT-2, SENV-11: the server hears the transport and the address that the PT
   await fc.assert(
     fc.asyncProperty(said, async ({ transport, userAddr }) => {
       const [near, far] = pair()
-      const accepted = acceptExtOrPort(far, cookie, () => true, never)
+      const accepted = acceptExtOrPort(far, cookie, { allow: () => true }, never)
       const userText = userAddr === undefined ? undefined : formatAddress(userAddr)
       await connectExtOrPort(near, { cookieFile: path, transport, userAddr: userText })
       expect(await accepted).toEqual({ transport, userAddr })
@@ -38,7 +38,7 @@ test('EXT-2: an introduction of random commands is accepted, or an error, and ne
   await fc.assert(
     fc.asyncProperty(frames, fc.uint8Array({ maxLength: 6 }), async (frames, rest) => {
       const [near, far] = pair()
-      const accepted = acceptExtOrPort(near, cookie, () => true, never)
+      const accepted = acceptExtOrPort(near, cookie, { allow: () => true }, never)
       const outcome = accepted.then(
         () => 'accepted',
         (error: unknown) => (error as Error).name,

@@ -77,7 +77,9 @@ const hashes: Run = ({ input, expect: wanted }) => {
 /** The server takes one introduction: what it makes of it, or undefined where it closes. */
 async function introduce(introduction: Buffer) {
   const [near, far] = pair()
-  const accepted = acceptExtOrPort(near, cookie, () => true, never).catch((): undefined => void near.destroy())
+  const accepted = acceptExtOrPort(near, cookie, { allow: () => true }, never).catch(
+    (): undefined => void near.destroy(),
+  )
   await playPt(far, { introduction })
   return await accepted
 }
@@ -85,13 +87,13 @@ async function introduce(introduction: Buffer) {
 const servers: Record<string, Run> = {
   'extor-server-001': async ({ expect: wanted }) => {
     const [near, far] = pair()
-    acceptExtOrPort(near, cookie, () => true, never).catch(() => near.end())
+    acceptExtOrPort(near, cookie, { allow: () => true }, never).catch(() => near.end())
     far.end()
     expect((await drain(far)).toString('hex')).toBe((wanted as { send: string }).send.slice(4))
   },
   'extor-server-002': async ({ input }) => {
     const [near, far] = pair()
-    const accepted = acceptExtOrPort(near, cookie, () => true, never)
+    const accepted = acceptExtOrPort(near, cookie, { allow: () => true }, never)
     far.write(bytesOf((input as { recv_after_list: string }).recv_after_list))
     await expect(accepted).rejects.toMatchObject({ code: 'PT_EXTOR' })
     near.end()

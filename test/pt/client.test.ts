@@ -8,7 +8,10 @@ import { rotByN } from '../../examples/rot-by-n.ts'
 import { PtError } from '../../src/error.ts'
 import type { ClientConfig } from '../../src/pt/client.ts'
 import { startClient } from '../../src/pt/client.ts'
+import type { Connections } from '../../src/pt/connections.ts'
 import { createConnections } from '../../src/pt/connections.ts'
+import type { ConnectionLimits } from '../../src/pt/ports.ts'
+import { Ports } from '../../src/pt/ports.ts'
 import type { TransportEntry } from '../../src/pt/registry.ts'
 import { makeConnect } from '../../src/upstream/index.ts'
 import { application, closing, echo, open, plain, portOf, readAll, recorder, socks, socksRequest } from './support.ts'
@@ -17,13 +20,18 @@ interface Started {
   readonly listeners: Server[]
   readonly port: number
   readonly lines: string[]
-  readonly connections: ClientConfig['connections']
+  readonly connections: Connections
 }
 
-async function start(entries: readonly TransportEntry[], options: Partial<ClientConfig> = {}): Promise<Started> {
+async function start(
+  entries: readonly TransportEntry[],
+  options: Partial<ClientConfig> = {},
+  limits: ConnectionLimits = {},
+): Promise<Started> {
   const { reporter, lines } = recorder({ logLevel: 'debug' })
   const connections = createConnections()
-  const config = { entries, stateDir: '/nonexistent', connect: makeConnect({}), reporter, connections, ...options }
+  const ports = new Ports(connections, reporter, limits)
+  const config = { entries, stateDir: '/nonexistent', connect: makeConnect({}), reporter, ports, ...options }
   const listeners = closing(await startClient(config))
   return { listeners, port: listeners.length === 0 ? 0 : portOf(listeners[0]), lines, connections }
 }
@@ -262,17 +270,6 @@ describe('a dial', () => {
     expect(await readAll(conn)).toBe('')
     expect((await socks(port, address)).reply).toBe(0)
   })
-})
-
-test('more handshakes than the limit are refused, and there is room again when they are over', async () => {
-  const { port, lines } = await start([rotByN], { connections: createConnections({ maxHandshakes: 1 }) })
-  const waiting = await open(port)
-  const refused = await open(port)
-  expect(await readAll(refused)).toBe('')
-  expect(lines.at(-1)).toBe('LOG SEVERITY=warning MESSAGE="rot_by_N: a connection was refused, as too many are open"')
-  waiting.destroy()
-  const { address } = await echo()
-  await expect.poll(async () => (await socks(port, address).catch(() => undefined))?.reply).toBe(0)
 })
 
 test('a client that says one byte and waits is cut at the deadline', async () => {

@@ -9,7 +9,10 @@ import { rotByN } from '../../examples/rot-by-n.ts'
 import { serveExtOrPort } from '../../src/extor/index.ts'
 import type { Address, Destination } from '../../src/ipc/index.ts'
 import { Args, formatAddress } from '../../src/ipc/index.ts'
+import type { Connections } from '../../src/pt/connections.ts'
 import { createConnections } from '../../src/pt/connections.ts'
+import type { ConnectionLimits } from '../../src/pt/ports.ts'
+import { Ports } from '../../src/pt/ports.ts'
 import type { ServerConfig, ServerEntry } from '../../src/pt/server.ts'
 import { startServer } from '../../src/pt/server.ts'
 import { makeConnect } from '../../src/upstream/index.ts'
@@ -26,16 +29,18 @@ interface Started {
   readonly listeners: Server[]
   readonly port: number
   readonly lines: string[]
-  readonly connections: ServerConfig['connections']
+  readonly connections: Connections
 }
 
 async function start(
   entries: readonly ServerEntry[],
   destination: Destination | string = '127.0.0.1:1',
   options: Partial<ServerConfig> = {},
+  limits: ConnectionLimits = {},
 ): Promise<Started> {
   const { reporter, lines } = recorder({ logLevel: 'debug' })
   const connections = createConnections()
+  const ports = new Ports(connections, reporter, limits)
   const listeners = closing(
     await startServer({
       entries,
@@ -43,7 +48,7 @@ async function start(
       destination: typeof destination === 'string' ? orPort(destination) : destination,
       connect: makeConnect({}),
       reporter,
-      connections,
+      ports,
       ...options,
     }),
   )

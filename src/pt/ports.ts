@@ -1,0 +1,205 @@
+/**
+ * The ports of a PT: what each accepts, and when it stops to. No connection is closed because there are too many: a prober
+ * who counts would learn from it which program this is, and the newcomer is as good as those before it.
+ *
+ *     accepted ── served ── closed
+ *        └── too many connections, or too few descriptors left ── no more is accepted; newcomers wait in the kernel's queue
+ *                                                                 until others have gone
+ *
+ * If a PT has several transports, each may have its share of handshakes, so that a flood at one port leaves the others open.
+ */
+import type { Server } from 'node:net'
+import type { AcceptGate, Guest, TcpConn } from '../io/index.ts'
+import { acceptGate, acceptTcp, Lobby } from '../io/index.ts'
+import type { Admission, Connections, Entrance } from './connections.ts'
+import { Descriptors } from './descriptors.ts'
+import { seldom } from './rate-limit.ts'
+import type { Reporter } from './report.ts'
+
+export interface ConnectionLimits {
+  /** Connections at once; those beyond it wait to be accepted. Default 65536. */
+  readonly maxConnections?: number
+  /** Connections of a client's parent that have not made their request; beyond it the oldest of them is closed. Default 1024. */
+  readonly maxSilent?: number
+}
+
+export interface PortOptions {
+  /** The transport that is reached there. */
+  readonly name: string
+  /** True for a port that only programs of this machine use: whoever is silent there makes room for others. */
+  readonly local: boolean
+  /** Seconds of silence after which TCP asks whether the other end is still there. */
+  readonly keepAlive?: number
+}
+
+/** Serves a connection. `guest` is its place among those that have not made a request, on a local port. */
+export type Serve = (conn: TcpConn, admission: Admission, guest: Guest | undefined) => void
+
+/** How often the same warning is said, in ms. */
+const SAID_EVERY = 60_000
+/** While a local port is shut, silent connections are looked for so often, and have so long to say something, in ms. */
+const CLEARED_EVERY = 250
+const GRACE = 1_000
+/** So many handshakes a transport may have, however little is left for them. */
+const LEAST_SHARE = 4
+
+export class Ports {
+  readonly connections: Connections
+  readonly descriptors: Descriptors
+  readonly #reporter: Reporter
+  readonly #maxConnections: number
+  readonly #lobby: Lobby
+  readonly #ports = new Set<Port>()
+  readonly #shut = new Set<Port>()
+  #open = 0
+  #handshakes = 0
+  #clearing = false
+
+  constructor(
+    connections: Connections,
+    reporter: Reporter,
+    { maxConnections = 65_536, maxSilent = 1_024 }: ConnectionLimits = {},
+    descriptors: Descriptors = new Descriptors(),
+  ) {
+    this.connections = connections
+    this.descriptors = descriptors
+    this.#reporter = reporter
+    this.#maxConnections = maxConnections
+    const warn = this.#warning()
+    const silent = 'local connections that ask for nothing are closed, the oldest first, to make room for others'
+    this.#lobby = new Lobby({ limit: maxSilent, onEnded: () => warn(silent) })
+    descriptors.onFreed = () => this.#lookAgain()
+  }
+
+  /** Accepts what comes to `listener`, which listens already, and gives it to `serve`. */
+  accept(listener: Server, options: PortOptions, serve: Serve): void {
+    const port = new Port(this, listener, options, this.#warning())
+    this.#ports.add(port)
+    listener.once('close', () => {
+      this.#ports.delete(port)
+      this.#shut.delete(port)
+    })
+    listener.on('error', (error) =>
+      this.#reporter.log('warning', `${options.name}: accepting failed: ${error.message}`),
+    )
+    acceptTcp(listener, options, (conn) => this.#accepted(port, conn, serve))
+  }
+
+  #accepted(port: Port, conn: TcpConn, serve: Serve): void {
+    const admission = this.connections.admit(conn, port)
+    const guest = port.local ? this.#lobby.enter(conn, conn.remoteAddress) : undefined
+    if (this.#isFull() || this.#isCrowded(port)) this.#shutOut(port)
+    serve(conn, admission, guest)
+  }
+
+  #shutOut(port: Port): void {
+    if (!port.shut()) return
+    this.#shut.add(port)
+    port.warn(`${port.name}: new connections wait until others have ended, as ${this.#reason()}`)
+    if (port.local) this.#clearLobby()
+  }
+
+  /** As long as a local port is shut, whoever is silent there makes room. */
+  #clearLobby(): void {
+    if (this.#clearing) return
+    this.#clearing = true
+    setTimeout(() => {
+      this.#clearing = false
+      let room = true
+      while (room) room = this.#lobby.makeRoom(GRACE)
+      if ([...this.#shut].some(({ local }) => local)) this.#clearLobby()
+    }, CLEARED_EVERY).unref()
+  }
+
+  /** True if no more connections may be opened, those included that the handshakes will want to open. */
+  #isFull(): boolean {
+    const { limit, forConnections, outgoing } = this.descriptors
+    const coming = Math.min(this.#handshakes, limit / 4)
+    return this.#open >= this.#maxConnections || this.#open + outgoing + coming >= forConnections
+  }
+
+  #isCrowded(port: Port): boolean {
+    if (this.#ports.size < 2) return false
+    const { forConnections, outgoing } = this.descriptors
+    const carrying = this.#open - this.#handshakes + outgoing
+    const share = (Math.min(this.#maxConnections, forConnections) - carrying) / (2 * this.#ports.size)
+    return port.handshakes >= Math.max(LEAST_SHARE, share)
+  }
+
+  #lookAgain(): void {
+    if (this.#shut.size === 0 || this.#isFull()) return
+    for (const port of this.#shut) {
+      if (this.#isCrowded(port)) continue
+      this.#shut.delete(port)
+      port.open()
+    }
+  }
+
+  #reason(): string {
+    if (this.#open >= this.#maxConnections) return `${this.#open} are open`
+    if (!this.#isFull()) return 'its handshakes have used up their share; other transports keep theirs'
+    return `most of the ${this.descriptors.limit} files that this process may open (LimitNOFILE, ulimit -n) are in use`
+  }
+
+  #warning(): (text: string) => void {
+    return seldom(SAID_EVERY, (text: string) => this.#reporter.log('warning', text))
+  }
+
+  // Of the ports.
+
+  began(): void {
+    this.#open++
+    this.#handshakes++
+  }
+
+  over(): void {
+    this.#handshakes--
+    this.#lookAgain()
+  }
+
+  closed(): void {
+    this.#open--
+    this.#lookAgain()
+  }
+}
+
+class Port implements Entrance {
+  readonly name: string
+  readonly local: boolean
+  readonly warn: (text: string) => void
+  handshakes = 0
+  readonly #ports: Ports
+  readonly #gate: AcceptGate | undefined
+
+  constructor(ports: Ports, listener: Server, { name, local }: PortOptions, warn: (text: string) => void) {
+    this.#ports = ports
+    this.name = name
+    this.local = local
+    this.warn = warn
+    this.#gate = acceptGate(listener)
+  }
+
+  began(): void {
+    this.handshakes++
+    this.#ports.began()
+  }
+
+  over(): void {
+    this.handshakes--
+    this.#ports.over()
+  }
+
+  closed(): void {
+    this.#ports.closed()
+  }
+
+  /** False where this Node cannot stop accepting: then it goes on until the system refuses. */
+  shut(): boolean {
+    this.#gate?.shut()
+    return this.#gate !== undefined
+  }
+
+  open(): void {
+    this.#gate?.open()
+  }
+}
