@@ -1,41 +1,80 @@
 /**
- * npm run peers: brings the peers of today that this machine's Debian is too old for, and makes no other change to it.
+ * npm run peers: brings the peers of today that this machine's Debian is too old for, and other runtimes than Node. It makes
+ * no other change to the machine.
  *
- *     node scripts/peers.mjs [NAME…]     lyrebird webtunnel snowflake-client snowflake-proxy, or those that are named
+ *     node scripts/peers.mjs [NAME…]     lyrebird webtunnel snowflake-client snowflake-proxy bun deno, or those that are named
  *
  * The packages come from Debian's newest suite, by apt with lists and a cache of its own, so the machine's own packages and
  * settings stay as they are. apt checks the signatures. The programs lie in .peers/bin, or in $POSTERN_PEERS/bin, which
  * several checkouts can share. The suite moves, so versions are printed and not pinned. POSTERN_PEERS_SUITE names another.
+ * Bun and Deno come from npm, from the packages that hold their programs for this machine, in the versions below.
  */
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 const folder = process.env.POSTERN_PEERS ?? join(root, '.peers')
 const suite = process.env.POSTERN_PEERS_SUITE ?? 'sid'
-const known = ['lyrebird', 'webtunnel', 'snowflake-client', 'snowflake-proxy']
+const arch = process.arch === 'arm64' ? 'arm64' : 'x64'
+const runtimes = {
+  bun: { from: `@oven/bun-linux-${arch === 'arm64' ? 'aarch64' : 'x64'}`, version: '1.4.5', program: 'bin/bun' },
+  deno: { from: `@deno/linux-${arch}-glibc`, version: '2.9.6', program: 'deno' },
+}
+const debian = ['lyrebird', 'webtunnel', 'snowflake-client', 'snowflake-proxy']
+const known = [...debian, ...Object.keys(runtimes)]
 const names = process.argv.length > 2 ? process.argv.slice(2) : known
 
 const unknown = names.filter((name) => !known.includes(name))
 if (unknown.length > 0) fail(`there is no peer ${unknown.join(', ')}; there are ${known.join(', ')}`)
 
-for (const part of ['bin', 'apt/sources', 'apt/lists/partial', 'apt/cache/archives/partial']) {
-  mkdirSync(join(folder, part), { recursive: true })
+mkdirSync(join(folder, 'bin'), { recursive: true })
+fromDebian(names.filter((name) => debian.includes(name)))
+for (const name of names) if (name in runtimes) fromNpm(name, runtimes[name])
+
+function fromDebian(wanted) {
+  if (wanted.length === 0) return
+  for (const part of ['apt/sources', 'apt/lists/partial', 'apt/cache/archives/partial']) {
+    mkdirSync(join(folder, part), { recursive: true })
+  }
+  writeFileSync(join(folder, `apt/sources/${suite}.sources`), source())
+  apt(['update'])
+  for (const name of wanted) {
+    const packages = join(folder, name)
+    rmSync(packages, { recursive: true, force: true })
+    mkdirSync(packages)
+    apt(['download', name], packages)
+    const [file] = readdirSync(packages)
+    run('dpkg', ['-x', file, '.'], packages)
+    const programs = join(packages, 'usr/bin')
+    for (const program of readdirSync(programs)) copyFileSync(join(programs, program), join(folder, 'bin', program))
+    console.log(file.replace(/_[^_]*\.deb$/, '').replace('_', ' '))
+  }
 }
-writeFileSync(join(folder, `apt/sources/${suite}.sources`), source())
-apt(['update'])
-for (const name of names) {
+
+function fromNpm(name, { from, version, program }) {
   const packages = join(folder, name)
   rmSync(packages, { recursive: true, force: true })
   mkdirSync(packages)
-  apt(['download', name], packages)
-  const [file] = readdirSync(packages)
-  run('dpkg', ['-x', file, '.'], packages)
-  const programs = join(packages, 'usr/bin')
-  for (const program of readdirSync(programs)) copyFileSync(join(programs, program), join(folder, 'bin', program))
-  console.log(file.replace(/_[^_]*\.deb$/, '').replace('_', ' '))
+  run(
+    'npm',
+    ['install', '--silent', '--no-save', '--no-audit', '--ignore-scripts', '--prefix', packages, `${from}@${version}`],
+    packages,
+  )
+  rmSync(join(folder, 'bin', name), { force: true })
+  renameSync(join(packages, 'node_modules', from, program), join(folder, 'bin', name))
+  rmSync(packages, { recursive: true, force: true })
+  console.log(`${name} ${version}`)
 }
 
 /** The first Debian source of this machine, with the suite exchanged. */

@@ -19,6 +19,8 @@ const peers = {
   lyrebird: BROUGHT,
   'webtunnel-client': BROUGHT,
   'webtunnel-server': BROUGHT,
+  bun: BROUGHT,
+  deno: BROUGHT,
   tor: 'tor',
   'tor-gencert': 'tor',
   obfs4proxy: 'obfs4proxy',
