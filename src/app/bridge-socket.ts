@@ -60,11 +60,11 @@ export class BridgeSocket extends Duplex implements SocketMethods {
     return this.#setTimeout(ms, callback)
   }
 
-  setNoDelay(): this {
+  setNoDelay(_on?: boolean): this {
     return this
   }
 
-  setKeepAlive(): this {
+  setKeepAlive(_on?: boolean, _initialDelay?: number): this {
     return this
   }
 
