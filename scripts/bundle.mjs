@@ -3,9 +3,12 @@
 //     dist/cli/main.js      what is run: hands over to
 //     dist/cli/postern.cjs  main.ts with all of `postern pt`; other commands are imported from the files that tsc wrote
 //
+// Files of other commands that need a development dependency have it written into them, so that nobody who uses the library
+// installs it; dist/cli/LICENSES.txt has the licences of everything that is inside of something else.
+//
 // The library stays as tsc wrote it. A transport of `--load` that imports it has a copy of its own beside the one in here,
 // so what is told apart across that border goes by name or code, never by class.
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import * as nodeCrypto from 'node:crypto'
 import * as dnsPromises from 'node:dns/promises'
 import * as fsPromises from 'node:fs/promises'
@@ -81,7 +84,66 @@ const inAscii = {
   },
 }
 
-/** Writes both files; tsc has run. */
+/** Packages that one command needs, and nobody who imports the library. */
+const tools = ['smol-toml', 'valibot']
+
+/** The sources below src/cli that import one of those. */
+function filesWithTools() {
+  return readdirSync(`${root}src/cli`, { recursive: true })
+    .map((file) => file.split('\\').join('/'))
+    .filter((file) => file.endsWith('.ts'))
+    .filter((file) => {
+      const text = readFileSync(`${root}src/cli/${file}`, 'utf8')
+      return tools.some((name) => text.includes(` from '${name}'`))
+    })
+}
+
+/** Our own modules are imported from where tsc puts them. */
+const ownOutside = {
+  name: 'own-outside',
+  resolveId: {
+    handler(source, importer) {
+      if (!source.startsWith('.') || importer?.includes('/node_modules/')) return undefined
+      return { id: source.replace(/\.ts$/, '.js'), external: true }
+    },
+  },
+}
+
+/** One file of another command, with the tools that it imports inside. */
+async function writeWithTools(file) {
+  const build = await rolldown({
+    input: `${root}src/cli/${file}`,
+    platform: 'node',
+    transform: { target: 'node20.19' },
+    plugins: [ownOutside],
+  })
+  const { output } = await build.write({
+    file: `${root}dist/cli/${file.replace(/\.ts$/, '.js')}`,
+    format: 'esm',
+    codeSplitting: false,
+  })
+  return output
+}
+
+/** The licences of the packages that lie inside these chunks. */
+function licences(chunks) {
+  const packages = new Set(
+    chunks
+      .flatMap((chunk) => Object.keys(chunk.modules ?? {}))
+      .map((id) => /^(.*\/node_modules\/((?:@[^/]+\/)?[^/]+))\//.exec(id.replaceAll('\\', '/'))?.[1])
+      .filter((folder) => folder !== undefined),
+  )
+  const texts = [...packages]
+    .toSorted((a, b) => (a < b ? -1 : 1))
+    .map((folder) => {
+      const { name, version } = JSON.parse(readFileSync(`${folder}/package.json`, 'utf8'))
+      const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry))
+      return `${name} ${version}\n\n${readFileSync(`${folder}/${file}`, 'utf8').trim()}\n`
+    })
+  return `Parts of these packages lie inside files of this folder.\n\n${texts.join('\n----\n\n')}`
+}
+
+/** Writes all of it; tsc has run. */
 export async function bundle() {
   const build = await rolldown({
     input: entry,
@@ -89,15 +151,18 @@ export async function bundle() {
     transform: { target: 'node20.19' },
     plugins: [otherCommands, lateModules, versionInside, inAscii],
   })
-  await build.write({
+  const { output } = await build.write({
     dir: `${root}dist/cli`,
     entryFileNames: 'postern.cjs',
     format: 'cjs',
     codeSplitting: false,
     minify: true,
   })
+  const chunks = [...output]
+  for (const file of filesWithTools()) chunks.push(...(await writeWithTools(file)))
+  writeFileSync(`${root}dist/cli/LICENSES.txt`, licences(chunks))
   const launcher = `#!/usr/bin/env node\nimport { createRequire } from 'node:module'\ncreateRequire(import.meta.url)('./postern.cjs')\n`
   writeFileSync(`${root}dist/cli/main.js`, launcher)
-  // torrc may name them without a \`node\` before them.
+  // torrc may name them without a `node` before them.
   for (const name of ['main.js', 'postern.cjs']) chmodSync(`${root}dist/cli/${name}`, 0o755)
 }

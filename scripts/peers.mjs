@@ -6,15 +6,25 @@
  *     lyrebird webtunnel        packages of Debian's newest suite, in .peers/bin ($POSTERN_PEERS/bin). apt downloads them
  *     snowflake-client          with lists and a cache of its own and checks the signatures. The suite moves, so the versions
  *     snowflake-proxy           are printed and kept in versions.json, and not pinned.
+ *     bun deno                  from npm, from the packages that hold their programs for this machine
  *     ptadapter                 from PyPI into a virtual environment
  *     arti                      built by cargo, which takes some five minutes; it wants libssl-dev, libsqlite3-dev and pkg-config
  *
- * The last two are pinned, and kept for all checkouts in $XDG_CACHE_HOME/postern or ~/.cache/postern.
+ * The last four are pinned, and kept for all checkouts in $XDG_CACHE_HOME/postern or ~/.cache/postern.
  */
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 /** What is kept of Debian's newest suite: it is brought again by each run. */
@@ -25,7 +35,12 @@ export const cacheFolder = join(process.env.XDG_CACHE_HOME || join(homedir(), '.
 
 const suite = process.env.POSTERN_PEERS_SUITE ?? 'sid'
 const packages = ['lyrebird', 'webtunnel', 'snowflake-client', 'snowflake-proxy']
-const built = { ptadapter: ['3.0.1', makePtadapter], arti: ['2.7.0', makeArti] }
+const built = {
+  bun: ['1.4.5', fromNpm(`@oven/bun-linux-${process.arch === 'arm64' ? 'aarch64' : 'x64'}`, 'bin/bun')],
+  deno: ['2.9.6', fromNpm(`@deno/linux-${process.arch}-glibc`, 'deno')],
+  ptadapter: ['3.0.1', makePtadapter],
+  arti: ['2.7.0', makeArti],
+}
 
 /** The folder of a peer that is built. */
 export function builtFolder(name) {
@@ -35,7 +50,7 @@ export function builtFolder(name) {
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) bring(process.argv.slice(2))
 
 function bring(named) {
-  const names = named.length > 0 ? named : [...packages, 'ptadapter']
+  const names = named.length > 0 ? named : [...packages, ...Object.keys(built).filter((name) => name !== 'arti')]
   const unknown = names.filter((name) => !packages.includes(name) && !(name in built))
   const known = [...packages, ...Object.keys(built)].join(', ')
   if (unknown.length > 0) fail(`there is no peer ${unknown.join(', ')}; there are ${known}`)
@@ -107,6 +122,18 @@ function apt(args, cwd = debianFolder) {
     ['-qq', ...Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]), ...args],
     cwd,
   )
+}
+
+/** Puts the program of an npm package into the folder's bin. */
+function fromNpm(name, program) {
+  return (folder, version) => {
+    rmSync(folder, { recursive: true, force: true })
+    mkdirSync(join(folder, 'bin'), { recursive: true })
+    const options = ['--silent', '--no-save', '--no-audit', '--ignore-scripts', '--prefix', folder]
+    run('npm', ['install', ...options, `${name}@${version}`], folder)
+    renameSync(join(folder, 'node_modules', name, program), join(folder, 'bin', basename(program)))
+    rmSync(join(folder, 'node_modules'), { recursive: true })
+  }
 }
 
 function makePtadapter(folder, version) {

@@ -38,6 +38,10 @@ export const errorCodes = {
   PT_CRASH_LOOP: 'The PT ended so often in a row that it is not started again.',
   PT_BRIDGE_LINE: 'A bridge line cannot be read or written; the message names the field.',
   PT_BRIDGES: 'None of several bridges gave a connection; the cause holds the error of each.',
+  PT_OPTION:
+    'An option or an argument of a function is missing, unknown or of the wrong kind; the message names the function and the option.',
+  PT_RUNTIME:
+    'This runtime is not known to keep a request on its way through the bridge, so nothing was sent; the message says what to use instead.',
   PT_DENIED: 'A tunnel does not let this in or out: a wrong secret, or a destination that is not on the list.',
 } as const
 

@@ -1,6 +1,5 @@
 /** What most applications need: run a PT and connect through it. Every room has its own entry besides: postern/pt, postern/io … */
-import type { Duplex } from 'node:stream'
-import type { Bridge, BridgeLines, OpenBridgeOptions } from './app/index.ts'
+import type { Bridge, BridgeConnection, BridgeLines, OpenBridgeOptions } from './app/index.ts'
 import { connectBridge as connectWith, openBridge as openWith } from './app/index.ts'
 import { builtIns } from './transports/index.ts'
 
@@ -37,15 +36,21 @@ export {
 } from './app/index.ts'
 export type {
   Bridge,
+  BridgeConnection,
+  BridgeDispatcherOptions,
   BridgeEvents,
   BridgeLine,
   BridgeLineInit,
   BridgeListener,
   BridgeServer,
   BridgeServerOptions,
+  BridgeSocket,
+  BridgeTlsOptions,
   BridgeUser,
+  FetchDispatcher,
   Finding,
   OpenBridgeOptions,
+  SocketMethods,
 } from './app/index.ts'
 
 /** Opens a bridge, with the built-in transports in this process, or those of the program `exec`; postern/app says more. */
@@ -54,6 +59,6 @@ export async function openBridge(lines: BridgeLines, options: OpenBridgeOptions 
 }
 
 /** One connection through a bridge; what the bridge takes is closed with it. */
-export async function connectBridge(lines: BridgeLines, options: OpenBridgeOptions = {}): Promise<Duplex> {
+export async function connectBridge(lines: BridgeLines, options: OpenBridgeOptions = {}): Promise<BridgeConnection> {
   return await connectWith(lines, { transports: builtIns, ...options })
 }

@@ -23,6 +23,8 @@ const peers = {
   'webtunnel-server': BROUGHT,
   ptadapter: BROUGHT,
   arti: ARTI,
+  bun: BROUGHT,
+  deno: BROUGHT,
   tor: 'tor',
   'tor-gencert': 'tor',
   obfs4proxy: 'obfs4proxy',
@@ -44,7 +46,7 @@ export type Peer = keyof typeof peers
 /** What `npm run peers` brought and what tests build of peers: it is kept, and several checkouts may share it. */
 export const peersFolder: string = debianFolder
 
-const builtFolders = ['arti', 'ptadapter'].map((name) => join(builtFolder(name), 'bin'))
+const builtFolders = ['arti', 'bun', 'deno', 'ptadapter'].map((name) => join(builtFolder(name), 'bin'))
 
 /**
  * The path of a real peer. If it is not installed the test is skipped and says what brings it; with

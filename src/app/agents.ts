@@ -1,9 +1,8 @@
 /**
- * HTTP through a bridge, for node:http, node:https and fetch. What stands behind the bridge answers, whatever host the URL
+ * HTTP through a bridge, for node:http and node:https. What stands behind the bridge answers, whatever host the URL
  * names: the host is sent along (Host, and SNI with https) and never looked up.
  *
  *     https.get('https://example.com/', { agent: httpsAgent(bridge) })
- *     fetch('https://example.com/', { dispatcher: await bridgeDispatcher(bridge) })
  */
 import type { AgentOptions, ClientRequestArgs } from 'node:http'
 import { Agent as HttpAgent } from 'node:http'
@@ -13,9 +12,7 @@ import { isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ConnectionOptions } from 'node:tls'
 import { connect as connectTls } from 'node:tls'
-import type { Agent as UndiciAgent } from 'undici'
 import type { Bridge } from './bridge.ts'
-import { socketLike } from './socket-like.ts'
 
 /** An agent for http: URLs. Options are those of http.Agent; the bridge outlives the agent. */
 export function httpAgent(bridge: Bridge, options?: AgentOptions): HttpAgent {
@@ -35,39 +32,11 @@ export function httpsAgent(bridge: Bridge, options?: HttpsAgentOptions): HttpsAg
   })
 }
 
-/** What `fetch(url, { dispatcher })` takes. */
-export type FetchDispatcher = NonNullable<RequestInit['dispatcher']>
-
-/**
- * What Node's fetch takes as `dispatcher`, and everything else of undici. Options are those of undici's Agent but for
- * `connect`. Loads undici when it is called. Call its close() before the bridge's, or just close the bridge.
- */
-export async function bridgeDispatcher(bridge: Bridge, options?: UndiciAgent.Options): Promise<FetchDispatcher> {
-  const { Agent, buildConnector } = await import('undici')
-  const encrypt = buildConnector({})
-  const agent = new Agent({
-    ...options,
-    connect: (target, made) => {
-      const fail = (error: Error): void => made(error, null)
-      bridge.connect().then(
-        (conn) => {
-          const socket = socketLike(conn) as Parameters<typeof made>[1] & Duplex
-          if (target.protocol === 'https:') encrypt({ ...target, httpSocket: socket }, made)
-          else made(null, socket)
-        },
-        (error: unknown) => fail(error as Error),
-      )
-    },
-  })
-  // The types of the fetch of @types/node and of undici are two copies of the same.
-  return agent as unknown as FetchDispatcher
-}
-
 type Created = (error: Error | null, conn?: Duplex) => void
 
 function deliver(bridge: Bridge, made: Created, wrap: (conn: Duplex) => Duplex): void {
   bridge.connect().then(
-    (conn) => made(null, wrap(socketLike(conn))),
+    (conn) => made(null, wrap(conn)),
     (error: unknown) => made(error as Error),
   )
 }

@@ -19,6 +19,9 @@ import { Candidates } from './candidates.ts'
 import type { Dialer, DialerOptions } from './dialer.ts'
 import { inProcessDialer } from './in-process.ts'
 import { ptProcessDialer } from './pt-process.ts'
+import { BridgeSocket } from './bridge-socket.ts'
+import type { BridgeConnection } from './socket-like.ts'
+import { socketLike } from './socket-like.ts'
 
 /** A bridge line, several, or what parseBridgeLine makes of them. */
 export type BridgeLines = string | BridgeLine | readonly (string | BridgeLine)[]
@@ -46,7 +49,7 @@ export interface BridgeEvents {
   /** Connections can be made; again after each restart. */
   ready: []
   /** A connection was made. */
-  connection: [conn: Duplex]
+  connection: [conn: BridgeConnection]
   /** A bridge could not be reached; `error.stage` says where. Another bridge may have stood in. */
   failure: [error: PtError, line: BridgeLine]
   /** Of several bridges one that had failed answers again. */
@@ -102,20 +105,32 @@ export class Bridge extends EventEmitter<BridgeEvents> implements AsyncDisposabl
 
   /**
    * A connection to what stands behind the bridge. Rejects with the bridge's PtError, whose `stage` says where it failed;
-   * PT_BRIDGES where there are several; PT_TIMEOUT; PT_STOPPED after close(); or the signal's reason.
+   * PT_BRIDGES where there are several; PT_TIMEOUT; PT_STOPPED after close(); or the signal's reason. Clients that ask for a
+   * socket take it for one.
    */
-  async connect({ signal }: BridgeConnectOptions = {}): Promise<Duplex> {
+  async connect({ signal }: BridgeConnectOptions = {}): Promise<BridgeConnection> {
     this.#closing.signal.throwIfAborted()
     signal?.throwIfAborted()
     using limit = deadline(this.#connectTimeout + GRACE, 'the connection to the bridge', signal)
     using stop = following(this.#closing.signal, limit.signal)
-    const conn = await this.#candidates.connect(stop.signal)
+    const conn = socketLike(await this.#candidates.connect(stop.signal))
     this.#open.add(conn)
     conn.once('close', () => this.#open.delete(conn))
     // One that is closed with the bridge has nobody to hear of it, and that must not end the process.
     conn.on('error', () => {})
     this.emit('connection', conn)
     return conn
+  }
+
+  /**
+   * The same at once, as a socket that connects by itself, for clients that want one before there is a connection:
+   *
+   *     new pg.Client({ stream: () => bridge.socket(), … })
+   *
+   * What is written meanwhile waits. That the bridge cannot be reached, or is closed, is the socket's 'error'.
+   */
+  socket(): BridgeSocket {
+    return new BridgeSocket((signal) => this.connect({ signal }))
   }
 
   /** Rejects with PT_EXITED where `conn`, which came from connect(), ended because its PT did. */
@@ -169,7 +184,7 @@ export async function openBridge(lines: BridgeLines, options: OpenBridgeOptions 
 }
 
 /** One connection and nothing else: openBridge and connect(), closed together. Rejects as both do. */
-export async function connectBridge(lines: BridgeLines, options: OpenBridgeOptions = {}): Promise<Duplex> {
+export async function connectBridge(lines: BridgeLines, options: OpenBridgeOptions = {}): Promise<BridgeConnection> {
   const { signal, ...rest } = options
   const bridge = await openBridge(lines, rest)
   try {

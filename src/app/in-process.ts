@@ -10,6 +10,7 @@ import { makeConnect } from '../upstream/index.ts'
 import type { BridgeLine } from './bridge-line.ts'
 import { staged } from './dial-stage.ts'
 import type { Dialer, DialerOptions, TransportSource } from './dialer.ts'
+import { socketLike } from './socket-like.ts'
 
 export interface InProcessOptions extends Pick<DialerOptions, 'proxy' | 'connectTimeout'> {
   readonly transports: readonly TransportSource[]
@@ -61,9 +62,13 @@ async function dial({ client, line, connect, options, signal: parent }: Dial): P
     return conn
   }
   try {
-    return await withDeadline(options.connectTimeout ?? 60_000, 'the connection to the bridge', parent, (signal) =>
-      inTime(client.dial({ target: address, args, connect: tracked, signal, ...silent }), signal),
+    const conn = await withDeadline(
+      options.connectTimeout ?? 60_000,
+      'the connection to the bridge',
+      parent,
+      (signal) => inTime(client.dial({ target: address, args, connect: tracked, signal, ...silent }), signal),
     )
+    return socketLike(conn, opened)
   } catch (error) {
     for (const conn of opened) conn.destroy()
     parent?.throwIfAborted()

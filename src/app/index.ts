@@ -1,6 +1,7 @@
 /** What applications use: bridge lines, bridges to connect through, agents, servers, tunnels. */
-export type { FetchDispatcher } from './agents.ts'
-export { bridgeDispatcher, httpAgent, httpsAgent } from './agents.ts'
+export { httpAgent, httpsAgent } from './agents.ts'
+export type { BridgeDispatcherOptions, BridgeTlsOptions, FetchDispatcher } from './dispatcher.ts'
+export { bridgeDispatcher } from './dispatcher.ts'
 export type { AllowList } from './allow-list.ts'
 export { parseAllowList } from './allow-list.ts'
 export type {
@@ -20,6 +21,8 @@ export type { BridgeListener, BridgeServer, BridgeServerOptions, BridgeUser } fr
 export { createBridgeServer, PLACEHOLDER } from './bridge-server.ts'
 export type { Strategy } from './candidates.ts'
 export type { Dialer, DialerOptions, TransportSource } from './dialer.ts'
+export type { BridgeConnection, SocketMethods } from './socket-like.ts'
+export type { BridgeSocket } from './bridge-socket.ts'
 export { SharedDialers } from './shared-dialers.ts'
 export type { TunnelState, TunnelStats } from './connections.ts'
 export type { Forward } from './forward.ts'

@@ -1,25 +1,73 @@
 /**
- * A Duplex with the methods of a net.Socket that HTTP clients call without asking; a built-in transport gives no Socket.
+ * A Duplex with the methods of a net.Socket that clients of databases, mail and HTTP call without asking; a built-in
+ * transport gives a stream that is no Socket.
  */
-import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
-/** `conn` itself, with what it lacks. Its time-out counts from the last byte in either direction, as a Socket's does. */
-export function socketLike(conn: Duplex): Duplex {
-  if (conn instanceof Socket) return conn
-  const nothing = (): Duplex => conn
-  return Object.assign(conn, {
-    setKeepAlive: nothing,
-    setNoDelay: nothing,
-    ref: nothing,
-    unref: nothing,
-    setTimeout: idleTimer(conn),
-  })
+/** What clients call at a socket besides what every Duplex has. Each returns the connection. */
+export interface SocketMethods {
+  /** Emits 'timeout' after so many milliseconds without a byte in either direction; 0 ends this. Nothing is closed. */
+  setTimeout(ms: number, callback?: () => void): this
+  /** No-op: there is no delay to switch off. */
+  setNoDelay(on?: boolean): this
+  /** No-op: what a bridge connection needs, its transport has set. */
+  setKeepAlive(on?: boolean, initialDelay?: number): this
+  /** The connection keeps the process running, which is the default. */
+  ref(): this
+  /** The connection does not keep the process running. */
+  unref(): this
 }
 
-function idleTimer(conn: Duplex): (ms: number, callback?: () => void) => Duplex {
+/** A connection through a bridge: a Duplex, and what clients take for a socket. */
+export type BridgeConnection = Duplex & SocketMethods
+
+interface Countable {
+  ref?(): unknown
+  unref?(): unknown
+}
+
+/** `conn` itself, with what it lacks. `wires` are the connections that it runs over, whose ref() and unref() count. */
+export function socketLike(conn: Duplex, wires: readonly object[] = []): BridgeConnection {
+  if ('setTimeout' in conn) return conn as BridgeConnection
+  const self = conn as BridgeConnection
+  const methods = {
+    setTimeout: timeoutMethod(self),
+    setNoDelay: () => self,
+    setKeepAlive: () => self,
+    ref: () => each(wires, 'ref', self),
+    unref: () => each(wires, 'unref', self),
+  }
+  return Object.assign(self, methods)
+}
+
+function each<T>(wires: readonly Countable[], method: 'ref' | 'unref', result: T): T {
+  for (const wire of wires) wire[method]?.()
+  return result
+}
+
+/** setTimeout() of a socket, for any stream. It costs nothing until it is called for the first time. */
+export function timeoutMethod<T extends Duplex>(conn: T): (ms: number, callback?: () => void) => T {
   let timer: NodeJS.Timeout | undefined
-  const active = (): void => void timer?.refresh()
+  let watching = false
+  return (ms, callback) => {
+    clearTimeout(timer)
+    timer = undefined
+    if (ms > 0 && !conn.destroyed) {
+      if (!watching) whenever(conn, () => void timer?.refresh())
+      if (!watching) conn.once('close', () => clearTimeout(timer))
+      watching = true
+      timer = setTimeout(() => conn.emit('timeout'), ms).unref()
+    }
+    if (callback !== undefined) {
+      if (ms === 0) conn.off('timeout', callback)
+      else conn.once('timeout', callback)
+    }
+    return conn
+  }
+}
+
+/** Calls back for every byte that comes or goes. */
+function whenever(conn: Duplex, active: () => void): void {
   const push = conn.push.bind(conn)
   const write = conn.write.bind(conn) as (...args: unknown[]) => boolean
   conn.push = (...args) => {
@@ -29,15 +77,5 @@ function idleTimer(conn: Duplex): (ms: number, callback?: () => void) => Duplex 
   conn.write = (...args: unknown[]) => {
     active()
     return write(...args)
-  }
-  conn.once('close', () => clearTimeout(timer))
-  return (ms, callback) => {
-    clearTimeout(timer)
-    timer = ms === 0 ? undefined : setTimeout(() => conn.emit('timeout'), ms).unref()
-    if (callback !== undefined) {
-      if (ms === 0) conn.off('timeout', callback)
-      else conn.once('timeout', callback)
-    }
-    return conn
   }
 }

@@ -21,6 +21,8 @@ export interface TcpHandle {
   setNoDelay(on: boolean): number
   setKeepAlive(on: boolean, seconds: number): number
   getpeername(into: { address?: string; port?: number }): number
+  ref(): void
+  unref(): void
   close(): void
 }
 
@@ -71,6 +73,8 @@ const methods: readonly (keyof TcpHandle)[] = [
   'setNoDelay',
   'setKeepAlive',
   'getpeername',
+  'ref',
+  'unref',
   'close',
 ]
 

@@ -56,6 +56,17 @@ export class TcpSocket extends Duplex {
     if (code !== 0) this.destroy(systemError(code, 'read'))
   }
 
+  /** As of net.Socket: whether it keeps the process running. */
+  ref(): this {
+    this.#handle?.ref()
+    return this
+  }
+
+  unref(): this {
+    this.#handle?.unref()
+    return this
+  }
+
   get remoteAddress(): string | undefined {
     return this.#peer().address
   }
