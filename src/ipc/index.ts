@@ -4,6 +4,7 @@ export { formatAddress, isHostName, isLoopback, parseAddress, parseTarget } from
 export type { ArgsInit } from './args.ts'
 export {
   Args,
+  CLIENT_ARGS_LIMIT,
   formatClientArgs,
   formatSmethodArgs,
   formatTransportOptions,
