@@ -1,11 +1,12 @@
 // `postern pt` as one file. A parent waits for METHODS DONE, and fifty small modules take Node longer than all that they do.
 //
-//     dist/cli/main.js      what is run: hands over to
-//     dist/cli/postern.cjs  main.ts with all of `postern pt`; other commands are imported from the files that tsc wrote
+//     dist/cli/main.js      hands over to
+//     dist/cli/postern.cjs  what is run: scripts/first.cjs, which refuses a runtime that is too old, and else hands over to
+//     dist/cli/main.cjs     main.ts with all of `postern pt`; other commands are imported from the files that tsc wrote
 //
 // The library stays as tsc wrote it. A transport of `--load` that imports it has a copy of its own beside the one in here,
 // so what is told apart across that border goes by name or code, never by class.
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import * as nodeCrypto from 'node:crypto'
 import * as dnsPromises from 'node:dns/promises'
 import * as fsPromises from 'node:fs/promises'
@@ -81,7 +82,7 @@ const inAscii = {
   },
 }
 
-/** Writes both files; tsc has run. */
+/** Writes the three files; tsc has run. */
 export async function bundle() {
   const build = await rolldown({
     input: entry,
@@ -91,13 +92,14 @@ export async function bundle() {
   })
   await build.write({
     dir: `${root}dist/cli`,
-    entryFileNames: 'postern.cjs',
+    entryFileNames: 'main.cjs',
     format: 'cjs',
     codeSplitting: false,
     minify: true,
   })
   const launcher = `#!/usr/bin/env node\nimport { createRequire } from 'node:module'\ncreateRequire(import.meta.url)('./postern.cjs')\n`
   writeFileSync(`${root}dist/cli/main.js`, launcher)
+  copyFileSync(`${root}scripts/first.cjs`, `${root}dist/cli/postern.cjs`)
   // torrc may name them without a \`node\` before them.
   for (const name of ['main.js', 'postern.cjs']) chmodSync(`${root}dist/cli/${name}`, 0o755)
 }
