@@ -1,14 +1,15 @@
 // `postern pt` as one file. A parent waits for METHODS DONE, and fifty small modules take Node longer than all that they do.
 //
-//     dist/cli/main.js      what is run: hands over to
-//     dist/cli/postern.cjs  main.ts with all of `postern pt`; other commands are imported from the files that tsc wrote
+//     dist/cli/main.js      hands over to
+//     dist/cli/postern.cjs  what is run: scripts/first.cjs, which refuses a runtime that is too old, and else hands over to
+//     dist/cli/main.cjs     main.ts with all of `postern pt`; other commands are imported from the files that tsc wrote
 //
 // Files of other commands that need a development dependency have it written into them, so that nobody who uses the library
 // installs it; dist/cli/LICENSES.txt has the licences of everything that is inside of something else.
 //
 // The library stays as tsc wrote it. A transport of `--load` that imports it has a copy of its own beside the one in here,
 // so what is told apart across that border goes by name or code, never by class.
-import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import * as nodeCrypto from 'node:crypto'
 import * as dnsPromises from 'node:dns/promises'
 import * as fsPromises from 'node:fs/promises'
@@ -153,7 +154,7 @@ export async function bundle() {
   })
   const { output } = await build.write({
     dir: `${root}dist/cli`,
-    entryFileNames: 'postern.cjs',
+    entryFileNames: 'main.cjs',
     format: 'cjs',
     codeSplitting: false,
     minify: true,
@@ -163,6 +164,7 @@ export async function bundle() {
   writeFileSync(`${root}dist/cli/LICENSES.txt`, licences(chunks))
   const launcher = `#!/usr/bin/env node\nimport { createRequire } from 'node:module'\ncreateRequire(import.meta.url)('./postern.cjs')\n`
   writeFileSync(`${root}dist/cli/main.js`, launcher)
+  copyFileSync(`${root}scripts/first.cjs`, `${root}dist/cli/postern.cjs`)
   // torrc may name them without a `node` before them.
   for (const name of ['main.js', 'postern.cjs']) chmodSync(`${root}dist/cli/${name}`, 0o755)
 }

@@ -5,8 +5,9 @@
  *     Bridge obfs4 192.0.2.7:443 0123456789ABCDEF0123456789ABCDEF01234567 cert=AbC… iat-mode=0
  *     webtunnel [2001:db8::1]:443 url=https://example.com/path ver=0.0.3
  *
- * Fields are parted by white space and nothing is escaped, so a value cannot hold any. What is read is kept: the order of
- * the arguments, those that come twice, and the letters of the fingerprint. Errors repeat no address and no value (ANON-4).
+ * Fields are parted by white space and nothing is escaped, so a value cannot hold any. A field that begins with # starts a
+ * comment. What is read is kept: the order of the arguments, those that come twice, and the letters of the fingerprint. Errors
+ * repeat no address and no value (ANON-4).
  */
 import { PtError } from '../error.ts'
 import type { ArgsInit } from '../ipc/index.ts'
@@ -32,7 +33,7 @@ export interface BridgeLineInit {
 
 /** The fields of a line before anybody has looked at what they say. */
 export interface BridgeFields {
-  /** True where the line starts with the keyword of torrc. */
+  /** True if the line starts with the keyword of torrc. */
   readonly keyword: boolean
   readonly transport: string | undefined
   readonly address: string | undefined
@@ -46,7 +47,7 @@ const FINGERPRINT = /^[0-9a-fA-F]{40}$/
 
 /** Parts a line into its fields, whatever they hold. A first field that is no transport name is taken for the address. */
 export function splitBridgeLine(line: string): BridgeFields {
-  const fields = withPlaceholders(line.trim())
+  const fields = withPlaceholders(withoutComment(line).trim())
   const keyword = /^bridge$/i.test(fields[0] ?? '')
   if (keyword) fields.shift()
   const transport = isTransportName(fields[0] ?? '') ? fields.shift() : undefined
@@ -54,6 +55,11 @@ export function splitBridgeLine(line: string): BridgeFields {
   const from = fields.findIndex((field) => field.includes('='))
   const end = from === -1 ? fields.length : from
   return { keyword, transport, address, fingerprint: fields.slice(0, end), args: fields.slice(end) }
+}
+
+/** tor takes what stands after a # for a comment. */
+export function withoutComment(line: string): string {
+  return line.replace(/(?:^|\s)#[^\r\n]*/g, '')
 }
 
 /** Fields by white space; a placeholder such as `<IP ADDRESS>:<PORT>` stays one. It holds no `=`: two arguments are two. */
@@ -108,13 +114,14 @@ function addressOf(text: string): string {
 
 function pairOf(field: string): [string, string] {
   const at = field.indexOf('=')
-  if (at === -1) throw bad('behind the first argument comes something that is no key=value')
+  if (at === -1) throw bad('after the first argument comes something that is no key=value')
   return [field.slice(0, at), field.slice(at + 1)]
 }
 
 function requirePair(key: string, value: string): void {
   if (key === '') throw bad('an argument has no key before its =')
   if (/[\s=]/.test(key)) throw bad('the key of an argument holds white space or =')
+  if (key.startsWith('#')) throw bad('the key of an argument begins with #, which starts a comment')
   if (/\s/.test(value)) throw bad(`the value of ${key} holds white space`)
 }
 

@@ -7,9 +7,12 @@
  * Findings name fields and repeat no address and no value: they may be read over a shoulder.
  */
 import { isIP } from 'node:net'
-import { parseTarget } from '../ipc/index.ts'
+import { isPtError } from '../error.ts'
+import { Args, CLIENT_ARGS_LIMIT, formatClientArgs, nearestName, parseTarget } from '../ipc/index.ts'
+import { checkArguments } from '../transports/arguments.ts'
 import type { BridgeFields } from './bridge-line.ts'
-import { splitBridgeLine } from './bridge-line.ts'
+import { splitBridgeLine, withoutComment } from './bridge-line.ts'
+import { addressUse, knownTransports } from './known-transports.ts'
 import { specialRange } from './special-addresses.ts'
 
 export interface Finding {
@@ -19,43 +22,40 @@ export interface Finding {
   readonly message: string
 }
 
-/** Which arguments a transport must have, and how each is told to be right. */
-type Rules = Readonly<Record<string, (args: ReadonlyMap<string, string>) => Finding[]>>
+/** Many times what a transport can be told; nothing that is looked at below takes long on so little. */
+const LINE_LIMIT = 8 * 1024
 
-const rules: Rules = {
-  obfs4: (args) => [...checkIdentity(args), ...checkIatMode(args)],
-  scramblesuit: (args) =>
-    checkValue(args, 'password', /^[A-Z2-7]{32}$/i, 'is not the 32 characters of base32 that a password has'),
-  webtunnel: checkUrl,
-  meek_lite: checkUrl,
-}
-
-/** Everything that can be said about `line` without a connection; empty where nothing is wrong. */
+/** Everything that can be said about `line` without a connection; empty if nothing is wrong. */
 export function lintBridgeLine(line: string): Finding[] {
+  if (line.length > LINE_LIMIT) return [error('line', `it has ${line.length} characters; no bridge line is so long`)]
   const fields = splitBridgeLine(line)
   const { transport, address, fingerprint } = fields
   if (transport === undefined && address === undefined && fields.args.length === 0)
     return [error('line', 'it is empty')]
-  return [
-    ...lintCharacters(line),
-    ...lintTransport(fields),
+  const findings = [
+    ...lintCharacters(withoutComment(line)),
+    ...lintShape(fields),
+    ...lintTransport(line, fields),
     ...lintAddress(transport, address),
     ...lintFingerprint(fingerprint),
     ...lintArguments(fields),
   ]
+  return findings.filter(
+    ({ field, message }, at) => findings.findIndex((one) => one.field === field && one.message === message) === at,
+  )
 }
 
 /** The findings of each line, those among them that only several lines have: the same bridge twice. */
 export function lintBridgeLines(lines: readonly string[]): Finding[][] {
   const seen = new Map<string, number>()
   return lines.map((line, at) => {
-    const { transport, address } = splitBridgeLine(line)
+    const { transport, address } = splitBridgeLine(line.slice(0, LINE_LIMIT))
     const findings = lintBridgeLine(line)
     const key = `${transport} ${address}`.toLowerCase()
     const first = seen.get(key)
     if (first === undefined) seen.set(key, at)
-    // webtunnel's address is made up, so two bridges may well have the same.
-    else if (transport !== 'webtunnel') findings.push(warning('line', `the same bridge as line ${first + 1}`))
+    // If the address is made up, two bridges may well have the same.
+    else if (addressUse(transport) !== 'made up') findings.push(warning('line', `the same bridge as line ${first + 1}`))
     return findings
   })
 }
@@ -63,21 +63,50 @@ export function lintBridgeLines(lines: readonly string[]): Finding[][] {
 function lintCharacters(line: string): Finding[] {
   const findings: Finding[] = []
   if (/[\u200b-\u200f\u2060\ufeff\u00ad]/.test(line)) {
-    findings.push(error('line', 'it holds an invisible character; type it anew, or copy it from another place'))
+    findings.push(error('line', 'it holds an invisible character; type it again, or copy it from another place'))
   }
-  if (/[\u2018-\u201f"']/.test(line)) findings.push(error('line', 'it holds a quotation mark'))
+  if (/[\0-\x08\x0e-\x1f\x7f\ufffd]/.test(line)) {
+    findings.push(error('line', 'it holds bytes that are no text; was the file saved in another encoding than UTF-8?'))
+  }
+  if (/[\u2018-\u201f"'`]/.test(line)) findings.push(error('line', 'it holds a quotation mark'))
   if (/[\r\n]/.test(line.trim())) findings.push(error('line', 'it is more than one line'))
+  if (/[,;]\s*$/.test(line)) findings.push(warning('line', 'it ends with a comma, as if it were cut out of a list'))
   return findings
 }
 
-function lintTransport({ transport, address }: BridgeFields): Finding[] {
-  if (transport !== undefined) return []
+/** A second line begins where a field without = is followed by an address. */
+function lintShape({ args }: BridgeFields): Finding[] {
+  const another = args.some((field, at) => !field.includes('=') && looksLikeAddress(args[at + 1] ?? ''))
+  return another ? [error('line', 'it is more than one bridge line: break it before each name of a transport')] : []
+}
+
+function lintTransport(line: string, { transport, address }: BridgeFields): Finding[] {
+  if (transport !== undefined) return lintName(transport)
   if (address !== undefined && (isPlaceholder(address) || looksLikeAddress(address))) {
     return [
       error('transport', 'a plain bridge line, without a transport: only Tor itself can use it, and it hides nothing'),
     ]
   }
-  return [error('transport', 'the line does not start with the name of a transport, such as obfs4')]
+  const later = knownTransports.find((name) => new RegExp(`(?<![a-z0-9_])${name}(?![a-z0-9_])`, 'i').test(line))
+  return [
+    error(
+      'transport',
+      later === undefined
+        ? 'the line does not start with the name of a transport, such as obfs4'
+        : `the line does not start with the name of its transport: leave out what stands before ${later}`,
+    ),
+  ]
+}
+
+/** A transport of somebody's own may have any name, such as that of the next obfs, so only what is surely a slip is an error. */
+function lintName(name: string): Finding[] {
+  if (knownTransports.includes(name)) return []
+  const meant = nearestName(name, knownTransports)
+  if (meant === undefined) return []
+  if (meant === name.toLowerCase()) return [error('transport', `it is written ${meant}, in small letters`)]
+  const letters = (text: string): string => text.toLowerCase().replace(/[^a-z]/g, '')
+  const slip = letters(meant) !== letters(name) && letters(meant).length > 3
+  return [(slip ? error : warning)('transport', `nobody has heard of it; is ${meant} meant?`)]
 }
 
 function lintAddress(transport: string | undefined, address: string | undefined): Finding[] {
@@ -88,6 +117,7 @@ function lintAddress(transport: string | undefined, address: string | undefined)
   try {
     const { host, port } = parseTarget(address)
     if (port === 0) return [error('address', 'the port is 0')]
+    if (host.includes('%')) return [error('address', 'it has a zone (the part from % on), which Tor refuses')]
     if (isIP(host) === 0) return [warning('address', 'it is a host name; Tor takes IP addresses only')]
     return lintHost(transport, host)
   } catch (cause) {
@@ -98,15 +128,17 @@ function lintAddress(transport: string | undefined, address: string | undefined)
 
 function lintHost(transport: string | undefined, host: string): Finding[] {
   const range = specialRange(host)
-  // webtunnel and snowflake lines have an address for the sake of having one.
-  if (transport === 'webtunnel' || transport === 'snowflake' || transport === 'meek_lite') {
+  const use = addressUse(transport)
+  if (use === 'made up') {
     if (range !== undefined && range !== 'global') return []
     return [warning('address', `${transport} does not use it; usually it is one of 2001:db8::/32 or 192.0.2.0/24`)]
   }
+  // Of a transport that is not known the address may be made up too.
+  const severe = use === 'dialled' || transport === undefined ? error : warning
   if (range === 'documentation') {
-    return [error('address', 'it is a placeholder of documentation (192.0.2.x and the like), nobody’s address')]
+    return [severe('address', "it is a placeholder of documentation (192.0.2.x and the like), nobody's address")]
   }
-  if (range === 'unspecified') return [error('address', 'it is the address to listen on, not one to connect to')]
+  if (range === 'unspecified') return [severe('address', 'it is the address to listen on, not one to connect to')]
   if (range === undefined || range === 'global') return []
   return [warning('address', `it is a ${range} address, reachable from this machine or this network only`)]
 }
@@ -114,7 +146,7 @@ function lintHost(transport: string | undefined, host: string): Finding[] {
 function lintFingerprint(fields: readonly string[]): Finding[] {
   if (fields.length === 0) return []
   if (isPlaceholder(fields[0]!)) {
-    return [error('fingerprint', 'it is a placeholder: leave it out, or put the bridge’s own in its place')]
+    return [error('fingerprint', "it is a placeholder: leave it out, or put the bridge's own in its place")]
   }
   const text = fields.join('').replace(/^\$/, '')
   if (!/^[0-9a-fA-F]*$/.test(text)) return [error('fingerprint', 'it holds other characters than hex digits')]
@@ -126,67 +158,80 @@ function lintFingerprint(fields: readonly string[]): Finding[] {
     : []
 }
 
-function lintArguments({ transport, args }: BridgeFields): Finding[] {
+function lintArguments({ transport = '', args }: BridgeFields): Finding[] {
   const findings: Finding[] = []
-  const values = new Map<string, string>()
+  const pairs: [string, string][] = []
   for (const field of args) {
     const at = field.indexOf('=')
-    if (at <= 0) {
-      findings.push(error('line', 'behind the first argument comes something that is no key=value'))
-      continue
-    }
-    const key = field.slice(0, at)
-    if (values.has(key)) findings.push(warning(key, 'it comes more than once; the first one counts'))
-    else values.set(key, field.slice(at + 1))
+    if (at <= 0) findings.push(error('line', 'after the first argument comes something that is no key=value'))
+    else pairs.push([field.slice(0, at), field.slice(at + 1)])
   }
-  for (const [key, value] of values) if (value === '') findings.push(error(key, 'it is empty'))
-  const rule = Object.hasOwn(rules, transport ?? '') ? rules[transport!] : undefined
-  return [...findings, ...(rule?.(values) ?? [])]
+  const list = Args.from(pairs)
+  const own = new Map(pairs.map(([key]) => [key, lintValue(key, list)]))
+  const rules = checkArguments(transport, list, 'client') ?? foreignRules(transport, list)
+  return [
+    ...findings,
+    ...[...own.values()].flat(),
+    // What is empty or a placeholder has been said.
+    ...rules
+      .filter(({ key }) => !own.get(key)?.some(({ severity }) => severity === 'error'))
+      .map(({ severity, key, message }) => ({ severity, field: key, message: hintFor(transport, key) ?? message })),
+    ...lintSize(list),
+  ]
 }
 
-const CERT_CHARACTERS = 70
+function lintValue(key: string, args: Args): Finding[] {
+  const values = args.getAll(key)
+  const [value = ''] = values
+  const entity = /&(?:amp|lt|gt|quot|apos|#\d{1,6}|#x[0-9a-f]{1,5});/i.test(value)
+  return [
+    ...(values.length > 1 ? [warning(key, 'it comes more than once; the first one counts')] : []),
+    ...(value === '' ? [error(key, 'it is empty')] : []),
+    ...(/^<[^<>]*>$/.test(value)
+      ? [error(key, "it is a placeholder: put the bridge's own in its place")]
+      : /[<>]/.test(value)
+        ? [error(key, 'it holds < or >; was it copied out of the source of a page?')]
+        : []),
+    ...(entity ? [error(key, 'it holds an escape of HTML, such as &amp; for &: copy what the page shows')] : []),
+    ...(value.includes('#') ? [warning(key, 'in torrc it would end before the #, which starts a comment there')] : []),
+  ]
+}
 
-function checkIdentity(args: ReadonlyMap<string, string>): Finding[] {
-  const cert = args.get('cert')
-  if (cert === undefined) {
-    if (!args.has('node-id') && !args.has('public-key')) {
-      return [error('cert', 'it is missing, and without it nothing can be connected')]
-    }
-    return [
-      ...checkValue(args, 'node-id', /^[0-9a-f]{40}$/i, 'is not 40 hex digits'),
-      ...checkValue(args, 'public-key', /^[0-9a-f]{64}$/i, 'is not 64 hex digits'),
-    ]
+/** Its place in a line is before the arguments, and without a key. */
+function hintFor(transport: string, key: string): string | undefined {
+  if (!/^fingerprint$/i.test(key)) return undefined
+  return `${transport} has no argument of this name: the fingerprint stands by itself, between address and arguments`
+}
+
+/** What SOCKS 5 has room for, in the shortest form. */
+function lintSize(args: Args): Finding[] {
+  try {
+    const size = Buffer.byteLength(formatClientArgs(args, 0))
+    if (size <= CLIENT_ARGS_LIMIT) return []
+    return [error('line', `its arguments have ${size} bytes; a transport can be told ${CLIENT_ARGS_LIMIT}`)]
+  } catch (cause) {
+    if (!isPtError(cause, 'PT_ARGS')) throw cause
+    return [error('line', cause.message)]
   }
-  if (isPlaceholder(cert)) return [error('cert', 'it is a placeholder: put the bridge’s own in its place')]
-  const bare = cert.replace(/={1,2}$/, '')
-  if (cert !== '' && !/^[A-Za-z0-9+/_-]*$/.test(bare)) return [error('cert', 'it holds characters that are not base64')]
-  if (cert !== '' && bare.length !== CERT_CHARACTERS) {
-    return [error('cert', `it has ${bare.length} characters instead of ${CERT_CHARACTERS}; was all of it copied?`)]
-  }
-  if (bare !== cert) return [warning('cert', 'it ends with =, which obfs4proxy does not take: leave that out')]
-  return /[_-]/.test(cert) ? [warning('cert', 'it is URL-safe base64, which obfs4proxy does not take')] : []
 }
 
-function checkIatMode(args: ReadonlyMap<string, string>): Finding[] {
-  return checkValue(args, 'iat-mode', /^[012]$/, 'is none of 0, 1 and 2')
-}
-
-function checkUrl(args: ReadonlyMap<string, string>): Finding[] {
-  return checkValue(args, 'url', /^https?:\/\/[^\s/]+/i, 'is not a URL with https:// or http://')
-}
-
-function checkValue(args: ReadonlyMap<string, string>, key: string, pattern: RegExp, why: string): Finding[] {
-  const value = args.get(key)
-  if (value === undefined) return [error(key, 'it is missing')]
-  return value === '' || pattern.test(value) ? [] : [error(key, `it ${why}`)]
+/** Of transports that we do not have: what they cannot do without. */
+function foreignRules(transport: string, args: Args): ReturnType<typeof checkArguments> & object {
+  if (transport !== 'webtunnel' && transport !== 'meek_lite') return []
+  const url = args.get('url')
+  if (url === undefined) return [{ severity: 'error', key: 'url', message: 'it is missing' }]
+  if (/^https?:\/\/[^\s/]+/i.test(url)) return []
+  return [{ severity: 'error', key: 'url', message: 'it is not a URL with https:// or http://' }]
 }
 
 function isPlaceholder(text: string): boolean {
-  return /[<>]|^(?:ip|address|host|your[-_.]?\w*)(?:[-_ ]?address)?:(?:port|\d+)$/i.test(text)
+  return /^(?:<[^<>]*>)+(?::(?:<[^<>]*>|\d+))?$|^(?:ip|address|host|your[-_.]?\w*)(?:[-_ ]?address)?:(?:port|\d+)$|^<[^<>]*$/i.test(
+    text,
+  )
 }
 
 function looksLikeAddress(text: string): boolean {
-  return /^\[?[\w.:]+\]?:\d+$/.test(text) || isIP(text) !== 0
+  return /^\[?[\w.:-]+\]?:\d+$/.test(text) || isIP(text) !== 0
 }
 
 function error(field: string, message: string): Finding {

@@ -12,6 +12,7 @@ import { parseBridgeLine } from './bridge-line.ts'
 import type { BridgeLine } from './bridge-line.ts'
 import { lintBridgeLine } from './bridge-lint.ts'
 import type { Dialer } from './dialer.ts'
+import { addressUse } from './known-transports.ts'
 
 export interface BridgeTest {
   readonly ok: boolean
@@ -53,9 +54,6 @@ const verdicts: Readonly<Record<DialStage, string>> = {
   auth: 'what answers does not hold the key of the line',
 }
 
-/** Transports whose bridge lines have an address for the sake of having one. */
-const addressless: ReadonlySet<string> = new Set(['webtunnel', 'snowflake', 'meek_lite', 'meek', 'conjure'])
-
 /** Never rejects but with the signal's reason. */
 export async function testBridge(text: string, options: BridgeTestOptions): Promise<BridgeTest> {
   const start = performance.now()
@@ -87,7 +85,7 @@ export async function testBridge(text: string, options: BridgeTestOptions): Prom
 
 async function tryOut(line: BridgeLine, options: BridgeTestOptions, signal: AbortSignal): Promise<void> {
   const { dialer, connectFirst, timeout } = options
-  if (connectFirst && !addressless.has(line.transport)) {
+  if (connectFirst && addressUse(line.transport) === 'dialled') {
     const conn = await connectTo(line, timeout, signal)
     conn.destroy()
   }

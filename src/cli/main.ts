@@ -47,8 +47,9 @@ async function main(argv: readonly string[]): Promise<number> {
     if (first !== 'pt') process.stdout.on('error', () => undefined)
     return await (await command.load()).run(rest)
   }
-  // obfs4proxy's flags without a command, as its users' torrc has them.
-  if (managed && (first === '' || first.startsWith('-'))) return await (await commands['pt']!.load()).run(argv)
+  // obfs4proxy's flags, or the word of its how-tos, without a command: a torrc in which only the program's name was changed.
+  if (managed && (first === '' || first === 'managed' || first.startsWith('-')))
+    return await (await commands['pt']!.load()).run(argv)
   if (first === '') return complain(notManaged)
   throw new UsageError(`there is no ${first.startsWith('-') ? 'option' : 'command'} ${JSON.stringify(first)}`)
 }

@@ -5,7 +5,7 @@ import { runPt } from '../pt/index.ts'
 import { builtIns } from '../transports/index.ts'
 import { tuneEngine } from './engine.ts'
 import { loadTransports } from './load-transports.ts'
-import { translateFlags } from './pt-flags.ts'
+import { hasLostOption, translateFlags } from './pt-flags.ts'
 import { parseArguments, UsageError } from './usage.ts'
 import { packageVersion } from './version.ts'
 
@@ -24,7 +24,8 @@ Options:
   --unsafe-logging    shows addresses in logs; without it they are scrubbed
   --help, --version
 
-obfs4proxy's -enableLogging, -logLevel and -unsafeLogging are understood as well.
+obfs4proxy's -enableLogging, -logLevel and -unsafeLogging are understood as well, and as with obfs4proxy a word that is no
+option (managed) means nothing, nor does what stands behind it.
 Exit status: 0 after a graceful stop, 1 after an error that the parent was told, 2 for a wrong command line.
 `
 
@@ -38,9 +39,14 @@ export const options = {
   version: { type: 'boolean' },
 } as const
 
+const valued: ReadonlySet<string> = new Set(
+  Object.entries(options).flatMap(([name, { type }]) => (type === 'string' ? [`--${name}`] : [])),
+)
+
 /** Runs until the parent ends it; returns for --help and --version only. Throws UsageError. */
 export async function run(argv: readonly string[]): Promise<number> {
-  const { values } = parseArguments({ args: translateFlags(argv), options })
+  const { flags, ignored } = translateFlags(argv, valued)
+  const { values } = parseArguments({ args: [...flags], options })
   const version = packageVersion()
   if (values.help === true || values.version === true) {
     process.stdout.write(values.help === true ? help : `postern ${version}\n`)
@@ -49,6 +55,10 @@ export async function run(argv: readonly string[]): Promise<number> {
   const level = values['log-level'] ?? 'notice'
   const logLevel = severities.find((severity) => severity === level)
   if (logLevel === undefined) throw new UsageError(`--log-level ${level}: expected one of ${severities.join(', ')}`)
+  // tor shows what comes on stderr as a warning, which `managed` is not worth.
+  if (hasLostOption(ignored)) {
+    process.stderr.write(`postern: nothing is read behind the word ${JSON.stringify(ignored[0])}, options neither\n`)
+  }
   return await runPt({
     transports: async () => await chooseTransports(values.load ?? [], values.transport ?? []),
     implementation: { name: 'postern', version },

@@ -65,9 +65,17 @@ export function parseClientArgs(text: string): Args {
   return Args.from(text === '' ? [] : reader.list(';', () => reader.pair(';')))
 }
 
-/** Writes them; `\`, `=` and `;` are escaped in keys and values (ARGS-2). Throws PT_ARGS for an empty key. */
-export function formatClientArgs(args: ArgsInit): string {
-  return joinPairs(args, ';', /[\\=;]/g)
+/** The bytes of arguments that a SOCKS 5 request can carry: UNAME and PASSWD with 255 each. */
+export const CLIENT_ARGS_LIMIT = 510
+
+/**
+ * Writes them; `\`, `=` and `;` are escaped in keys and values (ARGS-2). If that makes more than `limit` bytes, `=` in values
+ * stays as it is, as tor always writes it: a list that tor can carry fits here too. Throws PT_ARGS for an empty key.
+ */
+export function formatClientArgs(args: ArgsInit, limit: number = Number.POSITIVE_INFINITY): string {
+  const list = Args.from(args)
+  const text = joinPairs(list, ';', /[\\=;]/g)
+  return new TextEncoder().encode(text).length <= limit ? text : joinPairs(list, ';', /[\\=;]/g, /[\\;]/g)
 }
 
 /** Reads the ARGS option of SMETHOD, without its `ARGS:` (SM-3). A bare `=` in a value is an error (SM-4). Throws PT_ARGS. */
@@ -110,10 +118,10 @@ export function formatTransportOptions(options: Iterable<readonly [name: string,
   return items.join(';')
 }
 
-function joinPairs(args: ArgsInit, separator: string, special: RegExp): string {
+function joinPairs(args: ArgsInit, separator: string, special: RegExp, inValues: RegExp = special): string {
   const items = [...Args.from(args)].map(([key, value]) => {
     requirePair(key, value)
-    return `${escape(key, special)}=${escape(value, special)}`
+    return `${escape(key, special)}=${escape(value, inValues)}`
   })
   return items.join(separator)
 }

@@ -20,7 +20,7 @@ export const PREFIX = 'TOR_PT_'
 
 /** What both roles are told. */
 export interface CommonEnvironment {
-  /** An absolute path. The directory need not exist yet (ENV-5). */
+  /** As the parent wrote it: an absolute path, or a relative one of a parent that breaks ENV-4. It need not exist yet (ENV-5). */
   readonly stateDir: string
   /** True only for the exact value `1` (ENV-7). */
   readonly exitOnStdinClose: boolean
@@ -62,7 +62,6 @@ export function readRole(env: Environment): 'client' | 'server' {
 export function readCommon(env: Environment): CommonEnvironment {
   const stateDir = env['TOR_PT_STATE_LOCATION']
   if (!stateDir) throw envError('TOR_PT_STATE_LOCATION', 'is not set')
-  if (!isAbsolute(stateDir)) throw envError('TOR_PT_STATE_LOCATION', `is no absolute path: ${quoted(stateDir)}`)
   return { stateDir, exitOnStdinClose: env['TOR_PT_EXIT_ON_STDIN_CLOSE'] === '1' }
 }
 

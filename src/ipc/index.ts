@@ -4,6 +4,7 @@ export { formatAddress, isHostName, isLoopback, parseAddress, parseTarget } from
 export type { ArgsInit } from './args.ts'
 export {
   Args,
+  CLIENT_ARGS_LIMIT,
   formatClientArgs,
   formatSmethodArgs,
   formatTransportOptions,
@@ -26,7 +27,7 @@ export { formatKvLine, parseKvLine } from './kv-line.ts'
 export { formatLine, isArgument, isKeyword, LINE_LIMIT, LineSplitter, toAscii } from './line.ts'
 export type { Message, Severity, SocksProtocol } from './message.ts'
 export { formatMessage, implementationOf, parseMessage, severities, transportStatus, versionStatus } from './message.ts'
-export { formatNames, isTransportName, parseNames, requireTransportName } from './name.ts'
+export { formatNames, isTransportName, nearestName, parseNames, requireTransportName } from './name.ts'
 export type { ProxyProtocol, ProxyUri } from './proxy-uri.ts'
 export { formatProxyUri, parseProxyUri } from './proxy-uri.ts'
 export type { Destination, ServerConfiguration, ServerEnvironment, ServerTransport } from './server-environment.ts'

@@ -34,3 +34,23 @@ export function formatNames(names: readonly string[]): string {
   }
   return names.join(',')
 }
+
+/**
+ * The one of `names` that was most likely meant by `text`: the same in other letter case, or one slip of the hand away (a
+ * letter too many or too few, another one, two exchanged). Undefined if that is none of them, or more than one.
+ */
+export function nearestName(text: string, names: readonly string[]): string | undefined {
+  const small = text.toLowerCase()
+  const same = names.filter((name) => name.toLowerCase() === small)
+  const near = same.length > 0 ? same : names.filter((name) => isOneSlipAway(small, name.toLowerCase()))
+  return near.length === 1 ? near[0] : undefined
+}
+
+function isOneSlipAway(a: string, b: string): boolean {
+  if (a === b || Math.abs(a.length - b.length) > 1) return a === b
+  let at = 0
+  while (at < a.length && a[at] === b[at]) at++
+  const rest = (text: string, from: number): string => text.slice(at + from)
+  const exchanged = a[at] === b[at + 1] && a[at + 1] === b[at] && rest(a, 2) === rest(b, 2)
+  return exchanged || rest(a, 1) === rest(b, 1) || rest(a, 1) === rest(b, 0) || rest(a, 0) === rest(b, 1)
+}

@@ -140,6 +140,7 @@ export const requirements: readonly Requirement[] = [
     level: 'MUST',
     section: 'Common Environment Variables',
     says: 'TOR_PT_STATE_LOCATION is set to an absolute path.',
+    note: 'tor with a relative DataDirectory does not; a PT reads its path as relative to the working directory, with a warning.',
   },
   {
     id: 'ENV-5',

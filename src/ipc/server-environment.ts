@@ -25,7 +25,12 @@ export const DEFAULT_BIND_ADDRESS: Address = { host: '0.0.0.0', port: 0 }
 /** Where decoded traffic goes. The extended port is preferred where both are set (SENV-11). */
 export type Destination =
   | { readonly type: 'orPort'; readonly address: Address }
-  | { readonly type: 'extendedOrPort'; readonly address: Address; readonly cookieFile: string }
+  | {
+      readonly type: 'extendedOrPort'
+      readonly address: Address
+      /** Absolute; as a PT reads it, relative if its parent breaks SENV-13. */
+      readonly cookieFile: string
+    }
 
 export interface ServerEnvironment extends CommonEnvironment {
   /** The requested transports in the order of TOR_PT_SERVER_TRANSPORTS, each with its address and options. */
@@ -84,9 +89,6 @@ function readDestination(env: Environment): Destination {
   if (extended) {
     const cookieFile = env['TOR_PT_AUTH_COOKIE_FILE']
     if (!cookieFile) throw envError('TOR_PT_AUTH_COOKIE_FILE', 'is not set, and TOR_PT_EXTENDED_SERVER_PORT needs it')
-    if (!isAbsolute(cookieFile)) {
-      throw envError('TOR_PT_AUTH_COOKIE_FILE', `is no absolute path: ${quoted(cookieFile)}`)
-    }
     return { type: 'extendedOrPort', address: readPeer('TOR_PT_EXTENDED_SERVER_PORT', extended), cookieFile }
   }
   if (orPort) return { type: 'orPort', address: readPeer('TOR_PT_ORPORT', orPort) }
@@ -147,5 +149,8 @@ function formatDestination(destination: Destination): Record<string, string> {
       ? { TOR_PT_EXTENDED_SERVER_PORT: address, TOR_PT_AUTH_COOKIE_FILE: destination.cookieFile }
       : { TOR_PT_ORPORT: address, TOR_PT_EXTENDED_SERVER_PORT: '' }
   readDestination(variables)
+  if (destination.type === 'extendedOrPort' && !isAbsolute(destination.cookieFile)) {
+    throw envError('TOR_PT_AUTH_COOKIE_FILE', `is no absolute path: ${quoted(destination.cookieFile)}`)
+  }
   return variables
 }

@@ -9,7 +9,7 @@ import type { Address, ArgsInit, OutboundBind, ProxyUri, SocksProtocol } from '.
 import { formatClientEnvironment, parseProxyUri } from '../ipc/index.ts'
 import { parseCommand } from './command.ts'
 import { connectThrough } from './connect.ts'
-import { childEnvironment } from './environment.ts'
+import { absolutePath, childEnvironment } from './environment.ts'
 import type { Life } from './launch.ts'
 import type { LaunchOptions, Managed } from './managed.ts'
 import { supervised } from './managed.ts'
@@ -60,9 +60,9 @@ export interface ClientPt extends Managed {
  * PT_PROTOCOL, PT_LINE_TOO_LONG, PT_VERSION, PT_ENV, PT_PROXY_URI or PT_LAUNCH for what the PT did.
  */
 export async function launchClient(options: LaunchClientOptions): Promise<ClientPt> {
-  const { transports, stateDir, outboundBind, allowRemote = false, connectTimeout = 120_000 } = options
+  const { transports, outboundBind, allowRemote = false, connectTimeout = 120_000 } = options
   const proxy = typeof options.proxy === 'string' ? parseProxyUri(options.proxy) : options.proxy
-  const own = formatClientEnvironment({ transports, stateDir, proxy, outboundBind })
+  const own = formatClientEnvironment({ transports, stateDir: absolutePath(options.stateDir), proxy, outboundBind })
   const plan = {
     command: parseCommand(options.exec),
     env: childEnvironment(own, options.env),

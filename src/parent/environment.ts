@@ -5,6 +5,7 @@
  *     PATH=/usr/bin  HOME=/home/alice  …      inherited, or the application's own list
  *     TOR_PT_MANAGED_TRANSPORT_VER=1  …       from the options of this launch, and from nowhere else
  */
+import { isAbsolute, resolve } from 'node:path'
 import { PtError } from '../error.ts'
 import type { Environment } from '../ipc/index.ts'
 import { PREFIX, toAscii, withoutPtVariables } from '../ipc/index.ts'
@@ -28,6 +29,11 @@ export function childEnvironment(
   // The system's own error would repeat the value, which may be a password.
   if (cut !== undefined) throw new PtError('PT_ENV', `${toAscii(cut)} holds a NUL, which no variable can`)
   return env
+}
+
+/** A path of the application as the draft wants it (ENV-4, SENV-13): absolute. What is absolute, or empty, stays as it is. */
+export function absolutePath(path: string): string {
+  return path === '' || isAbsolute(path) ? path : resolve(path)
 }
 
 /** The variables of the IPC alone. */

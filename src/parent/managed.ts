@@ -12,7 +12,7 @@ import { Supervisor } from './supervise.ts'
 export interface LaunchOptions {
   /** The program, or the program and its arguments. Without a slash it is looked for in PATH. */
   readonly exec: string | readonly string[]
-  /** An absolute path; the PT makes the directory where it does not exist (ENV-4, ENV-5). */
+  /** The PT makes the directory if it does not exist (ENV-5). A relative path is relative to the working directory. */
   readonly stateDir: string
   /** The environment of the PT besides TOR_PT_ variables; by default that of this process, without them. */
   readonly env?: Readonly<Record<string, string>>

@@ -10,7 +10,7 @@
 import type { Address, Args, ArgsInit, Destination, OutboundBind } from '../ipc/index.ts'
 import { DEFAULT_BIND_ADDRESS, formatOutboundBind, formatServerEnvironment, parseAddress } from '../ipc/index.ts'
 import { parseCommand } from './command.ts'
-import { childEnvironment } from './environment.ts'
+import { absolutePath, childEnvironment } from './environment.ts'
 import type { Life } from './launch.ts'
 import type { LaunchOptions, Managed, Role } from './managed.ts'
 import { supervised } from './managed.ts'
@@ -56,10 +56,11 @@ export async function launchServer(options: LaunchServerOptions): Promise<Server
   const names = options.transports.map(({ name }) => name)
   const bound = new Map(options.transports.map(({ name, bindAddress }) => [name, bindAddressOf(bindAddress)]))
   const reception = await receive(options)
-  const { destination } = reception
+  const stateDir = absolutePath(options.stateDir)
+  const destination = absoluteDestination(reception.destination)
   const environment = (): Record<string, string> => {
     const transports = options.transports.map(({ name, options }) => ({ name, options, bindAddress: bound.get(name) }))
-    const own = formatServerEnvironment({ transports, stateDir: options.stateDir, destination })
+    const own = formatServerEnvironment({ transports, stateDir, destination })
     return childEnvironment({ ...own, ...formatOutboundBind(options.outboundBind) }, options.env)
   }
   const role: Role = {
@@ -82,6 +83,11 @@ export async function launchServer(options: LaunchServerOptions): Promise<Server
     await reception.close()
     throw error
   }
+}
+
+function absoluteDestination(destination: Destination): Destination {
+  if (destination.type === 'orPort') return destination
+  return { ...destination, cookieFile: absolutePath(destination.cookieFile) }
 }
 
 function serverPt(supervisor: Supervisor): ServerPt {

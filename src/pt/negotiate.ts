@@ -5,6 +5,7 @@
  *     every other variable ────────── nothing   | LOG SEVERITY=error …, ENV-ERROR <message>
  *     TOR_PT_PROXY (client) ───────── PROXY DONE (or nothing, where there is none) | PROXY-ERROR <message>
  */
+import { isAbsolute, resolve } from 'node:path'
 import { isPtError } from '../error.ts'
 import type { ClientEnvironment, Environment, ProxyUri, ServerEnvironment } from '../ipc/index.ts'
 import {
@@ -40,11 +41,21 @@ export function negotiateVersion(env: Environment, reporter: Reporter, implement
 /** Reads the rest, makes the state directory and answers the proxy. Throws PT_ENV and PT_PROXY_URI. */
 export function configure(env: Environment, reporter: Reporter): Configuration {
   if (readRole(env) === 'server') {
-    const server = readServerEnvironment(env)
+    const given = readServerEnvironment(env)
+    const { destination } = given
+    const server: ServerEnvironment = {
+      ...given,
+      stateDir: absolute('TOR_PT_STATE_LOCATION', given.stateDir, reporter),
+      destination:
+        destination.type === 'orPort'
+          ? destination
+          : { ...destination, cookieFile: absolute('TOR_PT_AUTH_COOKIE_FILE', destination.cookieFile, reporter) },
+    }
     prepareStateDir(server.stateDir, 'server', reporter)
     return { role: 'server', env: server }
   }
-  const client = readClientEnvironment(env)
+  const given = readClientEnvironment(env)
+  const client = { ...given, stateDir: absolute('TOR_PT_STATE_LOCATION', given.stateDir, reporter) }
   prepareStateDir(client.stateDir, 'client', reporter)
   const proxy = readProxy(env)
   if (proxy !== undefined) reporter.say({ type: 'proxyDone' })
@@ -54,6 +65,13 @@ export function configure(env: Environment, reporter: Reporter): Configuration {
 function prepareStateDir(path: string, role: 'client' | 'server', reporter: Reporter): void {
   const why = makeStateDir(path, role)
   if (why !== undefined) reporter.log(role === 'server' ? 'warning' : 'notice', `TOR_PT_STATE_LOCATION ${why}`)
+}
+
+/** tor hands a relative DataDirectory on as it is (ENV-4, SENV-13), and means it relative to the directory that it runs in. */
+function absolute(variable: string, path: string, reporter: Reporter): string {
+  if (isAbsolute(path)) return path
+  reporter.log('warning', `${variable} is a relative path, and is taken from the working directory`)
+  return resolve(path)
 }
 
 /**

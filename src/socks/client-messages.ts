@@ -14,7 +14,7 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import { PtError } from '../error.ts'
 import type { Address, ArgsInit } from '../ipc/index.ts'
-import { formatClientArgs, parseTarget } from '../ipc/index.ts'
+import { CLIENT_ARGS_LIMIT, formatClientArgs, parseTarget } from '../ipc/index.ts'
 import {
   addressTypes,
   CONNECT,
@@ -29,8 +29,9 @@ import {
   SOCKS5,
 } from './wire.ts'
 
-/** Up to its address type, and the whole of one in SOCKS 4. */
-export const REPLY_HEAD_LENGTH = 4
+/** Of a reply: version and verdict; then a reserved byte and the address type; and the whole of one in SOCKS 4. */
+export const VERDICT_LENGTH = 2
+export const BOUND_LENGTH = 2
 export const REPLY4_LENGTH = 8
 
 /** The texts of RFC 1928, section 6, and of SOCKS 4. */
@@ -92,8 +93,8 @@ export function login5({ args = [], credentials }: Login): Login5 {
 
 /** Cuts an argument list, as bytes, into UNAME and PASSWD (ARGS-4, ARGS-5). Throws PT_ARGS where both are too short. */
 export function splitArgs(list: Uint8Array): { uname: Uint8Array; passwd: Uint8Array } {
-  if (list.length > 2 * FIELD_LIMIT) {
-    throw bad(`${list.length} bytes of arguments; SOCKS 5 carries at most ${2 * FIELD_LIMIT}`)
+  if (list.length > CLIENT_ARGS_LIMIT) {
+    throw bad(`${list.length} bytes of arguments; SOCKS 5 carries at most ${CLIENT_ARGS_LIMIT}`)
   }
   const passwd = list.length > FIELD_LIMIT ? list.subarray(FIELD_LIMIT) : Uint8Array.of(0)
   if (list.length === FIELD_LIMIT + 1 && passwd[0] === 0) {
@@ -153,16 +154,22 @@ export function checkLogin(answer: Uint8Array): void {
   throw new PtError('PT_SOCKS_REFUSED', `the SOCKS server refused the user name and password: status ${answer[1]}`)
 }
 
-/** How many bytes of BND.ADDR and BND.PORT follow the head of a reply, or 'name' where a length byte says. */
-export function parseReplyHead(head: Uint8Array): number | 'name' {
-  requireVersion5(head)
-  const [, reply, , type] = head
-  if (type !== addressTypes.ipv4 && type !== addressTypes.domain && type !== addressTypes.ipv6) {
-    throw new PtError('PT_SOCKS', `the SOCKS server's reply ${reply} has the unknown address type ${type}`)
-  }
-  if (reply !== replies.succeeded) throw refused(reply!, texts5[reply!])
+/**
+ * Throws PT_SOCKS_REFUSED unless the first two bytes of a reply grant the connection. A refusal is one whatever follows: some
+ * servers put the address type 0 behind it, or nothing at all.
+ */
+export function checkReply5(verdict: Uint8Array): void {
+  requireVersion5(verdict)
+  const reply = verdict[1]!
+  if (reply !== replies.succeeded) throw refused(reply, texts5[reply])
+}
+
+/** How many bytes of BND.ADDR and BND.PORT follow the address type of a reply, or 'name' if a length byte says. */
+export function parseBoundType([, type]: Uint8Array): number | 'name' {
   if (type === addressTypes.domain) return 'name'
-  return type === addressTypes.ipv4 ? 4 + 2 : 16 + 2
+  if (type === addressTypes.ipv4) return 4 + 2
+  if (type === addressTypes.ipv6) return 16 + 2
+  throw new PtError('PT_SOCKS', `the SOCKS server granted the connection with the unknown address type ${type}`)
 }
 
 /** Throws PT_SOCKS_REFUSED unless SOCKS 4 granted. The first byte should be 00; tor takes any, and so is taken here. */
@@ -189,8 +196,9 @@ function userId({ args = [], credentials }: Login): Uint8Array {
   return bytes
 }
 
+/** What no SOCKS 5 request could carry is written as tor writes it; what SOCKS 4 carries has no such limit. */
 function argumentBytes(args: ArgsInit): Uint8Array {
-  return Buffer.from(formatClientArgs(args))
+  return Buffer.from(formatClientArgs(args, CLIENT_ARGS_LIMIT))
 }
 
 function isField(bytes: Uint8Array): boolean {

@@ -8,18 +8,20 @@ import type { Duplex } from 'node:stream'
 import type { ArgsInit } from '../ipc/index.ts'
 import { hearErrors, readExactly } from '../io/index.ts'
 import {
+  BOUND_LENGTH,
   checkLogin,
   checkReply4,
+  checkReply5,
   encodeConnect4,
   encodeConnect5,
   encodeGreeting,
   encodeLogin,
   login5,
+  parseBoundType,
   parseMethod,
-  parseReplyHead,
   REPLY4_LENGTH,
-  REPLY_HEAD_LENGTH,
   requireTarget,
+  VERDICT_LENGTH,
 } from './client-messages.ts'
 import { methods } from './wire.ts'
 
@@ -65,7 +67,8 @@ async function negotiate5(conn: Duplex, request: SocksClientRequest, signal?: Ab
     checkLogin(await readExactly(conn, 2, signal))
   }
   conn.write(connect)
-  const bound = parseReplyHead(await readExactly(conn, REPLY_HEAD_LENGTH, signal))
+  checkReply5(await readExactly(conn, VERDICT_LENGTH, signal))
+  const bound = parseBoundType(await readExactly(conn, BOUND_LENGTH, signal))
   const length = bound === 'name' ? (await readExactly(conn, 1, signal))[0]! + 2 : bound
   await readExactly(conn, length, signal)
 }

@@ -16,9 +16,10 @@ import { counterMode } from '../crypto/counter-mode.ts'
 import { PtError } from '../error.ts'
 import type { Cancellation, Codec } from '../io/index.ts'
 import { readExactly, withDirect } from '../io/index.ts'
-import type { Args, Transport } from '../transport.ts'
+import type { Transport } from '../transport.ts'
 import type { Role } from './handshake.ts'
 import { cancellationOf, handshake, opposite } from './handshake.ts'
+import { requireNoSharedSecret } from './obfs2-arguments.ts'
 
 const seedLength = 16
 const magic = 0x2bf5ca7e
@@ -84,13 +85,6 @@ async function exchange(role: Role, conn: Duplex, signal: Cancellation): Promise
   )
 }
 
-/** A bridge with a shared secret would not understand us, nor we its clients: better said than tried. */
-function refuseSharedSecret(args: Args): void {
-  if (args.has('shared-secret')) {
-    throw new PtError('PT_ARGS', "unsupported argument 'shared-secret'", { stage: 'argument' })
-  }
-}
-
 /** obfs2, client and server. It takes no arguments, refuses `shared-secret`, and keeps no state. */
 export const obfs2: Transport = {
   name: 'obfs2',
@@ -98,12 +92,12 @@ export const obfs2: Transport = {
     async dial(session) {
       const { target, args, connect } = session
       const signal = cancellationOf(session)
-      refuseSharedSecret(args)
+      requireNoSharedSecret(args)
       return await exchange('Initiator', await connect(target, signal), signal)
     },
   }),
   server({ args }) {
-    refuseSharedSecret(args)
+    requireNoSharedSecret(args)
     return { accept: async (session) => await exchange('Responder', session.conn, cancellationOf(session)) }
   },
 }

@@ -7,20 +7,27 @@
  *
  *     ← HTTP/1.1 200 OK            any 2xx; the header fields say nothing, and what follows the empty line is the
  *       Content-Length: 0          target's, whatever Content-Length says
+ *
+ * Heads of 1xx may come before it (RFC 9110, section 15.2). A line may end with LF alone (RFC 9112, section 2.2): some proxies
+ * write it so.
  */
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
 import { toAscii } from '../ipc/index.ts'
-import { readExactly, readUntil } from '../io/index.ts'
+import { readExactly, readMessage } from '../io/index.ts'
 
-/** The longest response head, in bytes with the empty line. */
-export const HEAD_LIMIT: number = 16 * 1024
+/** The longest answer, in bytes: all its heads, each with its empty line. Portals are known to send 20 kB of cookies. */
+export const HEAD_LIMIT: number = 64 * 1024
 
 /** How much of the status line's text goes into an error. */
 const REASON_LIMIT = 100
 
+/** How many challenges of a proxy are looked at, and how much of each. */
+const CHALLENGE_LIMIT = 20
+const CHALLENGE_LENGTH = 1_000
+
 const HTTP = Buffer.from('HTTP/1.')
-const EMPTY_LINE = Buffer.from('\r\n\r\n')
+const [LF, CR] = [0x0a, 0x0d]
 
 export interface BasicCredentials {
   readonly user: string
@@ -37,11 +44,24 @@ export function formatConnect(target: string, credentials?: BasicCredentials): s
   return `${lines.join('\r\n')}\r\n\r\n`
 }
 
-/** The code and the text of a response head. Throws PT_PROXY where its first line is not HTTP's. */
+/** The code and the text of a response head. Throws PT_PROXY if its first line is not HTTP's. */
 export function parseStatus(head: string): { status: number; reason: string } {
-  const parts = /^HTTP\/1\.\d (\d{3})(?: (.*))?$/.exec(head.slice(0, head.indexOf('\r\n')))
+  const [line = ''] = head.split('\n', 1)
+  const parts = /^HTTP\/1\.\d (\d{3})(?: (.*))?$/.exec(line.replace(/\r$/, ''))
   if (parts === null) throw malformed()
   return { status: Number(parts[1]), reason: toAscii(parts[2] ?? '') }
+}
+
+/** The authentication schemes that a response head of 401 or 407 offers (RFC 9110, section 11.6), each once, as it writes them. */
+export function offeredSchemes(head: string): string[] {
+  const fields = head.split('\n').filter((line) => /^(?:proxy|www)-authenticate:/i.test(line))
+  const schemes = fields.slice(0, CHALLENGE_LIMIT).flatMap((field) => {
+    const value = field.slice(field.indexOf(':') + 1, CHALLENGE_LENGTH)
+    const parts = value.replace(/"(?:[^"\\]|\\.)*"/g, '""').split(',')
+    // A part that begins with `token =` is a parameter of the scheme before it.
+    return parts.flatMap((part) => /^\s*([a-z][a-z0-9-]{0,19})(?=\s|$)(?!\s*=)/i.exec(part)?.[1] ?? [])
+  })
+  return [...new Set(schemes)].slice(0, CHALLENGE_LIMIT)
 }
 
 /**
@@ -55,17 +75,59 @@ export async function connectHttp(
   signal: AbortSignal,
 ): Promise<void> {
   conn.write(formatConnect(target, credentials))
+  const head = await readAnswer(conn, signal)
+  const { status, reason } = parseStatus(head)
+  if (status >= 200 && status <= 299) return
+  const answer = `it answered ${status} ${withoutHost(reason, target).slice(0, REASON_LIMIT)}`.trimEnd()
+  // tinyproxy says 401 if a user name is missing, and 407 if it is wrong.
+  const hint = status === 407 || status === 401 ? `; ${loginHint(offeredSchemes(head))}` : ''
+  throw new PtError('PT_PROXY', `${answer}${hint}`, { stage: 'proxy' })
+}
+
+/** The final head of the answer. 101 is final too: it was not asked for, and what follows it is another protocol. */
+async function readAnswer(conn: Duplex, signal: AbortSignal): Promise<string> {
+  for (let left = HEAD_LIMIT; ;) {
+    const head = await readHead(conn, left, signal)
+    const { status } = parseStatus(head)
+    if (status < 100 || status > 199 || status === 101) return head
+    left -= head.length
+  }
+}
+
+/** One head with its empty line, as Latin-1. */
+async function readHead(conn: Duplex, limit: number, signal: AbortSignal): Promise<string> {
+  if (limit < HTTP.length) throw tooLong()
   // A server of another protocol may say a few bytes and wait: it is told by its first ones.
   const start = await readExactly(conn, HTTP.length, signal)
   if (!start.equals(HTTP)) throw malformed()
-  const rest = await readUntil(conn, EMPTY_LINE, HEAD_LIMIT - HTTP.length, signal)
-  const { status, reason } = parseStatus(Buffer.concat([start, rest]).toString('latin1'))
-  if (status >= 200 && status <= 299) return
-  const answer = `it answered ${status} ${withoutHost(reason, target).slice(0, REASON_LIMIT)}`.trimEnd()
-  // tinyproxy says 401 where a user name is missing, and 407 where it is wrong.
-  const hint =
-    status === 407 || status === 401 ? '; the user name and password in TOR_PT_PROXY are missing or wrong' : ''
-  throw new PtError('PT_PROXY', `${answer}${hint}`, { stage: 'proxy' })
+  const rest = await readMessage(conn, headEnd(limit - HTTP.length), signal)
+  return Buffer.concat([start, rest]).toString('latin1')
+}
+
+/** Looks for the first empty line, each byte once. Throws PT_LIMIT if `limit` bytes hold none. */
+function headEnd(limit: number): (held: Buffer) => number | undefined {
+  let searched = 0
+  return (held) => {
+    for (let at = held.indexOf(LF, searched); at !== -1; at = held.indexOf(LF, searched)) {
+      const next = held[at + 1] === CR ? at + 2 : at + 1
+      if (next >= held.length) break
+      if (held[next] !== LF) {
+        searched = at + 1
+        continue
+      }
+      if (next < limit) return next + 1
+      break
+    }
+    if (held.length >= limit) throw tooLong()
+    return undefined
+  }
+}
+
+function loginHint(schemes: readonly string[]): string {
+  if (schemes.length === 0 || schemes.some((scheme) => scheme.toLowerCase() === 'basic')) {
+    return 'the user name and password in TOR_PT_PROXY are missing or wrong'
+  }
+  return `the proxy asks for a login by ${schemes.join(' or ')}, which is not spoken here; only Basic is`
 }
 
 /** Some proxies repeat the host in their answer, and the host is a bridge. */
@@ -76,4 +138,8 @@ function withoutHost(text: string, target: string): string {
 
 function malformed(): PtError {
   return new PtError('PT_PROXY', 'its answer is not HTTP/1.0 or HTTP/1.1', { stage: 'proxy' })
+}
+
+function tooLong(): PtError {
+  return new PtError('PT_LIMIT', `${HEAD_LIMIT} bytes arrived without the end of its answer`)
 }

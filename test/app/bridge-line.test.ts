@@ -170,6 +170,14 @@ describe('lint', () => {
     ['webtunnel [2001:db8:1::1]:443 url=https://x.example/y ver=0.0.3'],
     ['webtunnel 192.0.2.3:1 url=https://x.example/y'],
     ['snowflake 192.0.2.3:80 fingerprint=x'],
+    ['dnstt 192.0.2.4:1 doh=https://dns.example/dns-query domain=t.example.com'],
+    ['conjure 192.0.2.3:80 url=https://registration.example/api transport=prefix'],
+    ['meek 0.0.2.0:3 url=https://meek.example.net/ front=www.example.com'],
+    [`${good}   # from a friend`],
+    [`${good}\t# k=v "quoted", `],
+    [`obfs4 8.8.8.8:443 cert=${cert} iat-mode=+1`],
+    [`obfs4 8.8.8.8:443 cert=${cert} iat-mode=01`],
+    [`webtunnel 192.0.2.3:1 url=https://x.example/${'a'.repeat(481)}?b=c=d`],
   ])('nothing is wrong with %s', (line) => {
     expect(lintBridgeLine(line)).toEqual([])
   })
@@ -204,13 +212,67 @@ describe('lint', () => {
     ['webtunnel 8.8.8.8:443 url=https://x.example/', 'warning address: webtunnel does not use it'],
     ['webtunnel [2001:db8::1]:443', 'error url: it is missing'],
     ['webtunnel [2001:db8::1]:443 url=x.example', 'error url: it is not a URL'],
-    ['scramblesuit 8.8.8.8:443 password=short', 'error password: it is not the 32 characters'],
+    ['scramblesuit 8.8.8.8:443 password=short', 'error password: it has 5 characters instead of 32'],
+    ['scramblesuit 8.8.8.8:443', 'error password: it is missing'],
+    [`scramblesuit 8.8.8.8:443 password=${'a'.repeat(32)}`, 'warning password: obfs4proxy takes capital letters'],
+    ['obfs2 8.8.8.8:443 shared-secret=x', 'error shared-secret: it is not supported'],
+    ['obfs3 8.8.8.8:443 k=v', 'warning k: obfs3 has no argument of this name'],
+    [good.replace('iat-mode=0', 'iat-mod=0'), 'error iat-mode: it is missing'],
+    [
+      good.replace('iat-mode=0', 'iat-mod=0'),
+      'warning iat-mod: obfs4 has no argument of this name; is iat-mode meant?',
+    ],
+    [good.replace('iat-mode=0', 'IAT_MODE=0'), 'warning IAT_MODE: obfs4 has no argument of this name; is iat-mode'],
+    [
+      good.replace(fingerprint, `fingerprint=${fingerprint}`),
+      'warning fingerprint: obfs4 has no argument of this name:',
+    ],
+    [good.replace('obfs4', 'OBFS4'), 'error transport: it is written obfs4, in small letters'],
+    [good.replace('obfs4', 'Obfs4'), 'error transport: it is written obfs4, in small letters'],
+    [good.replace('obfs4', 'ofbs4'), 'error transport: nobody has heard of it; is obfs4 meant?'],
+    [good.replace('obfs4', 'obsf4'), 'error transport: nobody has heard of it; is obfs4 meant?'],
+    [good.replace('obfs4', 'obf4'), 'error transport: nobody has heard of it; is obfs4 meant?'],
+    [good.replace('obfs4', 'obffs4'), 'error transport: nobody has heard of it; is obfs4 meant?'],
+    ['webtunel 192.0.2.3:1 url=https://x.example/y', 'error transport: nobody has heard of it; is webtunnel meant?'],
+    ['meek2 8.8.8.8:1 k=v', 'warning transport: nobody has heard of it; is meek meant?'],
+    ['webtunnel 192.0.2.3:1 url=https://x.example/?a=1&amp;b=2', 'error url: it holds an escape of HTML'],
+    [good.replace('iat-mode=0', 'iat-mode=0<br/>'), 'error iat-mode: it holds < or >'],
+    ['webtunnel 192.0.2.3:1 url=https://x.example/#y', 'warning url: in torrc it would end before the #'],
+    [`webtunnel 192.0.2.3:1 url=https://x.example/${'a'.repeat(500)}`, 'error line: its arguments have 522 bytes'],
+    ['obfs4 [fe80::1%eth0]:443', 'error address: it has a zone'],
+    ['dnstt [fe80::1%25eth0]:443 k=v', 'error address: '],
+    ['mine 192.0.2.1:443 k=v', 'warning address: it is a placeholder of documentation'],
+    ['mine 0.0.0.0:443 k=v', 'warning address: it is the address to listen on'],
+    [`${good} obfs4 8.8.4.4:443 cert=${cert} iat-mode=0`, 'error line: it is more than one bridge line'],
+    [`${good} Bridge obfs4 8.8.4.4:443 cert=${cert} iat-mode=0`, 'error line: it is more than one bridge line'],
+    [`${good},`, 'warning line: it ends with a comma'],
+    [
+      `> ${good}`,
+      'error transport: the line does not start with the name of its transport: leave out what stands before',
+    ],
+    [`<code>${good}`, 'error transport: the line does not start with the name of its transport: leave out what stands'],
+    ['o\0b\0f\0s\0', 'error line: it holds bytes that are no text'],
+    ['x'.repeat(9_000), 'error line: it has 9000 characters; no bridge line is so long'],
   ])('%s', (line, expected) => {
     const findings = lintBridgeLine(line).map(({ severity, field, message }) => `${severity} ${field}: ${message}`)
     expect(
       findings.some((finding) => finding.startsWith(expected)),
       findings.join('\n'),
     ).toBe(true)
+  })
+
+  test('a comment is none of the line, for those who read it as well', () => {
+    expect(formatBridgeLine(parseBridgeLine(`Bridge ${good} # mine`))).toBe(good)
+    expect(() => parseBridgeLine('# obfs4 8.8.8.8:1')).toThrow('it is empty')
+    const init = { transport: 'a', address: '8.8.8.8:1', args: { '#k': 'v' } }
+    expect(() => formatBridgeLine(init)).toThrow('the key of an argument begins with #')
+  })
+
+  test('each thing is said once', () => {
+    expect(lintBridgeLine('obfs3 8.8.8.8:1 k=v and so on')).toEqual([
+      { severity: 'error', field: 'line', message: 'after the first argument comes something that is no key=value' },
+      { severity: 'warning', field: 'k', message: 'obfs3 has no argument of this name' },
+    ])
   })
 
   test('the same bridge twice is found among several lines', () => {

@@ -74,6 +74,14 @@ describe('one error that names what is wrong and where, status 2, nothing starte
       ['server', 'obfs4', '--listen', '127.0.0.1:0', '--forward', 'a:1', '--option', 'iat-mode=9'],
       '--option: iat-mode: it is none of 0, 1 and 2',
     ],
+    [
+      ['server', 'obfs4', '--listen', '127.0.0.1:0', '--forward', 'a:1', '--option', 'iat_mode=1'],
+      '--option: iat_mode: obfs4 has no argument of this name; is iat-mode meant?',
+    ],
+    [
+      ['server', 'scramblesuit', '--listen', '127.0.0.1:0', '--forward', 'a:1', '--option', 'password=short'],
+      '--option: password: it has 5 characters instead of 32',
+    ],
     [['run', ''], 'run: there is no file'],
     [['bridge'], 'bridge: expected check or test'],
     [['bridge', 'frobnicate', good], 'bridge: there is no frobnicate'],

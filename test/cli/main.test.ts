@@ -37,7 +37,6 @@ describe('the command line, where no parent process has started it', () => {
     [['toString'], 'there is no command "toString"'],
     [['--frobnicate'], 'there is no option "--frobnicate"'],
     [['pt', '--frobnicate'], "Unknown option '--frobnicate'"],
-    [['pt', 'surplus'], "Unexpected argument 'surplus'"],
     [['pt', '--load'], "Option '--load <value>' argument missing"],
     [['pt', '--log-level', 'loud'], '--log-level loud: expected one of'],
   ])('%j is a mistake that it names, in two lines, with status 2', (args, message) => {

@@ -1,5 +1,8 @@
-import { expect, test } from 'vitest'
-import { translateFlags } from '../../src/cli/pt-flags.ts'
+import { describe, expect, test } from 'vitest'
+import { hasLostOption, translateFlags } from '../../src/cli/pt-flags.ts'
+import { clientEnv, runChild } from '../pt/child.ts'
+
+const valued = new Set(['--load', '--transport', '--log-level'])
 
 test.each([
   [[], []],
@@ -7,6 +10,12 @@ test.each([
     ['--load', 'x.js'],
     ['--load', 'x.js'],
   ],
+  [['--load=x.js'], ['--load=x.js']],
+  [
+    ['--transport', 'obfs4', '--socks4'],
+    ['--transport', 'obfs4', '--socks4'],
+  ],
+  [['--load'], ['--load']],
   [['-enableLogging'], []],
   [
     ['--enableLogging=true', '-logLevel', 'INFO'],
@@ -29,5 +38,49 @@ test.each([
   [['-version'], ['--version']],
   [['-unsafeLoggingX'], ['-unsafeLoggingX']],
 ])('obfs4proxy’s %j is our %j', (theirs, ours) => {
-  expect(translateFlags(theirs)).toEqual(ours)
+  expect(translateFlags(theirs, valued)).toEqual({ flags: ours, ignored: [] })
+})
+
+test.each([
+  [['managed'], [], ['managed'], false],
+  [['-logLevel', 'WARN', 'managed'], ['--log-level', 'warning'], ['managed'], false],
+  [['-enableLogging', 'true'], [], ['true'], false],
+  [['--'], [], ['--'], false],
+  [['-'], [], ['-'], false],
+  [['--', 'managed'], [], ['--', 'managed'], false],
+  [['--load', 'x.js', 'managed'], ['--load', 'x.js'], ['managed'], false],
+  [[''], [], [''], false],
+  // Go's flag package does not read -unsafeLogging here, and an address in a log would be the worse mistake.
+  [['-enableLogging', 'true', '-unsafeLogging'], [], ['true', '-unsafeLogging'], true],
+  [['managed', '--load', 'x.js'], [], ['managed', '--load', 'x.js'], true],
+])('as with obfs4proxy nothing is read from the first stray word on: %j', (argv, flags, ignored, lost) => {
+  expect(translateFlags(argv, valued)).toEqual({ flags, ignored })
+  expect(hasLostOption(ignored)).toBe(lost)
+})
+
+describe('a PT whose command line has stray words', () => {
+  test.each([
+    [['pt', 'managed']],
+    [['managed']],
+    [['pt', '-logLevel', 'WARN', 'managed']],
+    [['pt', '-enableLogging', 'true']],
+    [['-enableLogging', '-logLevel=ERROR', 'managed']],
+    [['pt', '--', 'managed']],
+  ])('%j runs, silently, as obfs4proxy does', async (args) => {
+    const pt = runChild({ args, env: clientEnv({ TOR_PT_CLIENT_TRANSPORTS: 'obfs4' }) })
+    expect(await pt.line('CMETHOD')).toMatch(/^CMETHOD obfs4 socks5 /)
+    await pt.line('CMETHODS DONE')
+    pt.child.kill('SIGTERM')
+    expect(await pt.exit).toBe(0)
+    expect(pt.stderr()).toBe('')
+  })
+
+  test('says on stderr that an option behind such a word has no effect', async () => {
+    const args = ['pt', 'managed', '--transport', 'nonsense']
+    const pt = runChild({ args, env: clientEnv({ TOR_PT_CLIENT_TRANSPORTS: 'obfs4' }) })
+    await pt.line('CMETHOD obfs4')
+    pt.child.kill('SIGTERM')
+    await pt.exit
+    expect(pt.stderr()).toBe('postern: nothing is read behind the word "managed", options neither\n')
+  })
 })

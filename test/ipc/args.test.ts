@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   Args,
+  CLIENT_ARGS_LIMIT,
   formatClientArgs,
   formatSmethodArgs,
   formatTransportOptions,
@@ -246,6 +247,32 @@ describe('transport options', () => {
       fc.property(options, (list) => {
         const expected = list.filter(([, args]) => args.size > 0).map(([name, args]) => [name, args.toJSON()])
         expect(told(formatTransportOptions(list))).toEqual(expected)
+      }),
+    )
+  })
+})
+
+describe('a list that fits only without escapes for = in values', () => {
+  const query = 'https://example.com/?a=1&b=2&c=3&d=4&e=5'
+  const filler = (length: number): [string, string] => ['k', 'x'.repeat(length - 'url=;k='.length - query.length)]
+
+  it.each([504, 505, 506, 508, 510])('ARGS-2: %d bytes as tor writes them are taken back by every reader', (length) => {
+    const list: [string, string][] = [['url', query], filler(length)]
+    const text = formatClientArgs(list, CLIENT_ARGS_LIMIT)
+    // Five of the six escapes are for the query; the list is escaped as the draft says as long as it fits.
+    expect(text.length).toBe(length + 5 <= CLIENT_ARGS_LIMIT ? length + 5 : length)
+    expect(pairs(parseClientArgs(text))).toEqual(list)
+  })
+
+  it('ARGS-2: = in a key, and the characters that end a value, stay escaped', () => {
+    expect(formatClientArgs([['a=b', 'c=d;e\\f']], 10)).toBe('a\\=b=c=d\\;e\\\\f')
+  })
+
+  it('ARGS-2: whatever the limit, what is written reads back as the same arguments', () => {
+    const word = fc.string({ unit: 'binary', minLength: 1, maxLength: 20 })
+    fc.assert(
+      fc.property(fc.array(fc.tuple(word, word), { maxLength: 6 }), fc.nat(200), (args, limit) => {
+        expect([...parseClientArgs(formatClientArgs(args, limit))]).toEqual(args)
       }),
     )
   })

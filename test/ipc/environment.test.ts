@@ -32,7 +32,14 @@ describe('what both roles are told', () => {
     expect(readClientEnvironment({ ...client, TOR_PT_STATE_LOCATION: stateDir }).stateDir).toBe(stateDir)
   })
 
-  it.each([undefined, '', 'pt_state', './pt', '~/pt'])('ENV-4, PT_ENV: %j is no absolute path', (stateDir) => {
+  it.each(['pt_state', './pt', 'data/pt_state/'])(
+    'ENV-4: %s, as tor may write it, is for the caller to resolve',
+    (stateDir) => {
+      expect(readClientEnvironment({ ...client, TOR_PT_STATE_LOCATION: stateDir }).stateDir).toBe(stateDir)
+    },
+  )
+
+  it.each([undefined, ''])('ENV-4, PT_ENV: %j is no path', (stateDir) => {
     expect(() => readClientEnvironment({ ...client, TOR_PT_STATE_LOCATION: stateDir })).toThrow(
       refused('TOR_PT_STATE_LOCATION '),
     )
@@ -60,9 +67,9 @@ describe('envError', () => {
   })
 
   it('ERR-1: the line stays short, however long the value', () => {
-    const env = { ...client, TOR_PT_STATE_LOCATION: 'x'.repeat(100_000) }
+    const env = { ...client, TOR_PT_OUTBOUND_BIND_ADDRESS_V4: 'x'.repeat(100_000) }
     expect(() => readClientEnvironment(env)).toThrow(
-      expect.objectContaining({ line: expect.stringMatching(/^ENV-ERROR TOR_PT_STATE_LOCATION .{1,150}$/) }),
+      expect.objectContaining({ line: expect.stringMatching(/^ENV-ERROR TOR_PT_OUTBOUND_BIND_ADDRESS_V4 .{1,150}$/) }),
     )
   })
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { formatNames, isTransportName, parseNames, requireTransportName } from '../../src/ipc/index.ts'
+import { formatNames, isTransportName, nearestName, parseNames, requireTransportName } from '../../src/ipc/index.ts'
 import { names } from './arbitraries.ts'
 
 const good = ['a', '_', 'Z9', 'obfs4', 'rot_by_N', '__00__', 'future_WORK2', 'x'.repeat(1000)]
@@ -63,5 +63,27 @@ describe('a list of names', () => {
         expect(parseNames(formatNames(list))).toEqual(list)
       }),
     )
+  })
+})
+
+describe('the name that was meant', () => {
+  const names = ['obfs2', 'obfs3', 'obfs4', 'client', 'check']
+  it.each([
+    ['obfs4', 'obfs4'],
+    ['OBFS4', 'obfs4'],
+    ['ofbs4', 'obfs4'],
+    ['obsf4', 'obfs4'],
+    ['bfs4', 'obfs4'],
+    ['oobfs4', 'obfs4'],
+    ['obfs44', 'obfs4'],
+    ['clinet', 'client'],
+    ['Clients', 'client'],
+    ['obfs', undefined],
+    ['obfs5', undefined],
+    ['ofsb4', undefined],
+    ['', undefined],
+    ['ch', undefined],
+  ])('%j: %j', (text, meant) => {
+    expect(nearestName(text, names)).toBe(meant)
   })
 })

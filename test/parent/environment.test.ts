@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { launchClient, launchServer } from 'postern/parent'
 import { expect, onTestFinished, test } from 'vitest'
 import { isAlive, tempDir } from '../support.ts'
@@ -169,4 +170,14 @@ test('lifecycle-stdin-001: the closing of stdin is what ends a PT, and nothing i
   expect(isAlive(events.pid)).toBe(true)
   expect(await pt.stop()).toEqual({ code: 0, signal: null, step: 'stdin' })
   expect(isAlive(events.pid)).toBe(false)
+})
+
+test('ENV-4, SENV-13: relative paths of the application are resolved before the PT is told them', async () => {
+  const client = await clientEnvironment({ stateDir: 'node_modules/.postern-test' })
+  expect(client['TOR_PT_STATE_LOCATION']).toBe(resolve('node_modules/.postern-test'))
+  const extended = { type: 'extendedOrPort', address: destination.address, cookieFile: './cookie' } as const
+  const server = await serverEnvironment({ stateDir: 'node_modules/.postern-test', destination: extended })
+  expect(server['TOR_PT_STATE_LOCATION']).toBe(resolve('node_modules/.postern-test'))
+  expect(server['TOR_PT_AUTH_COOKIE_FILE']).toBe(resolve('cookie'))
+  await expect(clientEnvironment({ stateDir: '' })).rejects.toMatchObject({ code: 'PT_ENV' })
 })

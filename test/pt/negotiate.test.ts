@@ -1,5 +1,5 @@
 import { existsSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { isPtError } from '../../src/error.ts'
 import type { Environment } from '../../src/ipc/index.ts'
@@ -80,6 +80,30 @@ describe('the environment', () => {
     })
   })
 
+  test('ENV-4, SENV-13: relative paths, which tor writes for a relative DataDirectory, are resolved with a warning each', () => {
+    const base = relative(process.cwd(), tempDir())
+    const { reporter, lines } = recorder()
+    const configuration = configure(
+      server({
+        TOR_PT_STATE_LOCATION: join(base, 'pt_state/'),
+        TOR_PT_EXTENDED_SERVER_PORT: '127.0.0.1:9002',
+        TOR_PT_AUTH_COOKIE_FILE: join(base, 'cookie'),
+      }),
+      reporter,
+    )
+    expect(configuration.env).toMatchObject({
+      stateDir: resolve(base, 'pt_state'),
+      destination: { type: 'extendedOrPort', cookieFile: resolve(base, 'cookie') },
+    })
+    expect(statSync(join(base, 'pt_state')).isDirectory()).toBe(true)
+    expect(lines).toEqual(
+      ['TOR_PT_STATE_LOCATION', 'TOR_PT_AUTH_COOKIE_FILE'].map(
+        (variable) =>
+          `LOG SEVERITY=warning MESSAGE="${variable} is a relative path, and is taken from the working directory"`,
+      ),
+    )
+  })
+
   test('ENV-5: the state directory is made while the environment is read', () => {
     const path = join(tempDir(), 'pt_state')
     negotiate(server({ TOR_PT_STATE_LOCATION: path }))
@@ -92,7 +116,6 @@ describe('the environment', () => {
     ['TOR_PT_CLIENT_TRANSPORTS', () => client({ TOR_PT_CLIENT_TRANSPORTS: undefined })],
     ['TOR_PT_CLIENT_TRANSPORTS', () => client({ TOR_PT_CLIENT_TRANSPORTS: '' })],
     ['TOR_PT_STATE_LOCATION', () => client({ TOR_PT_STATE_LOCATION: undefined })],
-    ['TOR_PT_STATE_LOCATION', () => client({ TOR_PT_STATE_LOCATION: 'pt_state' })],
     ['TOR_PT_SERVER_BINDADDR', () => server({ TOR_PT_SERVER_BINDADDR: 'rot_by_N-localhost:80' })],
     ['TOR_PT_SERVER_BINDADDR', () => server({ TOR_PT_SERVER_BINDADDR: '127.0.0.1:80' })],
     ['TOR_PT_SERVER_BINDADDR', () => server({ TOR_PT_SERVER_BINDADDR: 'a-127.0.0.1:1,a-127.0.0.1:2' })],

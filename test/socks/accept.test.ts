@@ -82,6 +82,22 @@ const good: readonly Good[] = [
     args: [],
   },
   {
+    what: 'a domain that is an IPv6 address in brackets, as a URL has it',
+    sent: ['05 01 00', '05 01 00 03 05 5b3a3a315d 0050'],
+    answers: ['0500', OK5],
+    version: 5,
+    target: '[::1]:80',
+    args: [],
+  },
+  {
+    what: 'SOCKS 4a with a name that is an IPv6 address in brackets',
+    sent: ['04 01 0050 00000001 00 5b3a3a315d 00'],
+    answers: [OK4],
+    version: 4,
+    target: '[::1]:80',
+    args: [],
+  },
+  {
     what: 'many methods, GSSAPI and private ones among them',
     sent: ['05 05 01 03 80 fe 00', '05 01 00 01 00000001 0001'],
     answers: ['0500', OK5],

@@ -40,6 +40,23 @@ describe('a server that refuses or breaks the protocol', () => {
       /5/,
       5,
     ],
+    ...(
+      [
+        ['cut behind the verdict', '05 05'],
+        ['with address type 0', '05 05 00 00'],
+        ['with another reserved byte and type', '05 05 07 09 ff'],
+      ] as const
+    ).map(([what, answer]): (typeof failures)[number] => [
+      `a refusal ${what}`,
+      plain,
+      [
+        ['05 01 00', '05 00'],
+        [connect, answer],
+      ],
+      'PT_SOCKS_REFUSED',
+      /reply 5: connection refused/,
+      5,
+    ]),
     [
       'an unknown address type',
       plain,

@@ -78,7 +78,7 @@ const failures: [title: string, protocol: ProxyUri['protocol'], script: Script, 
   ['refuses the request', 'socks4a', answers([9 + credentials.user.length, '005b000000000000']), /reply 91/, 91],
   ['wants another password', 'http', httpAnswers('HTTP/1.1 407 Who?\r\n\r\n'), /407 Who\?.*TOR_PT_PROXY are missing/],
   ['cannot reach the target', 'http', httpAnswers('HTTP/1.1 502 Bad Gateway\r\n\r\n'), /answered 502 Bad Gateway/],
-  ['never ends its head', 'http', httpAnswers(`HTTP/1.1 200 OK\r\n${'x'.repeat(20_000)}`), /bytes arrived without/],
+  ['never ends its head', 'http', httpAnswers(`HTTP/1.1 200 OK\r\n${'x'.repeat(70_000)}`), /bytes arrived without/],
 ]
 
 function proxyUri(protocol: ProxyUri['protocol'], port: number): ProxyUri {

@@ -4,8 +4,9 @@
 import type { AllowList } from '../../app/index.ts'
 import { lintBridgeLine, parseAllowList, parseBridgeLine } from '../../app/index.ts'
 import type { Strategy } from '../../app/index.ts'
-import { isHostName, isLoopback, parseAddress, parseProxyUri, parseTarget } from '../../ipc/index.ts'
+import { Args, isHostName, isLoopback, parseAddress, parseProxyUri, parseTarget } from '../../ipc/index.ts'
 import { isIP } from 'node:net'
+import { checkArguments } from '../../transports/arguments.ts'
 import { whyNotBuiltIn, whyNotExec } from './exec.ts'
 
 export interface ClientSpec {
@@ -109,9 +110,11 @@ export function checkTogether(spec: TunnelSpec, name: (key: string) => string): 
     const why = whyNotBuiltIn(spec.transport)
     if (why !== undefined) fail('transport', why)
   }
-  if (spec.transport === 'obfs4' && !/^[012]$/.test(spec.options['iat-mode'] ?? '0')) {
-    fail('options', 'iat-mode: it is none of 0, 1 and 2')
-  }
+  // Another program may know more options; ours would pass a mistyped one over without a word.
+  const wrong = checkArguments(spec.transport, Args.from(spec.options), 'server')?.find(
+    ({ severity }) => severity === 'error' || spec.exec === undefined,
+  )
+  if (wrong !== undefined) fail('options', `${wrong.key}: ${wrong.message}`)
   if (spec.forward === 'socks' && spec.allow.length === 0) {
     fail(
       'allow',

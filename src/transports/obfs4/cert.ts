@@ -2,15 +2,15 @@
  * The identity of a bridge, as its clients are given it.
  *
  *     cert          base64( NODEID (20) | B (32) ) without padding: 70 characters
- *     node-id       40 hex digits        the older pair, which counts where there is no cert
+ *     node-id       40 hex digits        the older pair, which counts if there is no cert
  *     public-key    64 hex digits
  *
  * Written in one form only; read with padding, in the URL-safe alphabet and with line breaks too, as mail and chat leave them.
  */
-import { PtError } from '../../error.ts'
 import type { Args } from '../../ipc/index.ts'
 import { nodeIdLength } from '../../crypto/ntor.ts'
 import { x25519KeyLength } from '../../crypto/x25519.ts'
+import { ArgumentError } from '../argument.ts'
 import { certLength } from './constants.ts'
 
 export interface BridgeIdentity {
@@ -39,12 +39,10 @@ export function parseCert(cert: string): BridgeIdentity {
     .replaceAll('-', '+')
     .replaceAll('_', '/')
     .replace(/={1,2}$/, '')
-  if (!/^[A-Za-z0-9+/]*$/.test(text)) throw badArgument("malformed argument 'cert': not base64")
+  if (!/^[A-Za-z0-9+/]*$/.test(text)) throw new ArgumentError('cert', 'it holds characters that are not base64')
   const bytes = Buffer.from(text, 'base64')
   if (bytes.length !== certLength || text.length % 4 === 1) {
-    throw badArgument(
-      `malformed argument 'cert': ${text.length} characters where there should be 70; was all of it copied?`,
-    )
+    throw new ArgumentError('cert', `it has ${text.length} characters instead of 70; was all of it copied?`)
   }
   return { nodeId: bytes.subarray(0, nodeIdLength), publicKey: bytes.subarray(nodeIdLength) }
 }
@@ -53,37 +51,48 @@ export function parseCert(cert: string): BridgeIdentity {
 export function parseClientArguments(args: Args): ClientArguments {
   const cert = args.get('cert')
   const bridge = cert === undefined ? parsePair(args) : parseCert(cert)
-  const iatMode = args.get('iat-mode')
-  if (iatMode === undefined) throw badArgument("missing argument 'iat-mode'")
-  return { bridge, iatMode: parseIatMode(iatMode) }
+  return { bridge, iatMode: readIatMode(args) }
 }
 
 /** Reads an iat-mode. Throws PT_ARGS. */
 export function parseIatMode(text: string): IatMode {
-  if (!/^\+?0*[0-2]$/.test(text)) throw badArgument("malformed argument 'iat-mode': not 0, 1 or 2")
+  if (!/^\+?0*[0-2]$/.test(text)) throw new ArgumentError('iat-mode', 'it is none of 0, 1 and 2')
   return Number(text) as IatMode
+}
+
+/** The iat-mode of a client, which has to have one. Throws PT_ARGS. */
+export function readIatMode(args: Args): IatMode {
+  const text = args.get('iat-mode')
+  if (text === undefined) throw new ArgumentError('iat-mode')
+  return parseIatMode(text)
+}
+
+/** Half of the pair that counts if there is no cert. Throws PT_ARGS. */
+export function readNodeId(args: Args): Buffer {
+  return readHex(args, 'node-id', nodeIdLength)
+}
+
+/** The other half. Throws PT_ARGS. */
+export function readPublicKey(args: Args): Buffer {
+  return readHex(args, 'public-key', x25519KeyLength)
 }
 
 /** Reads a value of exactly `length` bytes in hex; `longer` takes the first ones of more. Throws PT_ARGS. */
 export function parseHex(name: string, text: string, length: number, longer = false): Buffer {
   const fits = longer ? text.length >= 2 * length : text.length === 2 * length
   if (!fits || text.length % 2 === 1 || !/^[0-9a-fA-F]*$/.test(text)) {
-    throw badArgument(`malformed argument '${name}': not ${2 * length} hex digits`)
+    throw new ArgumentError(name, `it is not ${2 * length} hex digits`)
   }
   return Buffer.from(text.slice(0, 2 * length), 'hex')
 }
 
-export function badArgument(message: string): PtError {
-  return new PtError('PT_ARGS', message, { stage: 'argument' })
+function readHex(args: Args, name: string, length: number): Buffer {
+  const text = args.get(name)
+  if (text === undefined) throw new ArgumentError(name)
+  return parseHex(name, text, length)
 }
 
 function parsePair(args: Args): BridgeIdentity {
-  const [nodeId, publicKey] = [args.get('node-id'), args.get('public-key')]
-  if (nodeId === undefined && publicKey === undefined) throw badArgument("missing argument 'cert'")
-  if (nodeId === undefined) throw badArgument("missing argument 'node-id'")
-  if (publicKey === undefined) throw badArgument("missing argument 'public-key'")
-  return {
-    nodeId: parseHex('node-id', nodeId, nodeIdLength),
-    publicKey: parseHex('public-key', publicKey, x25519KeyLength),
-  }
+  if (!args.has('node-id') && !args.has('public-key')) throw new ArgumentError('cert')
+  return { nodeId: readNodeId(args), publicKey: readPublicKey(args) }
 }

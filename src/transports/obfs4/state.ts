@@ -18,7 +18,8 @@ import { clearDrafts } from '../../io/drafts.ts'
 import { createPrivateFile, writePrivateFile } from '../../io/private-file.ts'
 import type { Args } from '../../ipc/index.ts'
 import type { Report } from '../../transport.ts'
-import { badArgument, formatCert, parseHex, parseIatMode } from './cert.ts'
+import { readIdentityOptions } from './arguments.ts'
+import { formatCert, parseHex, parseIatMode } from './cert.ts'
 import type { IatMode } from './cert.ts'
 import type { Environment } from './environment.ts'
 import type { ServerIdentity } from './server-identity.ts'
@@ -26,9 +27,6 @@ import { serverIdentity } from './server-identity.ts'
 
 const stateFile = 'obfs4_state.json'
 const bridgeLineFile = 'obfs4_bridgeline.txt'
-
-/** The server's options that make an identity: all of them, or none. In the order in which a missing one is named. */
-const identityOptions = ['private-key', 'node-id', 'drbg-seed'] as const
 
 /** The state as it is written. */
 interface State {
@@ -81,18 +79,8 @@ async function stateAt(path: string, args: Args, environment: Environment): Prom
 }
 
 function stateFromOptions(args: Args): State | undefined {
-  const missing = identityOptions.filter((name) => !args.has(name))
-  if (missing.length === identityOptions.length) return undefined
-  if (missing[0] !== undefined) throw badArgument(`missing argument '${missing[0]}'`)
-  const bytes = (name: (typeof identityOptions)[number], length: number): Buffer =>
-    parseHex(name, args.get(name) ?? '', length, name === 'drbg-seed')
-  return {
-    privateKey: bytes('private-key', x25519KeyLength),
-    nodeId: bytes('node-id', nodeIdLength),
-    drbgSeed: bytes('drbg-seed', drbgSeedLength),
-    publicKey: '',
-    iatMode: 0,
-  }
+  const identity = readIdentityOptions(args)
+  return identity === undefined ? undefined : { ...identity, publicKey: '', iatMode: 0 }
 }
 
 function newState({ randomBytes }: Environment): State {
@@ -127,11 +115,11 @@ export function parseState(text: string): State {
   const json = JSON.parse(text) as Readonly<Record<string, unknown>> | null
   const field = (name: string): string => {
     const value = json?.[name]
-    if (typeof value !== 'string') throw badArgument(`missing '${name}'`)
+    if (typeof value !== 'string') throw new PtError('PT_ARGS', `missing '${name}'`)
     return value
   }
   const iatMode = json?.['iat-mode'] ?? 0
-  if (typeof iatMode !== 'number') throw badArgument("malformed 'iat-mode'")
+  if (typeof iatMode !== 'number') throw new PtError('PT_ARGS', "malformed 'iat-mode'")
   const publicKey = json?.['public-key']
   return {
     nodeId: parseHex('node-id', field('node-id'), nodeIdLength),

@@ -14,7 +14,7 @@ import type { SessionKeys } from './keys.ts'
 import { sessionKeys } from './keys.ts'
 import { lengthSampler } from './lengths.ts'
 import { packetCodec, packetFlag, packetReader, packetWriter } from './packet.ts'
-import { passwordOf } from './password.ts'
+import { requirePassword } from './password.ts'
 import type { SessionTicket, TicketStore } from './ticket-store.ts'
 import { openTicketStore, parseTicketPayload } from './ticket-store.ts'
 
@@ -30,8 +30,7 @@ export async function scramblesuitClient(options: ClientOptions, now: () => numb
 async function dial(session: ClientSession, store: TicketStore, now: () => number): Promise<Duplex> {
   const { target, args, connect } = session
   const signal = cancellationOf(session)
-  const secret = passwordOf(args)
-  if (secret === undefined) throw new PtError('PT_ARGS', "missing argument 'password'", { stage: 'argument' })
+  const secret = requirePassword(args)
   const conn = await connect(target, signal)
   return await handshake(conn, { timeout, signal, late, closed }, async (signal) => {
     const unsaved = (error: unknown): void => {

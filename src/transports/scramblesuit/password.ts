@@ -2,8 +2,8 @@
  * The secret between client and bridge, k_B: 20 bytes, given as `password=` and 32 characters of base32.
  */
 import { randomBytes } from 'node:crypto'
-import { PtError } from '../../error.ts'
 import type { Args } from '../../transport.ts'
+import { ArgumentError } from '../argument.ts'
 import { decodeBase32, encodeBase32 } from './base32.ts'
 
 /** The bytes of k_B. */
@@ -24,13 +24,20 @@ export function passwordOf(args: Args): Buffer | undefined {
   return password === undefined ? undefined : parsePassword(password)
 }
 
+/** k_B of a client, which has to have one. Throws PT_ARGS. */
+export function requirePassword(args: Args): Buffer {
+  const secret = passwordOf(args)
+  if (secret === undefined) throw new ArgumentError('password')
+  return secret
+}
+
 /** k_B of a password as people write it. Throws PT_ARGS. */
 export function parsePassword(password: string): Buffer {
   const text = password.toUpperCase().replaceAll('1', 'I').replaceAll('0', 'O').replace(/=*$/, '')
   const secret = decodeBase32(text)
   if (secret?.length === secretLength) return secret
   const why = /^[A-Z2-7]*$/.test(text)
-    ? `has ${text.length} characters instead of ${characters}`
-    : 'holds characters other than A to Z and 2 to 7'
-  throw new PtError('PT_ARGS', `malformed argument 'password': it ${why}`, { stage: 'argument' })
+    ? `it has ${text.length} characters instead of ${characters}`
+    : 'it holds characters other than A to Z and 2 to 7'
+  throw new ArgumentError('password', why)
 }

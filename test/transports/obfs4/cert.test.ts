@@ -33,7 +33,7 @@ describe('the cert', () => {
     [`${cert}AA`, 72],
     [cert.repeat(2), 140],
   ])('%j is none: its length', (text, length) => {
-    expect(() => parseCert(text)).toThrow(`malformed argument 'cert': ${length} characters where there should be 70`)
+    expect(() => parseCert(text)).toThrow(`malformed argument 'cert': it has ${length} characters instead of 70`)
   })
 
   test.each([
@@ -43,7 +43,7 @@ describe('the cert', () => {
     `${cert}===`,
     'é',
   ])('%j is none: its characters', (text) => {
-    expect(() => parseCert(text)).toThrow("malformed argument 'cert': not base64")
+    expect(() => parseCert(text)).toThrow("malformed argument 'cert': it holds characters that are not base64")
   })
 
   test('no strict prefix of a cert is one', () => {
