@@ -107,13 +107,15 @@ describe('stop() settles and leaves nothing, however soon after a restart it is 
       transports: ['a'],
       stateDir: tempDir(),
       restart: { initialDelay: 1 },
-      onEvent: async (event) => {
+      onEvent: (event) => {
         events.onEvent(event)
-        if (event.type !== 'ready' || events.of('ready').length < 2) return
-        for (let turn = 0; turn < microtasks; turn++) await Promise.resolve()
-        stopped = pt.stop()
+        if (event.type === 'ready' && events.of('ready').length === 2) void stopAfter(microtasks)
       },
     })
+    const stopAfter = async (turns: number): Promise<void> => {
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+      stopped = pt.stop()
+    }
     const again = events.next('ready')
     process.kill(events.pid, 'SIGKILL')
     await again
