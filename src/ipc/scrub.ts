@@ -38,7 +38,7 @@ const dashed = /(?<!\d)\d{1,3}(?:[-_]\d{1,3}){3,}(?!\d)/g
 const number = /(?<![a-z0-9.])(?:0x[0-9a-f]{8}|\d{8,10})(?![a-z0-9])/gi
 const hostAndPort = /(?<![\p{L}\p{N}_./-])[\p{L}\p{N}_.-]+:\d{1,5}(?!\d)/gu
 /** What follows an address belongs to it: its port, and the path and query of a URL without a scheme. */
-const rest = /\[scrubbed\](?::\d{1,5})?(?:[/?#][^\s"<>]*)?/g
+const rest = /\[scrubbed\](?:\.?:\d{1,5})?(?:[/?#][^\s"<>]*)?/g
 
 /** `text` with every IP address, host with port, looked-up name, and URL after its scheme replaced by `[scrubbed]`. */
 export function scrubAddresses(text: string): string {
@@ -119,10 +119,10 @@ function takeOut(text: string, secret: string): string {
   return from === 0 ? text : `${parts.join('')}${text.slice(from)}`
 }
 
-/** A scheme is nothing that tells one secret from others. */
+/** What has to be there of a secret. Names of hosts begin with common words, and the scheme of a URL tells nothing. */
 function headOf(secret: string): string {
-  if (secret.length < LONG_SECRET) return secret
   const scheme = /^[a-z][a-z0-9+.-]{0,30}:\/\//.exec(secret)?.[0].length ?? 0
+  if (secret.length < LONG_SECRET || (scheme === 0 && secret.includes('.'))) return secret
   return secret.slice(0, scheme + HEAD_LENGTH)
 }
 

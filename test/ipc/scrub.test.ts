@@ -86,6 +86,7 @@ describe('scrubbing', () => {
     )
     expect(redact('https://other.example/', ['https://cdn.example/secret-path'])).toBe('https://other.example/')
     expect(redact('https://cdn.example/se', ['https://cdn.example/secret-path'])).toBe('[scrubbed]')
+    expect(redact('a connection', ['connection.bridge.example'])).toBe('a connection')
     expect(redact('İ bridge.example', ['bridge.example'])).toBe('İ [scrubbed]')
   })
 })
@@ -95,6 +96,7 @@ describe('what another program says holds no name of a host either', () => {
     ['cannot reach bridge-secret.example for cert=SECRET', 'cannot reach [scrubbed] for cert=[scrubbed]'],
     ['dial tcp: lookup bridge: no such host', 'dial tcp: lookup [scrubbed]: no such host'],
     ['lookup Bridge.Example on 192.0.2.53:53', 'lookup [scrubbed] on [scrubbed]'],
+    ['dial bridge.example.:4455', 'dial [scrubbed]'],
     ['front.example/secret-path?k=v refused', '[scrubbed] refused'],
     ['brücke.example. xn--bcher-kva.xn--p1ai', '[scrubbed]. [scrubbed]'],
     ['me@ec2-203-0-113-77.compute.example', 'me@ec[scrubbed][scrubbed]'],
