@@ -54,12 +54,12 @@ const forbiddenModules = {
 }
 
 /**
- * The only places that touch process.env, the standard streams, signals and exit. A parent hands its environment on, and the
- * checker's stand-in is a process of its own, which the parent under test launches. io/tcp-binding.ts asks which Node it runs on,
- * app/runtime.ts whether it is Node at all, and io/drafts.ts and io/in-place.ts whose files and processes are their own.
+ * The only places that touch process.env, the standard streams, signals and exit. A parent hands its environment on and signals its
+ * PTs, and the checker's stand-in is a process of its own, which the parent under test launches. io/tcp-binding.ts asks which Node
+ * it runs on, app/runtime.ts whether it is Node at all, and io/drafts.ts and io/in-place.ts whose files and processes are their own.
  */
 const mayTouchProcess =
-  /^(?:cli\/|pt\/main\.ts$|parent\/environment\.ts$|check\/parent\/stand-in\.ts$|io\/(?:tcp-binding|drafts|in-place)\.ts$|app\/runtime\.ts$)/
+  /^(?:cli\/|pt\/(?:main|parent-process)\.ts$|parent\/(?:environment|group)\.ts$|check\/parent\/stand-in\.ts$|io\/(?:tcp-binding|drafts|in-place)\.ts$|app\/runtime\.ts$)/
 
 const roomOf = (file) => file.split('/')[0].replace(/\.ts$/, '')
 const problems = []

@@ -31,7 +31,7 @@ export const errorCodes = {
   PT_STATE: 'A state file of a transport cannot be read or written.',
   PT_EXEC: 'The program of a PT cannot be started.',
   PT_EXITED:
-    'The PT ended by itself, before it was ready or later; the message holds how, and its last words on stderr.',
+    'The PT ended by itself, before it was ready or later; the message holds how, and `reported` its last words on stderr.',
   PT_PROTOCOL: 'A line from the PT is malformed, comes out of order, or belongs to the other role; the PT was ended.',
   PT_LAUNCH: 'The PT is there, but a requested transport is not; the message holds the reason for each.',
   PT_STOPPED: 'The PT has been stopped, so nothing can be carried through it any more.',
@@ -67,14 +67,24 @@ export interface PtErrorOptions {
   readonly stage?: DialStage
   /** The reply with which a SOCKS server refused: 1 to 255 of SOCKS 5, 91 to 93 of SOCKS 4. */
   readonly reply?: number
+  /** What another program, most often a PT, said about it. */
+  readonly reported?: string
 }
 
-/** An error with a stable code. The message is for the operator and holds no secret and no client address. */
+/**
+ * An error with a stable code. The message is for the operator and holds no secret and no client address, and no words of
+ * another program but those of its protocol.
+ */
 export class PtError extends Error {
   readonly code: PtErrorCode
   readonly line: string | undefined
   readonly stage: DialStage | undefined
   readonly reply: number | undefined
+  /**
+   * The last words of the PT about it, from LOG, STATUS or stderr: scrubbed of addresses and names of hosts, and of what is
+   * known of the bridge. Another program chose them, so they may hold anything else, control characters among it.
+   */
+  readonly reported: string | undefined
 
   constructor(code: PtErrorCode, message: string, options: PtErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -83,6 +93,7 @@ export class PtError extends Error {
     this.line = options.line
     this.stage = options.stage
     this.reply = options.reply
+    this.reported = options.reported
   }
 }
 
@@ -90,6 +101,12 @@ export class PtError extends Error {
 export function isPtError(error: unknown, ...codes: PtErrorCode[]): error is PtError {
   if (!(error instanceof Error) || error.name !== 'PtError') return false
   return codes.length === 0 || codes.includes((error as PtError).code)
+}
+
+/** The message of `error`, and behind it what another program said about it: `… refused; the PT said: no route`. */
+export function withReported(error: Error): string {
+  const reported = isPtError(error) ? error.reported : undefined
+  return reported === undefined ? error.message : `${error.message}; the PT said: ${reported}`
 }
 
 const systemStages: Readonly<Record<string, DialStage>> = {

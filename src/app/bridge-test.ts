@@ -5,7 +5,7 @@
  */
 import { performance } from 'node:perf_hooks'
 import type { DialStage } from '../error.ts'
-import { isPtError, PtError, stageOf } from '../error.ts'
+import { isPtError, PtError, stageOf, withReported } from '../error.ts'
 import { withDeadline } from '../io/index.ts'
 import { makeConnect } from '../upstream/index.ts'
 import { parseBridgeLine } from './bridge-line.ts'
@@ -21,7 +21,7 @@ export interface BridgeTest {
   /** Milliseconds until it was ready, or had failed. */
   readonly time: number
   readonly verdict: string
-  /** The error's own words. */
+  /** The error's own words, and behind them those of the PT. */
   readonly message: string | undefined
 }
 
@@ -62,7 +62,7 @@ export async function testBridge(text: string, options: BridgeTestOptions): Prom
     stage,
     time: Math.round(performance.now() - start),
     verdict: stage === undefined ? 'it failed, and the transport does not say where' : verdicts[stage],
-    message: error instanceof Error ? error.message : undefined,
+    message: error instanceof Error ? withReported(error) : undefined,
   })
   const wrong = lintBridgeLine(text).find(({ severity }) => severity === 'error')
   if (wrong !== undefined) return result('argument', new Error(`${wrong.field}: ${wrong.message}`))
@@ -97,7 +97,7 @@ async function tryOut(line: BridgeLine, options: BridgeTestOptions, signal: Abor
 
 /** A PT that gives no reason is taken to have found nobody; but somebody is there. */
 function hungUp(cause: unknown): PtError {
-  const message = cause instanceof Error ? cause.message : 'the connection failed'
+  const message = cause instanceof Error ? withReported(cause) : 'the connection failed'
   return new PtError('PT_CLOSED', message, { cause, stage: 'closed' })
 }
 

@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
 import { deadline } from '../io/index.ts'
+import { secretsOf } from '../ipc/index.ts'
 import type { PtEvent } from '../parent/index.ts'
 import type { BridgeLine } from './bridge-line.ts'
 import { parseBridgeLine } from './bridge-line.ts'
@@ -171,9 +172,10 @@ export async function openBridge(lines: BridgeLines, options: OpenBridgeOptions 
   const parsed = toBridgeLines(lines)
   options.signal?.throwIfAborted()
   const open = options.open ?? openDialer
+  const secrets = parsed.flatMap(({ address, args }) => secretsOf(address, args))
   const { dialer, cleanUp } = await open(
     parsed.map((line) => line.transport),
-    options,
+    { ...options, secrets: [...secrets, ...(options.secrets ?? [])] },
   )
   const bridge = new Bridge(dialer, parsed, options, cleanUp)
   if (options.signal?.aborted === true) {

@@ -89,5 +89,6 @@ export function staged(error: unknown, transport: string, stage: DialStage | und
   const code: PtErrorCode = known ? error.code : 'PT_CONNECT'
   const message = known ? error.message : `${transport}: the connection failed`
   const reply = known && error.reply !== undefined ? { reply: error.reply } : {}
-  return new PtError(code, message, { cause: error, ...(stage === undefined ? {} : { stage }), ...reply })
+  const reported = known && error.reported !== undefined ? { reported: error.reported } : {}
+  return new PtError(code, message, { cause: error, ...(stage === undefined ? {} : { stage }), ...reply, ...reported })
 }

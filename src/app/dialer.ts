@@ -21,6 +21,8 @@ export interface DialerOptions {
   readonly proxy?: string | undefined
   /** Milliseconds for one connection to one bridge, the wait for a restart included. Default 60,000. */
   readonly connectTimeout?: number | undefined
+  /** Values that no error may repeat of what a PT says. openBridge adds the addresses and arguments of its lines. */
+  readonly secrets?: readonly string[] | undefined
   /** How a PT that has ended is started again. By default for ever, at most 10 s later. */
   readonly restart?: RestartOptions | false | undefined
 }

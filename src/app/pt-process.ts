@@ -30,7 +30,7 @@ export const tunnelRestart: Required<RestartOptions> = {
 
 /** Rejects as launchClient does; PT_LAUNCH where one of the transports `names` is not there. */
 export async function ptProcessDialer(options: PtProcessOptions, names: readonly string[]): Promise<Dialer> {
-  const { exec, stateDir, proxy, connectTimeout, restart = tunnelRestart, onEvent } = options
+  const { exec, stateDir, proxy, connectTimeout, secrets, restart = tunnelRestart, onEvent } = options
   const watchers = new Set<DialerEvents>()
   const log = new StageLog()
   let started = false
@@ -41,6 +41,7 @@ export async function ptProcessDialer(options: PtProcessOptions, names: readonly
     require: 'all',
     restart,
     ...(proxy === undefined ? {} : { proxy }),
+    ...(secrets === undefined ? {} : { secrets }),
     ...(connectTimeout === undefined ? {} : { connectTimeout }),
     onEvent: (event) => {
       log.note(event)

@@ -9,7 +9,8 @@ import {
   parseBridgeLine,
   testBridge,
 } from '../app/index.ts'
-import { scrubAddresses } from '../pt/scrub.ts'
+import { withReported } from '../error.ts'
+import { scrubAddresses, secretsOf } from '../ipc/index.ts'
 import { builtIns } from '../transports/index.ts'
 import { atFirstSignal } from './signals.ts'
 import { whyNotBuiltIn } from './tunnels/exec.ts'
@@ -128,9 +129,10 @@ async function test(lines: readonly string[], values: Values): Promise<number> {
   const stop = new AbortController()
   const done = atFirstSignal(['SIGINT', 'SIGTERM'], () => stop.abort(new Error('interrupted')))
   const names = new Set(lines.flatMap(transportOf))
+  const secrets = lines.flatMap(secretsIn)
   const missing = exec === undefined ? [...names].map(whyNotBuiltIn).find((why) => why !== undefined) : undefined
   if (missing !== undefined) throw new UsageError(missing)
-  const opened = names.size === 0 ? nothing : await open([...names], { exec, proxy, connectTimeout: timeout })
+  const opened = names.size === 0 ? nothing : await open([...names], { exec, proxy, secrets, connectTimeout: timeout })
   try {
     const connectFirst = exec !== undefined && proxy === undefined
     const progress = progressLine(lines.length)
@@ -157,7 +159,7 @@ async function open(names: readonly string[], options: DialOptions): Promise<Ope
   try {
     return await openDialer(names, { ...options, transports: builtIns })
   } catch (error) {
-    throw new Error(scrubAddresses((error as Error).message), { cause: error })
+    throw new Error(scrubAddresses(withReported(error as Error)), { cause: error })
   }
 }
 
@@ -175,6 +177,15 @@ const nothing: OpenDialer = {
 function transportOf(line: string): string[] {
   try {
     return [parseBridgeLine(line).transport]
+  } catch {
+    return []
+  }
+}
+
+function secretsIn(line: string): string[] {
+  try {
+    const { address, args } = parseBridgeLine(line)
+    return secretsOf(address, args)
   } catch {
     return []
   }

@@ -8,6 +8,8 @@
  *
  * Exit status: the command's own; 1 for a failure, 2 for a command line that cannot be run.
  */
+// First of all: it notes who started this process.
+import '../pt/parent-process.ts'
 import { isUsageError, USAGE, UsageError } from './usage.ts'
 
 interface Command {

@@ -30,6 +30,8 @@ export { formatMessage, implementationOf, parseMessage, severities, transportSta
 export { formatNames, isTransportName, nearestName, parseNames, requireTransportName } from './name.ts'
 export type { ProxyProtocol, ProxyUri } from './proxy-uri.ts'
 export { formatProxyUri, parseProxyUri } from './proxy-uri.ts'
+export { secretsOf } from './secrets.ts'
+export { redact, scrubAddresses, scrubForeign, shorten } from './scrub.ts'
 export type { Destination, ServerConfiguration, ServerEnvironment, ServerTransport } from './server-environment.ts'
 export { DEFAULT_BIND_ADDRESS, formatServerEnvironment, readServerEnvironment } from './server-environment.ts'
 export { formatVersions, isVersion, negotiateVersion, VERSION } from './version.ts'

@@ -9,9 +9,10 @@ import type { Address, ArgsInit, OutboundBind, ProxyUri, SocksProtocol } from '.
 import { formatClientEnvironment, parseProxyUri } from '../ipc/index.ts'
 import { parseCommand } from './command.ts'
 import { connectThrough } from './connect.ts'
+import { Discretion, secretsOfProxy } from './discretion.ts'
 import { absolutePath, childEnvironment } from './environment.ts'
 import type { Life } from './launch.ts'
-import type { LaunchOptions, Managed } from './managed.ts'
+import type { LaunchOptions, Managed, Role } from './managed.ts'
 import { supervised } from './managed.ts'
 import { Trouble } from './trouble.ts'
 
@@ -47,7 +48,7 @@ export interface ClientPt extends Managed {
   readonly methods: ReadonlyMap<string, ClientMethod>
   /**
    * A connection to `target` (`host:port`, IPv6 in brackets) through `transport`. While the PT is restarted, waits for it.
-   * Rejects with PT_SOCKS_REFUSED where the PT could not connect, with what it reported about that time; PT_LAUNCH for a
+   * Rejects with PT_SOCKS_REFUSED if the PT could not connect, with what it said about that time in `reported`; PT_LAUNCH for a
    * transport that is not there; PT_ARGS, PT_ADDRESS, PT_TIMEOUT, PT_CLOSED, PT_SOCKS, PT_CONNECT; PT_STOPPED,
    * PT_EXITED or PT_CRASH_LOOP where the PT is gone for good; or with the signal's reason.
    */
@@ -69,7 +70,9 @@ export async function launchClient(options: LaunchClientOptions): Promise<Client
     expected: { role: 'client', transports, proxy: proxy !== undefined, allowRemote } as const,
   }
   const trouble = new Trouble(options.onEvent)
-  const supervisor = await supervised({ ...options, onEvent: trouble.onEvent }, { transports, plan: () => plan })
+  const discretion = new Discretion([...secretsOfProxy(proxy), ...(options.secrets ?? [])])
+  const role: Role = { transports, plan: () => plan, discretion }
+  const supervisor = await supervised({ ...options, onEvent: trouble.onEvent }, role)
   return {
     get methods() {
       return methodsOf(supervisor.life)
@@ -78,7 +81,7 @@ export async function launchClient(options: LaunchClientOptions): Promise<Client
       return supervisor.life.failures
     },
     connect: (transport, target, { args, signal } = {}) =>
-      connectThrough({ supervisor, trouble, transport, target, args, signal, timeout: connectTimeout }),
+      connectThrough({ supervisor, trouble, discretion, transport, target, args, signal, timeout: connectTimeout }),
     stop: () => supervisor.stop(),
     [Symbol.asyncDispose]: async () => void (await supervisor.stop()),
   }

@@ -7,17 +7,21 @@ import { once } from 'node:events'
 import { connect as connectTcp } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { isPtError, PtError } from '../error.ts'
-import { delay, orAborted, withDeadline } from '../io/index.ts'
+import { orAborted, withDeadline } from '../io/index.ts'
 import type { ArgsInit } from '../ipc/index.ts'
+import { Args, secretsOf } from '../ipc/index.ts'
 import { connectSocks } from '../socks/index.ts'
 import type { Method } from './dialogue.ts'
+import type { Discretion } from './discretion.ts'
 import type { Life } from './launch.ts'
+import { within } from './stop.ts'
 import type { Supervisor } from './supervise.ts'
 import type { Trouble } from './trouble.ts'
 
 export interface Dial {
   readonly supervisor: Supervisor
   readonly trouble: Trouble
+  readonly discretion: Discretion
   readonly transport: string
   readonly target: string
   readonly args: ArgsInit | undefined
@@ -35,13 +39,14 @@ export async function connectThrough(dial: Dial): Promise<Duplex> {
   const { supervisor, transport, timeout } = dial
   supervisor.stopping.throwIfAborted()
   dial.signal?.throwIfAborted()
+  dial.discretion.add(secretsOf(dial.target, Args.from(dial.args ?? [])))
   return await withDeadline(timeout, `a connection through ${transport}`, dial.signal, async (signal) => {
     for (;;) {
       const life = await orAborted(supervisor.ready(), signal)
       const result = await attempt(methodOf(life, transport), dial, signal)
       if (!(result instanceof Error)) return result
       // Where the process is gone, too, the next life is waited for.
-      const ended = await Promise.race([life.ended, delay(DEATH_NOTICE, signal)])
+      const ended = await orAborted(within(life.ended, DEATH_NOTICE), signal)
       if (ended === undefined) throw result
     }
   })
@@ -84,10 +89,15 @@ async function attempt(method: ClientMethod, dial: Dial, signal: AbortSignal): P
 }
 
 /** The error of a failed request, with what the PT said of this transport since `start`. */
-async function explained(error: unknown, { transport, trouble }: Dial, start: number): Promise<unknown> {
+async function explained(error: unknown, dial: Dial, start: number): Promise<unknown> {
+  const { transport, trouble, discretion } = dial
   const known = isPtError(error) ? error : new PtError('PT_CLOSED', 'the PT cut the connection off', { cause: error })
   if (!isPtError(known, 'PT_SOCKS_REFUSED', 'PT_CLOSED')) return known
   const words = await trouble.awaited(transport, start)
-  known.message = `${transport}: ${known.message}${words === undefined ? '' : `; about that time the PT reported: ${words}`}`
-  return known
+  return new PtError(known.code, `${transport}: ${known.message}`, {
+    ...(known.cause === undefined ? {} : { cause: known.cause }),
+    ...(known.reply === undefined ? {} : { reply: known.reply }),
+    ...(known.stage === undefined ? {} : { stage: known.stage }),
+    ...(words === undefined ? {} : { reported: discretion.clean(words) }),
+  })
 }

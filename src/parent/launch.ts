@@ -9,6 +9,7 @@ import { withDeadline } from '../io/index.ts'
 import type { Command } from './command.ts'
 import { onlyPtVariables } from './environment.ts'
 import type { Dialogue, Expected, Method } from './dialogue.ts'
+import type { Discretion } from './discretion.ts'
 import { quote } from './dialogue.ts'
 import type { Exit, OnEvent } from './events.ts'
 import { formatExit, formatFailures, PtProcessError } from './process-error.ts'
@@ -26,6 +27,8 @@ export interface Plan {
   readonly required: readonly string[]
   readonly startTimeout: number
   readonly stopTimeout: number
+  /** Cleans what the PT says before an error repeats it. */
+  readonly discretion: Discretion
 }
 
 export interface Ending {
@@ -62,9 +65,10 @@ export async function launch(plan: Plan, emit: OnEvent, signal?: AbortSignal): P
   } catch (error) {
     const status = await end(child, error, plan.stopTimeout)
     if (signal?.aborted) throw signal.reason
-    throw describe(error, plan.command.name, talk, child, status)
+    throw describe(error, plan, talk, child, status)
   }
-  const { methods, failures } = talk.dialogue
+  const { methods } = talk.dialogue
+  const failures = cleanFailures(talk, plan)
   emit({ type: 'ready', transports: [...methods.keys()], failures })
   return { methods, failures, ended: watch(child, exited, talk, plan), stop: () => stopChild(child, plan.stopTimeout) }
 }
@@ -100,26 +104,45 @@ async function watch(child: Child, exited: Promise<Exit>, talk: Talk, plan: Plan
   const fault = await Promise.race([talk.faulted, exited])
   const uptime = performance.now() - start
   if (!(fault instanceof Error)) {
-    return { uptime, error: describe(exitError(fault, 'by itself'), plan.command.name, talk, child, fault) }
+    return { uptime, error: describe(exitError(fault, 'by itself'), plan, talk, child, fault) }
   }
   const status = await end(child, fault, plan.stopTimeout)
-  return { uptime, error: describe(fault, plan.command.name, talk, child, status) }
+  return { uptime, error: describe(fault, plan, talk, child, status) }
 }
 
 function exitError(exit: Exit, when: string): PtError {
-  return new PtError('PT_EXITED', `ended ${when}, with ${formatExit(exit)}`)
+  const hint = exit.code === NOT_FOUND ? `, which says that a program was not found: ${seeOperating}` : ''
+  return new PtError('PT_EXITED', `ended ${when}, with ${formatExit(exit)}${hint}`)
 }
 
-/** The error with the program's name before it and its last words behind. */
-function describe(error: unknown, name: string, talk: Talk, child: Child, exit: Exit): PtError {
-  const { dialogue, lines } = talk
-  const cause = error as PtError
-  const code = cause.code
-  let message = `${name}: ${cause.message}`
-  if (code === 'PT_TIMEOUT') message += `, and ${dialogue.missing} is still missing${formatFailures(dialogue.failures)}`
-  if (code === 'PT_EXITED' && child.cutOff !== '') message += `; its last line is cut off: ${quote(child.cutOff)}`
+/** How shells and `env` say that they could not find what they were to run. */
+const NOT_FOUND = 127
+const seeOperating =
+  'its own, or the one that its first line names; docs/operating.md, "Under Debian\'s tor", has the cures'
+
+/**
+ * The error with the program's name before it, and the PT's last words beside it. It has no cause: the cause's message is
+ * this one before it was cleaned.
+ */
+function describe(error: unknown, { command, discretion }: Plan, talk: Talk, child: Child, exit: Exit): PtError {
+  const { code, message: what, line } = error as PtError
+  const failures = cleanFailures(talk, { discretion })
+  let message = `${command.name}: ${discretion.clean(what)}`
+  if (code === 'PT_TIMEOUT') message += `, and ${talk.dialogue.missing} is still missing${formatFailures(failures)}`
   const words = child.tail.lastLines(3)
-  if (words.length > 0) message += `; stderr ends with: ${words.join(' | ')}`
-  const traces = { exit, lines: [...lines], stderr: child.tail.text, failures: new Map(dialogue.failures) }
-  return new PtProcessError(code, message, traces, { cause, ...(cause.line === undefined ? {} : { line: cause.line }) })
+  if (code === 'PT_EXITED' && child.cutOff !== '') words.unshift(`${quote(child.cutOff)} (cut off)`)
+  const traces = {
+    exit,
+    lines: talk.lines.map((one) => discretion.clean(one)),
+    stderr: discretion.cleanAll(child.tail.text),
+    failures,
+  }
+  return new PtProcessError(code, message, traces, {
+    ...(line === undefined ? {} : { line: discretion.clean(line) }),
+    ...(words.length === 0 ? {} : { reported: discretion.clean(words.join(' | ')) }),
+  })
+}
+
+function cleanFailures({ dialogue }: Talk, { discretion }: Pick<Plan, 'discretion'>): Map<string, string> {
+  return new Map([...dialogue.failures].map(([name, reason]) => [name, discretion.clean(reason)]))
 }

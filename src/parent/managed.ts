@@ -1,6 +1,7 @@
 /**
  * What launching a client and launching a server have in common: options, the first life, supervision, and the end.
  */
+import type { Discretion } from './discretion.ts'
 import type { OnEvent } from './events.ts'
 import { guarded } from './events.ts'
 import type { Life, Plan } from './launch.ts'
@@ -26,6 +27,11 @@ export interface LaunchOptions {
   readonly restart?: false | RestartOptions
   /** Stops the PT when it aborts, as `stop()` does. */
   readonly signal?: AbortSignal
+  /**
+   * Values that no error of this PT may repeat of the PT's words, such as the names and arguments of bridges that are still to
+   * be dialled. What the parent has told the PT counts in any case.
+   */
+  readonly secrets?: readonly string[]
   /** Told of all that happens. What it throws is dropped. */
   readonly onEvent?: OnEvent
 }
@@ -45,7 +51,8 @@ export interface Managed extends AsyncDisposable {
 export interface Role {
   readonly transports: readonly string[]
   /** Made anew for each life. */
-  plan(): Omit<Plan, 'required' | 'startTimeout' | 'stopTimeout'>
+  plan(): Omit<Plan, 'required' | 'startTimeout' | 'stopTimeout' | 'discretion'>
+  readonly discretion: Discretion
   onFirstReady?(life: Life): void
   /** Runs when the PT has been stopped. */
   readonly cleanUp?: () => Promise<void>
@@ -56,7 +63,7 @@ export async function supervised(options: LaunchOptions, role: Role): Promise<Su
   const { startTimeout = 30_000, stopTimeout = 5_000, signal } = options
   const emit = guarded(options.onEvent)
   const start = async (required: readonly string[], until: AbortSignal | undefined): Promise<Life> =>
-    await launch({ ...role.plan(), required, startTimeout, stopTimeout }, emit, until)
+    await launch({ ...role.plan(), required, startTimeout, stopTimeout, discretion: role.discretion }, emit, until)
   const first = await start(options.require === 'all' ? role.transports : [], signal)
   role.onFirstReady?.(first)
   const supervisor = new Supervisor({

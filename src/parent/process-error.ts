@@ -5,6 +5,7 @@ import type { PtErrorCode, PtErrorOptions } from '../error.ts'
 import { PtError } from '../error.ts'
 import type { Exit } from './events.ts'
 
+/** What the PT wrote is scrubbed; the events `line` and `stderr` have it as it came. */
 export interface ProcessTraces {
   /** How the process ended, or undefined where it runs on. */
   readonly exit: Exit | undefined

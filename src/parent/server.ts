@@ -7,9 +7,10 @@
  *     })
  *     pt.methods.get('obfs4')?.args     what clients need: cert, iat-mode
  */
-import type { Address, Args, ArgsInit, Destination, OutboundBind } from '../ipc/index.ts'
-import { DEFAULT_BIND_ADDRESS, formatOutboundBind, formatServerEnvironment, parseAddress } from '../ipc/index.ts'
+import type { Address, ArgsInit, Destination, OutboundBind } from '../ipc/index.ts'
+import { Args, DEFAULT_BIND_ADDRESS, formatOutboundBind, formatServerEnvironment, parseAddress } from '../ipc/index.ts'
 import { parseCommand } from './command.ts'
+import { Discretion } from './discretion.ts'
 import { absolutePath, childEnvironment } from './environment.ts'
 import type { Life } from './launch.ts'
 import type { LaunchOptions, Managed, Role } from './managed.ts'
@@ -63,14 +64,20 @@ export async function launchServer(options: LaunchServerOptions): Promise<Server
     const own = formatServerEnvironment({ transports, stateDir, destination })
     return childEnvironment({ ...own, ...formatOutboundBind(options.outboundBind) }, options.env)
   }
+  const values = options.transports.flatMap(({ options = [] }) => [...Args.from(options)].map(([, value]) => value))
+  const discretion = new Discretion([...values, ...(options.secrets ?? [])])
   const role: Role = {
     transports: names,
+    discretion,
     plan: () => ({
       command,
       env: environment(),
       expected: { role: 'server', transports: names, proxy: false, allowRemote: true },
     }),
     onFirstReady: ({ methods }) => {
+      for (const method of methods.values()) {
+        if (method.type === 'smethod') discretion.add([...method.args].map(([, value]) => value))
+      }
       for (const [name, { host, port }] of bound) {
         if (port === 0) bound.set(name, { host, port: methods.get(name)?.address.port ?? 0 })
       }

@@ -13,6 +13,7 @@ import { LineSplitter } from '../ipc/index.ts'
 import type { Command } from './command.ts'
 import { cannotStart } from './command.ts'
 import type { Exit } from './events.ts'
+import { hasMembers, signalGroup } from './group.ts'
 import { Tail } from './tail.ts'
 
 /** How long the pipes of an ended process are read on; a program that it left behind may hold them open for ever. */
@@ -28,13 +29,15 @@ export interface Output {
 
 export interface Child {
   readonly pid: number
-  /** Resolves when the process is gone and what it wrote has been read. Never rejects. */
+  /** Resolves when the program is gone and what it wrote has been read. Never rejects. */
   readonly exited: Promise<Exit>
+  /** True while other processes of its group run, such as the PT behind a wrapper script that has ended. */
+  readonly hasOffspring: boolean
   readonly tail: Tail
   /** What stands on stdout behind the last NL. */
   readonly cutOff: string
   closeStdin(): void
-  /** Sends a signal; on Windows both end the process at once. */
+  /** Sends a signal to the program and all of its process group; on Windows both end the program at once. */
   kill(signal: 'SIGTERM' | 'SIGKILL'): void
 }
 
@@ -46,7 +49,12 @@ export async function spawnPt(command: Command, env: Record<string, string>, out
     const detached = process.platform !== 'win32'
     const child = spawn(command.program, command.args, { env, stdio: 'pipe', windowsHide: true, detached })
     const started = once(child, 'spawn')
+    let asked = false
     child.on('error', () => undefined)
+    // A program that ends by itself leaves nobody who could ask its offspring to end, and that may hold a server's port.
+    child.once('exit', () => {
+      if (!asked) signalGroup(child.pid!, 'SIGKILL')
+    })
     // Without a process there may be no pipes either (EMFILE); this rejects with the system's error.
     if (child.pid === undefined) await started
     // Lines may come with the very next event, so the readers are attached before the start is awaited.
@@ -62,8 +70,17 @@ export async function spawnPt(command: Command, env: Record<string, string>, out
       get cutOff() {
         return splitter.rest
       },
-      closeStdin: () => child.stdin.destroy(),
-      kill: (signal) => void child.kill(signal),
+      get hasOffspring() {
+        return hasMembers(child.pid!)
+      },
+      closeStdin: () => {
+        asked = true
+        child.stdin.destroy()
+      },
+      kill: (signal) => {
+        asked = true
+        signalGroup(child.pid!, signal)
+      },
     }
   } catch (error) {
     throw cannotStart(command, error)

@@ -3,25 +3,36 @@
  *
  *     close stdin ── wait ── SIGTERM ── wait ── SIGKILL
  *
- * Windows has no signals: there the second step is TerminateProcess already.
+ * Signals go to the process group, and each step waits for all of the group: behind a wrapper script it is not the program
+ * which was started that serves. Windows has no signals: there the second step is TerminateProcess already.
  */
+import { performance } from 'node:perf_hooks'
+import { delay } from '../io/index.ts'
 import type { Exit } from './events.ts'
 import type { Child } from './spawn.ts'
 
-/** How a PT ended, and the step of the ladder that it took; `exited` where it had ended by itself. */
+/**
+ * How a PT ended, and the step of the ladder that it took until nothing of it was left; `exited` if it had ended by itself.
+ */
 export interface ExitStatus extends Exit {
   readonly step: 'exited' | 'stdin' | 'SIGTERM' | 'SIGKILL'
 }
+
+/** How often offspring that has outlived its program is looked for, in milliseconds. */
+const LOOK = 20
+
+/** How long offspring that was killed is waited for, in milliseconds. */
+const KILLING = 1_000
 
 /** Ends the process and resolves when it is gone; `stopTimeout` is the wait of each step, in milliseconds. */
 export async function stopChild(child: Child, stopTimeout: number): Promise<ExitStatus> {
   const gone = await within(child.exited, 0)
   if (gone !== undefined) return { ...gone, step: 'exited' }
   child.closeStdin()
-  const asked = await within(child.exited, stopTimeout)
+  const asked = await endOf(child, stopTimeout)
   if (asked !== undefined) return { ...asked, step: 'stdin' }
   child.kill('SIGTERM')
-  const told = await within(child.exited, stopTimeout)
+  const told = await endOf(child, stopTimeout)
   if (told !== undefined) return { ...told, step: 'SIGTERM' }
   return await killChild(child)
 }
@@ -29,10 +40,25 @@ export async function stopChild(child: Child, stopTimeout: number): Promise<Exit
 /** The last step alone, for a PT that broke the protocol: what it does next is not to be waited for. */
 export async function killChild(child: Child): Promise<ExitStatus> {
   child.kill('SIGKILL')
-  return { ...(await child.exited), step: 'SIGKILL' }
+  const exit = await child.exited
+  await endOf(child, KILLING)
+  return { ...exit, step: 'SIGKILL' }
 }
 
-function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
+/** How the program ended, once it and its offspring are gone; undefined after `ms` milliseconds. */
+async function endOf(child: Child, ms: number): Promise<Exit | undefined> {
+  const limit = performance.now() + ms
+  const exit = await within(child.exited, ms)
+  if (exit === undefined) return undefined
+  while (child.hasOffspring) {
+    if (performance.now() >= limit) return undefined
+    await delay(LOOK)
+  }
+  return exit
+}
+
+/** What `promise` gives, or undefined after `ms` milliseconds; no timer is left behind. */
+export function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => resolve(undefined), ms)
     promise.then(resolve, reject).finally(() => clearTimeout(timer))

@@ -89,11 +89,18 @@ export class Supervisor {
   async #stop(): Promise<ExitStatus> {
     this.#stopping.abort(new PtError('PT_STOPPED', 'the PT has been stopped'))
     this.#shut(this.#stopping.signal.reason as PtError)
-    const status = await this.#life.stop()
-    await this.#over
+    const status = await this.#endLives()
     await this.#cleanUp?.()
     this.#emit({ type: 'stopped', code: status.code, signal: status.signal })
     return status
+  }
+
+  /** Stops the life that runs, and the one that a restart has just brought when it was to stop. */
+  async #endLives(): Promise<ExitStatus> {
+    const life = this.#life
+    const status = await life.stop()
+    await this.#over
+    return this.#life === life ? status : await this.#life.stop()
   }
 
   async #supervise(): Promise<void> {
@@ -104,20 +111,18 @@ export class Supervisor {
       if (this.#policy === undefined) return this.#giveUp(ending.error)
       this.#ready = gate()
       ends = ending.uptime >= this.#policy.healthyAfter ? 1 : ends + 1
-      const next = await this.#restart(this.#policy, ends, ending)
-      if (next === undefined) return
-      ends = next.ends
-      this.#life = next.life
-      this.#ready.open(next.life)
+      const attempt = await this.#restart(this.#policy, ends, ending)
+      if (attempt === undefined) return
+      ends = attempt
     }
   }
 
-  /** The next life and how many ends in a row came before it; undefined where there is none. */
+  /** Brings the next life; gives how many ends in a row came before it, or undefined if there is none to go on with. */
   async #restart(
     policy: Required<RestartOptions>,
     ends: number,
     { error }: Pick<Ending, 'error'>,
-  ): Promise<{ life: Life; ends: number } | undefined> {
+  ): Promise<number | undefined> {
     const { signal } = this.#stopping
     let last = error
     for (let attempt = ends; attempt <= policy.maxRestarts; attempt++) {
@@ -125,9 +130,11 @@ export class Supervisor {
       this.#emit({ type: 'restarting', attempt, delay: wait, error: last })
       try {
         await delay(wait, signal)
-        const life = await this.#relaunch(signal)
-        if (!signal.aborted) return { life, ends: attempt }
-        await life.stop()
+        // In one turn: whenever stop() is called, #life is the life that it has to end, or will be before #over resolves.
+        this.#life = await this.#relaunch(signal)
+        if (signal.aborted) return undefined
+        this.#ready.open(this.#life)
+        return attempt
       } catch (failure) {
         if (signal.aborted) return undefined
         last = failure as PtError

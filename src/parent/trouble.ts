@@ -1,6 +1,6 @@
 /**
  * What the PT said about its failures, for the errors of connections that failed at about that time: a SOCKS reply is one
- * byte, and a STATUS or LOG line has the reason. Only handed on, never acted on (LOG-2).
+ * byte, and a STATUS or LOG line has the reason. Only handed on, never acted on (LOG-2), and cleaned by those who do so.
  */
 import type { Args } from '../ipc/index.ts'
 import type { OnEvent, PtEvent } from './events.ts'
@@ -73,7 +73,7 @@ export class Trouble {
   #keep(transport: string, text: string): void {
     // The PT chooses these names, so there must be an end to them.
     if (this.#last.size >= 100) this.#last.clear()
-    this.#last.set(transport, { at: Date.now(), text: text.slice(0, 300) })
+    this.#last.set(transport, { at: Date.now(), text })
     for (const look of this.#waiting) look()
   }
 }

@@ -17,6 +17,8 @@ const BLOCKED_LIMIT = 5_000
 const BLOCKED_PAUSE = 5
 
 export interface LineOutput {
+  /** True once a write has found that nobody reads any more (EPIPE). */
+  readonly unread: boolean
   /** Writes a line that holds its NL. Never throws. */
   write(line: string): void
   /** From here on writing never waits: a pipe or socket gets a bounded queue. Files and terminals stay as they were. */
@@ -28,6 +30,7 @@ export interface LineOutput {
 /** `fd` as a LineOutput. `droppedLine` words the line that follows `count` dropped ones. */
 export function openLineOutput(fd: number, droppedLine: (count: number) => string): LineOutput {
   let open = true
+  let unread = false
   let dropped = 0
   let queue: Socket | undefined
   const sayDropped = (): void => {
@@ -39,17 +42,24 @@ export function openLineOutput(fd: number, droppedLine: (count: number) => strin
   const written = (): void => {
     if (queue?.writableLength === 0) sayDropped()
   }
+  const fail = (error: NodeJS.ErrnoException): void => {
+    open = false
+    unread ||= error.code === 'EPIPE'
+  }
   return {
+    get unread() {
+      return unread
+    },
     write(line) {
       if (!open) return
-      if (queue === undefined) open = writeWhole(fd, Buffer.from(line))
+      if (queue === undefined) writeWhole(fd, Buffer.from(line), fail)
       else if (queue.writableLength + line.length > QUEUE_LIMIT) dropped++
       else queue.write(line, written)
     },
     release() {
       if (!open || queue !== undefined || !isPipe(fd)) return
       queue = new Socket({ fd, readable: false, writable: true })
-      queue.on('error', () => (open = false))
+      queue.on('error', fail)
       queue.unref()
     },
     async close(ms) {
@@ -77,17 +87,17 @@ function isPipe(fd: number): boolean {
   return stat.isFIFO() || stat.isSocket()
 }
 
-/** False where nobody reads any more. A half-written line cannot be followed by another, so giving up is for good. */
-function writeWhole(fd: number, bytes: Buffer): boolean {
+/** A half-written line cannot be followed by another, so giving up, which `fail` is told of, is for good. */
+function writeWhole(fd: number, bytes: Buffer, fail: (error: NodeJS.ErrnoException) => void): void {
   const giveUp = Date.now() + BLOCKED_LIMIT
   for (let at = 0; at < bytes.length;) {
     try {
       at += writeSync(fd, bytes, at)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || Date.now() > giveUp) return false
+    } catch (caught) {
+      const error = caught as NodeJS.ErrnoException
+      if (error.code !== 'EAGAIN' || Date.now() > giveUp) return fail(error)
       // The pipe is full, and non-blocking because Node or another process that shares it made it so.
       sleepSync(BLOCKED_PAUSE)
     }
   }
-  return true
 }

@@ -18,6 +18,7 @@ import type { LineOutput } from './line-output.ts'
 import { openLineOutput } from './line-output.ts'
 import type { Configuration, Implementation } from './negotiate.ts'
 import { configure, negotiateVersion, sayFatal } from './negotiate.ts'
+import { parentIsAlive } from './parent-process.ts'
 import type { ConnectionLimits } from './ports.ts'
 import { Ports } from './ports.ts'
 import { redirect } from './redirect.ts'
@@ -63,9 +64,6 @@ const DRAIN_TIMEOUT = 1_000
 /** What waits in stdout's queue when the process ends gets this long, in ms. */
 const FLUSH_TIMEOUT = 300
 
-/** Parent at the start; a PT whose parent dies is handed to another process. */
-const parent = process.ppid
-
 interface Pt {
   readonly options: PtOptions
   readonly reporter: Reporter
@@ -80,17 +78,24 @@ interface Pt {
 export async function runPt(options: PtOptions): Promise<never> {
   const known = typeof options.transports === 'function' ? options.transports : registry(options.transports)
   const pt = takeOver(options)
-  const stop = watch()
+  let starting = true
+  const stop = watch(() => parentIsAlive(starting && pt.stdout.unread))
   let afterVersion = false
   const connections = createConnections()
   let launched: Promise<Server[]>
   try {
     negotiateVersion(process.env, pt.reporter, options.implementation)
     afterVersion = true
+    if (!parentIsAlive(pt.stdout.unread)) return await exitOrphaned(pt)
     const configuration = configure(process.env, pt.reporter)
     if (configuration.env.exitOnStdinClose) stop.watchStdin(process.stdin)
     const transports = typeof known === 'function' ? registry(await known()) : known
-    launched = launch(pt, configuration, transports, new Ports(connections, pt.reporter, options))
+    const ports = new Ports(connections, pt.reporter, options)
+    launched = launch(pt, configuration, transports, ports).then((servers) => {
+      stop.look()
+      starting = false
+      return servers
+    })
   } catch (error) {
     return await fail(pt, error, afterVersion)
   }
@@ -160,7 +165,7 @@ function launch(pt: Pt, configuration: Configuration, known: Registry, ports: Po
 }
 
 /** Signals and the parent's death count from the start; stdin, once the environment says so. */
-function watch(): StopRequest {
+function watch(parentIsAlive: () => boolean): StopRequest {
   // nohup and terminals send it to the whole group; when a PT ends is its parent's decision.
   process.on('SIGHUP', () => undefined)
   return watchForStop({
@@ -171,13 +176,10 @@ function watch(): StopRequest {
   })
 }
 
-function parentIsAlive(): boolean {
-  if (process.platform !== 'win32') return process.ppid === parent
-  try {
-    return process.kill(parent, 0)
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
+/** It serves nobody, and nobody would ever end it. */
+async function exitOrphaned(pt: Pt): Promise<never> {
+  pt.stderr.write(`${pt.options.implementation?.name ?? 'pt'}: the process that started this one has already ended\n`)
+  return await exit(pt, STOPPED)
 }
 
 async function fail(pt: Pt, error: unknown, afterVersion: boolean): Promise<never> {

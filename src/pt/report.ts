@@ -10,14 +10,10 @@ import { Args, formatMessage, severities, transportStatus } from '../ipc/index.t
 import type { Report } from '../transport.ts'
 import type { LineOutput } from './line-output.ts'
 import { rateLimit } from './rate-limit.ts'
-import { redact, scrubAddresses } from './scrub.ts'
+import { redact, scrubAddresses, shorten } from './scrub.ts'
 
 /** LOG and STATUS lines per second; what is above is counted. */
 const LINES_PER_SECOND = 50
-/** The longest text of one value, in characters. */
-const TEXT_LIMIT = 2_000
-/** Longer than any host name with its port. */
-const WORD_LIMIT = 300
 
 export interface Reporter {
   /** A message of the protocol, unchanged. */
@@ -81,10 +77,3 @@ export function createReporter(output: LineOutput, options: ReportOptions = {}):
 
 /** Secrets are collected once something is said: most connections say nothing. */
 const none = (): readonly string[] => []
-
-/** `text`, or as much of it as a line may hold, without the word that the cut goes through: half an address is no address. */
-function shorten(text: string): string {
-  if (text.length <= TEXT_LIMIT) return text
-  const at = TEXT_LIMIT - WORD_LIMIT
-  return `${text.slice(0, at)}${text.slice(at, TEXT_LIMIT).replace(/\S+$/, '')}…`
-}

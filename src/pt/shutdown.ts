@@ -21,6 +21,8 @@ export interface StopRequest {
   readonly first: Promise<StopReason>
   /** A signal that comes after the first reason to stop: the parent has no more patience. */
   readonly hurry: Promise<void>
+  /** Looks for the parent now. */
+  look(): void
   /** Obeys the closing of standard input from here on (ENV-8). What arrives there is read and thrown away. */
   watchStdin(stdin: Readable): void
 }
@@ -33,9 +35,10 @@ export function watchForStop({ parentIsAlive, onSignal }: StopSources): StopRequ
   const hurried = new Promise<void>((resolve) => (hurry = resolve))
   // Polled beside stdin too, as another child of the parent may hold the other end of stdin open. The timer also keeps a
   // PT running that launched nothing: it serves nobody, and its parent still decides when it ends.
-  const poll = setInterval(() => {
+  const look = (): void => {
     if (!parentIsAlive()) stop('parent died')
-  }, PARENT_POLL)
+  }
+  const poll = setInterval(look, PARENT_POLL)
   const stop = (reason: StopReason): void => {
     stopping = true
     clearInterval(poll)
@@ -45,6 +48,7 @@ export function watchForStop({ parentIsAlive, onSignal }: StopSources): StopRequ
   return {
     first,
     hurry: hurried,
+    look,
     watchStdin(stdin) {
       const closed = (): void => stop('stdin closed')
       stdin.once('end', closed).once('close', closed).once('error', closed).resume()

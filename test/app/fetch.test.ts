@@ -102,9 +102,7 @@ describe('bridgeFetch', () => {
       await expect(bridgeDispatcher(bridge, options)).rejects.toThrow(message)
     }
     for (const wrong of [undefined, null, 'obfs4 192.0.2.1:443', {}]) {
-      expect(() => bridgeFetch(wrong as Bridge)).toThrow(
-        /^bridgeFetch: bridge has to be what openBridge gives/,
-      )
+      expect(() => bridgeFetch(wrong as Bridge)).toThrow(/^bridgeFetch: bridge has to be what openBridge gives/)
     }
     const own = new Agent()
     const sent = bridgeFetch(bridge)('http://x.example/', { dispatcher: own } as object)

@@ -137,7 +137,8 @@ function childrenOf(pid: number): number[] {
 }
 
 function pidsBelow(pid: number): number[] {
-  return childrenOf(pid).flatMap((child) => [child, ...pidsBelow(child)])
+  const children = childrenOf(pid)
+  return [...children, ...children.flatMap(pidsBelow)]
 }
 
 /** All of it with one network, which takes half a minute to start. */

@@ -1,11 +1,13 @@
 import { once } from 'node:events'
+import { inspect } from 'node:util'
 import { readExactly } from 'postern/io'
 import type { ClientPt, LaunchClientOptions } from 'postern/parent'
 import { launchClient } from 'postern/parent'
 import type { SocksRequest } from 'postern/socks'
 import { acceptSocks } from 'postern/socks'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { CLOSED_PORT, tempDir } from '../support.ts'
+import type { PtError } from '../../src/error.ts'
+import { CLOSED_PORT, failureOf, tempDir } from '../support.ts'
 import { echoed, fixture, sayClient, serve, serveSocks } from './fixtures.ts'
 
 /** A PT whose SOCKS port is `port`, until the test has finished. */
@@ -131,28 +133,35 @@ describe('connect', () => {
 })
 
 describe('PT_SOCKS_REFUSED: a refusal has the meaning of its reply and what the PT said about it', () => {
-  async function refused(...lines: string[]): Promise<string> {
+  async function refused(...lines: string[]): Promise<PtError> {
     await using pt = await launchClient({ exec: fixture('refuse', ...lines), transports: ['a'], stateDir: tempDir() })
-    const error = await pt.connect('a', '192.0.2.1:1').then(
-      () => expect.fail('it connected'),
-      (error: unknown) => error as Error,
-    )
+    const args = { url: 'https://cdn.example/secret-path?k=v', cert: 'SECRETCERTSECRETCERT' }
+    const error = await failureOf(pt.connect('a', 'bridge:443', { args }))
     expect(error).toMatchObject({ code: 'PT_SOCKS_REFUSED', reply: 5 })
-    return error.message
+    expect(error.message).toMatch(/^a: .*refused/)
+    return error
   }
 
   test('STATUS-2: by a STATUS of its transport, without addresses', async () => {
-    const message = await refused(
-      'STATUS TRANSPORT=a ADDRESS=192.0.2.1:1 CONNECT=Failed FINGERPRINT=F00 ERRSTR="no route"',
-    )
-    expect(message).toMatch(/^a: .*refused.*; about that time the PT reported: CONNECT=Failed ERRSTR=no route$/)
-    expect(message).not.toMatch(/192\.0\.2\.1|F00/)
+    const status = 'STATUS TRANSPORT=a ADDRESS=192.0.2.1:1 CONNECT=Failed FINGERPRINT=F00 ERRSTR="no route"'
+    const error = await refused(status)
+    expect(error.reported).toBe('CONNECT=Failed ERRSTR=no route')
+    expect(error.message).not.toContain('no route')
   })
 
   test('LOG-2: by a LOG of a warning', async () => {
-    expect(await refused('LOG SEVERITY=warning MESSAGE="handshake: bad cert"')).toMatch(
-      /reported: handshake: bad cert$/,
+    const { reported } = await refused('LOG SEVERITY=warning MESSAGE="handshake: bad cert"')
+    expect(reported).toBe('handshake: bad cert')
+  })
+
+  test('ANON-1, ANON-4: without what the parent knows of the bridge, and without what looks like an address', async () => {
+    const words =
+      'dial tcp 203.0.113.7:443 of bridge: SECRETCERT, url https://cdn.example/secret-path, front cdn.example, /secret-path?k=v'
+    const error = await refused(`LOG SEVERITY=error MESSAGE="${words}"`)
+    expect(error.reported).toBe(
+      'dial tcp [scrubbed] of [scrubbed]: [scrubbed], url [scrubbed], front [scrubbed], [scrubbed]',
     )
+    expect(inspect(error, { depth: 9 })).not.toMatch(/203\.0\.113|bridge|SECRET|cdn|secret-path/)
   })
 
   test.each([
@@ -161,6 +170,6 @@ describe('PT_SOCKS_REFUSED: a refusal has the meaning of its reply and what the 
     ['another transport', 'STATUS TRANSPORT=b CONNECT=Failed ERRSTR=x'],
     ['a mere notice', 'LOG SEVERITY=notice MESSAGE=x'],
   ])('not by %s', async (_, ...lines) => {
-    expect(await refused(...lines)).not.toContain('reported')
+    expect((await refused(...lines)).reported).toBeUndefined()
   })
 })

@@ -14,6 +14,11 @@ export function fixture(name: string, ...args: string[]): string[] {
   return [process.execPath, join(root, 'test/fixtures/pt', `${name}.mjs`), ...args]
 }
 
+/** The same behind a script that waits for it, and that tells its process id in a LOG line. */
+export function wrapped(name: string, ...args: string[]): string[] {
+  return ['/bin/sh', '-c', '"$@" & echo "LOG SEVERITY=info MESSAGE=$!"; wait', 'sh', ...fixture(name, ...args)]
+}
+
 /** A client's lines for transport `a` behind a SOCKS port. */
 export function sayClient(port: number, protocol = 'socks5'): string[] {
   return ['VERSION 1', `CMETHOD a ${protocol} 127.0.0.1:${port}`, 'CMETHODS DONE']
@@ -63,6 +68,11 @@ export class Events {
 
   next<T extends PtEvent['type']>(type: T): Promise<Of<T>> {
     return new Promise((resolve) => this.#waiting.push({ type, resolve: resolve as (event: PtEvent) => void }))
+  }
+
+  /** The process behind the script of `wrapped`, in the last launch. */
+  get wrappedPid(): number {
+    return Number(this.of('log').at(-1)!.message)
   }
 
   /** The process of the last launch. */

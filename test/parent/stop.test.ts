@@ -2,10 +2,11 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import type { ClientPt, ExitStatus } from 'postern/parent'
 import { launchClient } from 'postern/parent'
 import { describe, expect, test } from 'vitest'
 import { isAlive, root, tempDir } from '../support.ts'
-import { Events, fixture, sayClient } from './fixtures.ts'
+import { Events, fixture, sayClient, wrapped } from './fixtures.ts'
 
 const ready = sayClient(1)
 
@@ -34,6 +35,94 @@ describe('STOP-1: the ladder goes as far as it has to', () => {
     const start = performance.now()
     await pt.stop()
     expect(performance.now() - start).toBeGreaterThan(590)
+  })
+})
+
+describe('STOP-1: a PT behind a wrapper script ends with the script', () => {
+  async function launchWrapped(
+    exec: string[],
+    stopTimeout: number,
+    options: object = {},
+  ): Promise<{ pt: ClientPt; events: Events }> {
+    const events = new Events()
+    const pt = await launchClient({
+      exec,
+      transports: ['a'],
+      stateDir: tempDir(),
+      stopTimeout,
+      onEvent: events.onEvent,
+      ...options,
+    })
+    expect(isAlive(events.wrappedPid)).toBe(true)
+    return { pt, events }
+  }
+
+  test('one that obeys SIGTERM gets it, though the script has ended of the same signal', async () => {
+    const { pt, events } = await launchWrapped(wrapped('stubborn', 'yield'), 1_000)
+    expect(await pt.stop()).toEqual({ code: null, signal: 'SIGTERM', step: 'SIGTERM' })
+    expect(isAlive(events.wrappedPid)).toBe(false)
+  })
+
+  test('one that obeys nothing is killed', async () => {
+    const { pt, events } = await launchWrapped(wrapped('stubborn'), 300)
+    expect(await pt.stop()).toEqual({ code: null, signal: 'SIGTERM', step: 'SIGKILL' })
+    expect(isAlive(events.wrappedPid)).toBe(false)
+  })
+
+  test('also if the script ends as soon as its stdin closes', async () => {
+    const script = '"$@" & echo "LOG SEVERITY=info MESSAGE=$!"; read line'
+    const { pt, events } = await launchWrapped(['/bin/sh', '-c', script, 'sh', ...fixture('stubborn', 'yield')], 1_000)
+    expect(await pt.stop()).toMatchObject({ step: 'SIGTERM' })
+    expect(isAlive(events.wrappedPid)).toBe(false)
+  })
+
+  test('also if the script is killed by somebody else: what is left would hold the port of a server', async () => {
+    const { events } = await launchWrapped(wrapped('stubborn'), 300, { restart: false })
+    const gaveUp = events.next('gaveUp')
+    process.kill(events.pid, 'SIGKILL')
+    await gaveUp
+    await expect.poll(() => isAlive(events.wrappedPid)).toBe(false)
+  })
+
+  test('PT_PROTOCOL: also if it does not confirm the proxy, and so may go around it', async () => {
+    const events = new Events()
+    const launched = launchClient({
+      exec: wrapped('stubborn'),
+      transports: ['a'],
+      stateDir: tempDir(),
+      proxy: 'socks5://127.0.0.1:9',
+      onEvent: events.onEvent,
+    })
+    await expect(launched).rejects.toMatchObject({ code: 'PT_PROTOCOL', exit: { signal: 'SIGKILL' } })
+    expect(isAlive(events.wrappedPid)).toBe(false)
+  })
+})
+
+describe('stop() settles and leaves nothing, however soon after a restart it is called', () => {
+  test.each([0, 1, 2, 3, 4, 5, 6, 8, 12])('%i microtasks after the new life is ready', async (microtasks) => {
+    const events = new Events()
+    let stopped: Promise<ExitStatus> | undefined
+    const pt = await launchClient({
+      exec: fixture('lives', ready.join(';'), ready.join(';')),
+      transports: ['a'],
+      stateDir: tempDir(),
+      restart: { initialDelay: 1 },
+      onEvent: (event) => {
+        events.onEvent(event)
+        if (event.type === 'ready' && events.of('ready').length === 2) void stopAfter(microtasks)
+      },
+    })
+    const stopAfter = async (turns: number): Promise<void> => {
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+      stopped = pt.stop()
+    }
+    const again = events.next('ready')
+    process.kill(events.pid, 'SIGKILL')
+    await again
+    await expect.poll(() => stopped).toBeDefined()
+    expect(await stopped).toEqual({ code: 0, signal: null, step: 'stdin' })
+    expect(events.of('launching').length).toBe(2)
+    for (const { pid } of events.of('launching')) expect(isAlive(pid)).toBe(false)
   })
 })
 

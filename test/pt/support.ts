@@ -15,6 +15,7 @@ import { createReporter } from '../../src/pt/report.ts'
 export function recorder(options: ReportOptions = {}): { reporter: Reporter; lines: string[]; messages(): Message[] } {
   const lines: string[] = []
   const output: LineOutput = {
+    unread: false,
     write: (line) => void lines.push(line.trimEnd()),
     release: () => undefined,
     close: () => Promise.resolve(),

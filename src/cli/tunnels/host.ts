@@ -4,11 +4,12 @@
  *     SIGINT, SIGTERM    drain, end; a second one ends at once
  *     SIGHUP             reads the file again, where there is one; else as SIGTERM, as it comes from a closed terminal
  */
-import { isPtError } from '../../error.ts'
+import { isPtError, withReported } from '../../error.ts'
 import { SharedDialers } from '../../app/index.ts'
 import { tuneEngine } from '../engine.ts'
 import { atFirstSignal } from '../signals.ts'
 import { UsageError } from '../usage.ts'
+import { confidentialOf } from './confidential.ts'
 import type { MetricsServer } from './metrics.ts'
 import { serveMetrics } from './metrics.ts'
 import type { TunnelOutput } from './output.ts'
@@ -105,6 +106,7 @@ class TunnelHost {
   }
 
   async #start(spec: TunnelSpec): Promise<void> {
+    this.#output.conceal(confidentialOf(spec))
     try {
       const onPtEvent: TunnelOutput['ptEvent'] = (name, event) => this.#output.ptEvent(name, event)
       const started = await startTunnel(spec, { dialers: this.#dialers, onPtEvent })
@@ -164,9 +166,9 @@ function failedToStart(name: string, error: unknown): Error {
 }
 
 function explain(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException
+  const { code } = error as NodeJS.ErrnoException
   if (code === 'EADDRINUSE') return 'the address to listen on is in use'
   if (code === 'EACCES') return 'no permission to listen there; ports below 1024 need a privilege'
   if (code === 'EADDRNOTAVAIL') return 'the address to listen on is not one of this machine'
-  return message
+  return withReported(error as Error)
 }

@@ -10,10 +10,12 @@
  * Texts of PTs and of the system are scrubbed of addresses, unless those were asked for.
  */
 import { styleText } from 'node:util'
+import { isPtError } from '../../error.ts'
 import type { BridgeLine, Tunnel, TunnelStats } from '../../app/index.ts'
 import { PLACEHOLDER, TunnelClient } from '../../app/index.ts'
-import { scrubAddresses } from '../../pt/scrub.ts'
+import { redact, scrubAddresses, scrubForeign, shorten } from '../../ipc/index.ts'
 import type { PtEvent } from '../../parent/index.ts'
+import type { Confidential } from './confidential.ts'
 import type { Started } from './start.ts'
 
 /** How often the live lines are written anew, in ms. */
@@ -31,6 +33,8 @@ export interface TunnelOutput {
   /** Where the counts are, which is an address of this machine alone. */
   metrics(url: string): void
   ptEvent(name: string, event: PtEvent): void
+  /** Takes what a tunnel knows out of all texts from here on: one PT may serve several tunnels, and speak of each. */
+  conceal(known: Confidential): void
   close(): void
 }
 
@@ -43,7 +47,16 @@ export interface OutputOptions {
 
 export function createTunnelOutput(out: NodeJS.WriteStream, { json, showAddresses }: OutputOptions): TunnelOutput {
   const live = out.isTTY && !json ? liveLines(out) : undefined
-  const clean = (text: string): string => (showAddresses ? text : scrubAddresses(text))
+  const known = new Set<string>()
+  const clean = (text: string): string => {
+    const rest = redact(text, [...known])
+    return showAddresses ? rest : scrubAddresses(rest)
+  }
+  /** The same for the words of a PT. */
+  const cleanForeign = (text: string): string => {
+    const rest = shorten(redact(text, [...known]))
+    return showAddresses ? rest : scrubForeign(rest)
+  }
   const write = (event: string, tunnel: string | undefined, fields: Fields): void => {
     const line = json
       ? JSON.stringify({
@@ -60,9 +73,13 @@ export function createTunnelOutput(out: NodeJS.WriteStream, { json, showAddresse
       else live.above(text)
     }
   }
+  const messageOf = (error: Error): Record<string, string> => ({
+    message: clean(error.message),
+    ...(isPtError(error) && error.reported !== undefined ? { reported: cleanForeign(error.reported) } : {}),
+  })
   const failure = (error: Error & { stage?: string | undefined }): Record<string, string> => ({
     stage: error.stage ?? 'unknown',
-    message: clean(error.message),
+    ...messageOf(error),
   })
   return {
     show({ spec: { name }, tunnel, facts }) {
@@ -72,7 +89,7 @@ export function createTunnelOutput(out: NodeJS.WriteStream, { json, showAddresse
         .on('ready', () => live?.refresh())
         .on('failure', (error, line) => write('failure', name, { ...failure(error), ...whichOf(tunnel, line) }))
         .on('recovery', (line) => write('recovery', name, whichOf(tunnel, line)))
-        .on('restart', (error) => write('restart', name, { message: clean(error.message) }))
+        .on('restart', (error) => write('restart', name, messageOf(error)))
         .on('closed', (error) => {
           live?.remove(name)
           write('closed', name, { ...counts(tunnel.stats), ...(error === undefined ? {} : failure(error)) })
@@ -87,8 +104,11 @@ export function createTunnelOutput(out: NodeJS.WriteStream, { json, showAddresse
       if (event.type === 'launching') write('pt-start', name, { pid: event.pid })
       if (event.type === 'ready') write('pt-ready', name, { transports: event.transports.join(' ') })
       if (event.type === 'log' && (event.severity === 'error' || event.severity === 'warning')) {
-        write('log', name, { severity: event.severity, message: clean(event.message) })
+        write('log', name, { severity: event.severity, message: cleanForeign(event.message) })
       }
+    },
+    conceal({ addresses, secrets }) {
+      for (const one of showAddresses ? secrets : [...addresses, ...secrets]) known.add(one)
     },
     close: () => live?.close(),
   }

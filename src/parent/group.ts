@@ -1,0 +1,50 @@
+/**
+ * The process group of a PT. The program that is started leads a group of its own, so a signal to the group reaches the PT
+ * behind a wrapper script as well, and every helper that the PT has started.
+ *
+ *     kill(-pid)      pid ── sh wrapper.sh
+ *                      └── the PT itself      ends too
+ *
+ * What a PT moved into another group or session is out of reach. Windows has no groups: there the program alone is ended.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+
+/** Sends `signal` to every process of the group. Does nothing if none is left, or if the system does not permit it. */
+export function signalGroup(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {
+  send(pid, signal)
+}
+
+/** True while a process of the group runs. Where that can be told, one that has ended and is not yet reaped does not count. */
+export function hasMembers(pid: number): boolean {
+  if (process.platform === 'win32' || !send(pid, 0)) return false
+  return process.platform !== 'linux' || runsInGroup(pid)
+}
+
+/** In a container process 1 often reaps nobody, and the system would then say for ever that the group has a member. */
+function runsInGroup(group: number): boolean {
+  try {
+    return readdirSync('/proc').some((entry) => /^\d+$/.test(entry) && isRunningMember(entry, group))
+  } catch {
+    return true
+  }
+}
+
+/** The line of /proc/PID/stat is `PID (name) state parent group …`, and the name may hold spaces and brackets. */
+function isRunningMember(entry: string, group: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${entry}/stat`, 'latin1')
+    const [state = '', , own] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return Number(own) === group && !/[ZX]/.test(state)
+  } catch {
+    return false
+  }
+}
+
+/** False if there was nobody to send it to. */
+function send(pid: number, signal: 'SIGTERM' | 'SIGKILL' | 0): boolean {
+  try {
+    return process.kill(process.platform === 'win32' ? pid : -pid, signal)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
