@@ -9,7 +9,7 @@ import type { Cancellation, Codec } from '../../io/index.ts'
 import { readSome } from '../../io/index.ts'
 import type { Client, ClientOptions, ClientSession } from '../../transport.ts'
 import { cancellationOf, handshake } from '../handshake.ts'
-import { epochOf, formatHello, helloPadding, readAnswer, seconds } from './hello.ts'
+import { epochOf, formatHello, helloPadding, maxHello, readAnswer, seconds } from './hello.ts'
 import type { SessionKeys } from './keys.ts'
 import { sessionKeys } from './keys.ts'
 import { lengthSampler } from './lengths.ts'
@@ -33,7 +33,7 @@ async function dial(session: ClientSession, store: TicketStore, now: () => numbe
   const secret = passwordOf(args)
   if (secret === undefined) throw new PtError('PT_ARGS', "missing argument 'password'", { stage: 'argument' })
   const conn = await connect(target, signal)
-  return await handshake(conn, { timeout, signal, late, closed }, async (signal) => {
+  return await handshake(conn, { timeout, signal, late, closed, mostPerRead: maxHello }, async (signal) => {
     const unsaved = (error: unknown): void => {
       session.log('warning', `${(error as Error).message}: a session ticket is not used`)
     }
