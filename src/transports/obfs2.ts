@@ -99,6 +99,7 @@ function refuseSharedSecret(args: Args): void {
 export const obfs2: Transport = {
   name: 'obfs2',
   client: () => ({
+    outlastsParent: true,
     async dial(session) {
       const { target, args, connect } = session
       const signal = cancellationOf(session)

@@ -97,6 +97,7 @@ async function exchange(role: Role, conn: Duplex, signal: Cancellation): Promise
 export const obfs3: Transport = {
   name: 'obfs3',
   client: () => ({
+    outlastsParent: true,
     async dial(session) {
       const signal = cancellationOf(session)
       return await exchange('Initiator', await session.connect(session.target, signal), signal)

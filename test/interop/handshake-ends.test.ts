@@ -11,7 +11,7 @@ import { launchClient, launchServer } from 'postern/parent'
 import type { TestContext } from 'vitest'
 import { expect, onTestFinished, test } from 'vitest'
 import { serve } from '../loopback.ts'
-import { peer, root, tempDir } from '../support.ts'
+import { CLOSED_PORT, peer, root, tempDir } from '../support.ts'
 
 type Program = 'postern' | 'obfs4proxy' | 'lyrebird'
 type End = 'FIN' | 'RST'
@@ -89,6 +89,35 @@ test.for(clients.flatMap((client) => theirs.map((program) => [client.name, progr
     ])
     expect(ours).toEqual(others)
     expect(new Set(Object.values(ours))).toEqual(new Set(['FIN', 'RST']))
+  },
+)
+
+/** The bridge hears nothing of it if the parent hangs up during the handshake: what it sends later is still read. */
+async function endAfterHangUp(program: Program, { name, args, sizes }: Client, context: TestContext): Promise<End> {
+  const pt = await launchClient({
+    exec: command(program, context),
+    transports: [name],
+    stateDir: tempDir(),
+    restart: false,
+  })
+  onTestFinished(async () => void (await pt.stop()))
+  const patience = new AbortController()
+  const bridge = await new Promise<Socket>((resolve) => {
+    void serve((conn) => void conn.once('data', () => resolve(conn))).then(({ port }) => {
+      pt.connect(name, `127.0.0.1:${port}`, { args, signal: patience.signal }).catch(() => undefined)
+    })
+  })
+  patience.abort(new Error('the parent has hung up'))
+  // A request that came later has been answered, so the PT has seen the end of the first one.
+  await pt.connect(name, `127.0.0.1:${CLOSED_PORT}`, { args }).catch(() => undefined)
+  return await endOf(bridge, randomBytes(sizes.at(-1)!))
+}
+
+test.for(clients.filter(({ name }) => name !== 'obfs3').map((client) => [client.name, client] as const))(
+  'a client of %s whose parent hangs up during the handshake reads on, as obfs4proxy does',
+  async ([, client], context) => {
+    expect(await endAfterHangUp('obfs4proxy', client, context)).toBe('RST')
+    expect(await endAfterHangUp('postern', client, context)).toBe('RST')
   },
 )
 

@@ -24,7 +24,7 @@ const seedLength = 32
 /** Launches the client. Rejects with PT_STATE where its tickets cannot be read. */
 export async function scramblesuitClient(options: ClientOptions, now: () => number = Date.now): Promise<Client> {
   const store = await openTicketStore(options.stateDir)
-  return { dial: async (session) => await dial(session, store, now) }
+  return { dial: async (session) => await dial(session, store, now), outlastsParent: true }
 }
 
 async function dial(session: ClientSession, store: TicketStore, now: () => number): Promise<Duplex> {
