@@ -52,6 +52,11 @@ export interface ServerSession extends Report {
 export interface Client {
   /** The connection to the bridge, ready for the application's bytes. A rejection fails the parent's SOCKS request. */
   dial(session: ClientSession): Promise<Duplex>
+  /**
+   * True: in a PT, a dial goes on to its own time limit after the parent has hung up, and what comes of it is closed. So an
+   * observer does not see that nobody waits any more. `signal` does not abort then; in process and in a race it always does.
+   */
+  readonly outlastsParent?: boolean
 }
 
 export interface Server {

@@ -7,10 +7,16 @@ import { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
 import type { EndWatcher } from './ends.ts'
 import { unwatchEnds, watchEnds } from './ends.ts'
+import { leanReadsOf } from './lean-reads.ts'
 import { readMemory } from './read-memory.ts'
 
 /** Recodes one connection. Bytes in, bytes out; no stream, no clock. */
 export interface Codec {
+  /**
+   * Wire bytes that go out ahead of the first that encode() gives, in a write of their own: an observer sees how bytes are spread
+   * over segments. Called once, when there is something to send.
+   */
+  preface?(): Uint8Array
   /** Application bytes in, wire bytes out. */
   encode(payload: Uint8Array): Uint8Array
   /** Wire bytes in (any chunking), application bytes out. Throwing is fatal to the stream. */
@@ -26,19 +32,34 @@ export interface DirectCodec extends Omit<Codec, 'direct'> {
   /** Bytes are read to here; encode() and decode() are given views of it, and keep none. */
   readonly input: Uint8Array
   /**
+   * How many bytes decode() wants at most for the time being, if those are fewer than `input` holds. What a peer has sent beyond
+   * them is still unread if decode() throws, so that the connection ends with a reset, as spareReads() explains.
+   */
+  readonly mostDecoded?: number | undefined
+  /**
    * Present where encode() and decode() give views, which the next call overwrites. Keeps what was given last, until the
    * function that it returns is called.
    */
   hold?(): () => void
 }
 
-/** A codec that keeps nothing it is given, and whose results are its own, as one that can be spliced. */
-export function withDirect(codec: Codec): Codec {
-  return { ...codec, direct: { ...codec, input: readMemory() } }
+/**
+ * A codec that keeps nothing it is given, and whose results are its own, as one that can be spliced. `mostDecoded` gives that of
+ * its DirectCodec.
+ */
+export function withDirect(codec: Codec, mostDecoded?: () => number | undefined): Codec {
+  const direct = {
+    ...codec,
+    input: readMemory(),
+    get mostDecoded(): number | undefined {
+      return mostDecoded?.()
+    },
+  }
+  return { ...codec, direct }
 }
 
 /** A codec that chooses when it sends: what one write makes goes out in pieces, and the next write waits for the last one. */
-export interface PacedCodec extends Omit<Codec, 'encode' | 'direct'> {
+export interface PacedCodec extends Omit<Codec, 'encode' | 'preface' | 'direct'> {
   /** `write` resolves once `conn` has passed the bytes on. Rejecting is fatal to the stream. */
   send(payload: Uint8Array, write: (bytes: Uint8Array) => Promise<void>): Promise<void>
 }
@@ -75,6 +96,7 @@ class FramedStream extends Duplex implements EndWatcher {
   readonly #conn: Duplex
   readonly #codec: Codec | PacedCodec
   #decoding = false
+  #prefaced = false
   /** Nothing more is decoded; the stream ends with #failure, if any, once the reader has caught up. */
   #failed = false
   #failure: Error | undefined
@@ -162,7 +184,10 @@ class FramedStream extends Duplex implements EndWatcher {
   override _read(): void {
     if (this.#failed) return
     // Decoding starts when the application reads: bytes that wait are the system's to hold.
-    if (!this.#decoding) this.#conn.on('data', this.#decode)
+    if (!this.#decoding) {
+      this.#conn.on('data', this.#decode)
+      leanReadsOf(this.#conn)?.spend()
+    }
     this.#decoding = true
     this.#conn.resume()
   }
@@ -171,12 +196,20 @@ class FramedStream extends Duplex implements EndWatcher {
     this.#waiting = done
     if ('send' in this.#codec) return void this.#send(this.#codec, payload)
     try {
+      if (payload.length > 0) this.#preface(this.#codec)
       const bytes = this.#codec.encode(payload)
       if (bytes.length === 0 || this.#conn.write(bytes)) this.#release()
       else this.#conn.once('drain', () => this.#release())
     } catch (error) {
       this.#fail(error as Error)
     }
+  }
+
+  #preface(codec: Codec): void {
+    if (this.#prefaced) return
+    this.#prefaced = true
+    const bytes = codec.preface?.()
+    if (bytes !== undefined) this.#conn.write(bytes)
   }
 
   async #send(codec: PacedCodec, payload: Uint8Array): Promise<void> {

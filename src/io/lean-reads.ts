@@ -6,6 +6,10 @@
  *
  * A read is a chunk of the length of what came, instead of a buffer of 64 KiB that is cut to it. And a wait costs one promise,
  * where the events of a stream would cost eight listeners and three turns of its loop.
+ *
+ * Sparing reads take from the system only what the handshake asks for, and only while it waits. If the handshake fails and the
+ * connection is closed, what it did not ask for is still unread, and the system then sends a reset (RST) in place of a FIN.
+ * The Go programs read in this way, so an observer could otherwise tell us from them by how a failed handshake ends.
  */
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
@@ -13,7 +17,7 @@ import type { EndWatcher } from './ends.ts'
 import { watchEnds } from './ends.ts'
 import { readMemory } from './read-memory.ts'
 import type { SharedSocket } from './shared-reads.ts'
-import { canShareReads, shareReads } from './shared-reads.ts'
+import { canShareReads, readOn, shareReads } from './shared-reads.ts'
 
 /** Who waits for bytes. */
 export interface Waiting {
@@ -22,6 +26,8 @@ export interface Waiting {
   /** Goes on waiting by the events of the stream, which has the chunk. */
   listen(): void
   fail(error: Error): void
+  /** How many bytes it wants, if it knows. */
+  readonly wanted: number | undefined
 }
 
 const key: unique symbol = Symbol('postern.leanReads')
@@ -29,12 +35,40 @@ const key: unique symbol = Symbol('postern.leanReads')
 export class LeanReads implements EndWatcher {
   readonly #socket: SharedSocket
   #waiting: Waiting | undefined
+  /** How many bytes a sparing read takes for somebody who does not know how many are wanted; undefined if reads are not sparing. */
+  #most: number | undefined
+  /** How many bytes the next read can take. */
+  #room = 0
+  /** Sparing reads: what has come for the one who waits, and is not enough yet. */
+  #pieces: Buffer[] = []
+  #length = 0
 
   constructor(socket: SharedSocket) {
     this.#socket = socket
-    const memory = readMemory()
-    shareReads(socket, memory, (length) => this.#arrived(Buffer.from(memory.subarray(0, length))))
+    this.#readUpTo(readMemory().length)
     watchEnds(socket, this)
+  }
+
+  /** From now on reads are sparing. */
+  spare(most: number): void {
+    this.#most = most
+    this.#readUpTo(most)
+  }
+
+  /** Reads take what there is again, whoever waits. */
+  spend(): void {
+    if (this.#most === undefined) return
+    this.#most = undefined
+    this.#readUpTo(readMemory().length)
+    readOn(this.#socket)
+  }
+
+  /** The system is told only if it changes: Node keeps a little memory for each time until the socket is closed. */
+  #readUpTo(length: number): void {
+    if (length === this.#room) return
+    this.#room = length
+    const memory = readMemory().subarray(0, length)
+    shareReads(this.#socket, memory, (read) => this.#arrived(Buffer.from(memory.subarray(0, read))))
   }
 
   /** False, and nothing done, where the events of the stream have to be waited for. */
@@ -43,13 +77,16 @@ export class LeanReads implements EndWatcher {
     // A stream that flows, or did, gives its bytes to others too.
     if (this.#waiting !== undefined || readableLength > 0 || readableFlowing !== null) return false
     this.#waiting = waiting
+    if (this.#most !== undefined) this.#readUpTo(waiting.wanted ?? this.#most)
     // Takes nothing: it lets the stream say that it has ended, if it has.
     this.#socket.read(0)
+    if (this.#most !== undefined) readOn(this.#socket)
     return true
   }
 
   /** False stops reading. */
   #arrived(chunk: Buffer): boolean {
+    if (this.#most !== undefined) return this.#arrivedSparingly(chunk)
     const waiting = this.#waiting
     if (waiting === undefined) return this.#socket.push(chunk)
     this.#waiting = undefined
@@ -60,7 +97,38 @@ export class LeanReads implements EndWatcher {
     return this.#socket.readableLength < this.#socket.readableHighWaterMark
   }
 
+  /** False stops reading, which the next wait starts again. */
+  #arrivedSparingly(chunk: Buffer): boolean {
+    const waiting = this.#waiting
+    if (waiting === undefined) {
+      this.#socket.push(chunk)
+      return false
+    }
+    this.#pieces.push(chunk)
+    this.#length += chunk.length
+    const missing = (waiting.wanted ?? 0) - this.#length
+    if (missing > 0) {
+      // A power of two, so that bytes that come one by one change it a dozen times at most.
+      if (missing < this.#room) this.#readUpTo(2 ** Math.floor(Math.log2(missing)))
+      return true
+    }
+    const bytes = this.#takePieces()
+    this.#waiting = undefined
+    if (waiting.chunk(bytes)) return false
+    this.#waiting = waiting
+    this.#pieces = [bytes]
+    return true
+  }
+
+  #takePieces(): Buffer {
+    const [first = Buffer.alloc(0), ...others] = this.#pieces
+    this.#pieces = []
+    this.#length = 0
+    return others.length === 0 ? first : Buffer.concat([first, ...others])
+  }
+
   onEnd(): void {
+    this.#takePieces()
     this.#waiting?.fail(this.#socket.errored ?? closedByPeer())
   }
 
@@ -70,13 +138,25 @@ export class LeanReads implements EndWatcher {
 
   /** Nobody waits any more. */
   stop(waiting: Waiting): void {
-    if (this.#waiting === waiting) this.#waiting = undefined
+    if (this.#waiting !== waiting) return
+    if (this.#pieces.length > 0) this.#socket.push(this.#takePieces())
+    this.#waiting = undefined
   }
 }
 
 /** From now on `socket` is read so; where this Node cannot do it, nothing changes. */
 export function leanReads(socket: Duplex): void {
   if (canShareReads(socket)) Object.assign(socket, { [key]: new LeanReads(socket) })
+}
+
+/**
+ * From now on `conn` takes from the system what its reader waits for and no more: readExactly() as many bytes as it was asked for,
+ * every other reader up to `most` at a time. framed() and splice() read as usual again. If this Node cannot do that, or `conn` is
+ * no TCP connection, nothing changes.
+ */
+export function spareReads(conn: Duplex, most: number): void {
+  if (leanReadsOf(conn) === undefined) leanReads(conn)
+  leanReadsOf(conn)?.spare(most)
 }
 
 export function leanReadsOf(stream: Duplex): LeanReads | undefined {

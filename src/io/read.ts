@@ -58,26 +58,28 @@ export function appended(held: Buffer | undefined, chunk: Buffer): Buffer {
 interface Wanted {
   /** Takes it from the stream, or leaves it there; undefined while it has not come. Throws where it never will. */
   fromStream(conn: Duplex): Buffer | undefined
+  /** How many bytes it is, if that is known before any of them has come. */
+  readonly length?: number
   /** How much of a first chunk it is; more than there is, or undefined, where that is not enough. */
   lengthOf(chunk: Buffer): number | undefined
 }
 
 class Exactly implements Wanted {
-  readonly #length: number
+  readonly length: number
 
   constructor(length: number) {
-    this.#length = length
+    this.length = length
   }
 
   fromStream(conn: Duplex): Buffer | undefined {
-    const bytes = conn.read(this.#length) as Buffer | null
-    if (bytes === null || bytes.length === this.#length) return bytes ?? undefined
+    const bytes = conn.read(this.length) as Buffer | null
+    if (bytes === null || bytes.length === this.length) return bytes ?? undefined
     conn.unshift(bytes)
-    throw new PtError('PT_CLOSED', `the connection was closed before ${this.#length} bytes arrived`)
+    throw new PtError('PT_CLOSED', `the connection was closed before ${this.length} bytes arrived`)
   }
 
   lengthOf(): number {
-    return this.#length
+    return this.length
   }
 }
 
@@ -154,6 +156,10 @@ class Wait implements Waiting {
     this.#wanted = wanted
     this.#resolve = resolve
     this.#reject = reject
+  }
+
+  get wanted(): number | undefined {
+    return this.#wanted.length
   }
 
   begin(): void {

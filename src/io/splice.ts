@@ -104,6 +104,7 @@ abstract class Lane implements EndWatcher {
   given = 0
   protected readonly codec: DirectCodec
   readonly #splice: Splice
+  #room = 0
   /** Bytes of this turn, as far as they are known: of reads that filled the memory. */
   #inTurn = 0
   /** Gives back the memory of what the system has not taken yet. */
@@ -135,10 +136,21 @@ abstract class Lane implements EndWatcher {
     for (let chunk = from.read() as Buffer | null; chunk !== null; chunk = from.read() as Buffer | null) {
       this.#take(chunk)
     }
-    const { input } = this.codec
-    shareReads(from, input, (length) => this.#take(length === input.length ? input : input.subarray(0, length)))
+    this.#readUpTo(this.room)
     if (from.readableEnded) this.onEnd()
     else if (this.#held.length === 0) readOn(from)
+  }
+
+  /** How many bytes one read may take. */
+  protected get room(): number {
+    return this.codec.input.length
+  }
+
+  #readUpTo(room: number): void {
+    if (room === this.#room) return
+    this.#room = room
+    const input = this.codec.input.subarray(0, room)
+    shareReads(this.from, input, (length) => this.#take(length === room ? input : input.subarray(0, length)))
   }
 
   /** What is read from now on is thrown away. */
@@ -157,10 +169,11 @@ abstract class Lane implements EndWatcher {
   #take(chunk: Uint8Array): boolean {
     if (this.#discarding) return true
     this.taken += chunk.length
-    const filled = chunk.length >= this.codec.input.length
+    const filled = chunk.length >= this.#room
     coalescing.count(chunk.length, filled)
     try {
       this.recode(chunk)
+      this.#readUpTo(this.room)
     } catch (error) {
       this.#discarding = true
       this.from.destroy(error as Error)
@@ -214,7 +227,11 @@ abstract class Lane implements EndWatcher {
 }
 
 class Encoding extends Lane {
+  #prefaced = false
+
   protected recode(chunk: Uint8Array): void {
+    if (!this.#prefaced && this.codec.preface !== undefined) this.write(this.codec.preface())
+    this.#prefaced = true
     this.write(this.codec.encode(chunk))
   }
 
@@ -222,6 +239,10 @@ class Encoding extends Lane {
 }
 
 class Decoding extends Lane {
+  protected override get room(): number {
+    return this.codec.mostDecoded ?? super.room
+  }
+
   protected recode(chunk: Uint8Array): void {
     for (const payload of this.codec.decode(chunk)) this.write(payload)
   }

@@ -17,6 +17,7 @@ import type { Admission } from './connections.ts'
 import { explain, messageOf } from './failure.ts'
 import type { Launched } from './launch.ts'
 import { launchAll } from './launch.ts'
+import { ParkedDials } from './parked.ts'
 import type { Ports } from './ports.ts'
 import type { TransportEntry } from './registry.ts'
 import { loadTransport } from './registry.ts'
@@ -66,7 +67,9 @@ async function launch(entry: TransportEntry, abandoned: () => boolean, config: C
   if (abandoned()) throw new Error('launched too late')
   const listener = createServer(listenerOptions)
   const address = await listen(listener, LISTEN_HOST, 0)
-  const service = { name: entry.name, client, config }
+  const parked = new ParkedDials()
+  listener.on('close', () => parked.end())
+  const service = { name: entry.name, client, config, parked }
   config.ports.accept(listener, { name: entry.name, local: true }, (...accepted) => void serve(service, ...accepted))
   const protocol = config.socksVersion === 4 ? 'socks4' : 'socks5'
   return { listener, message: { type: 'cmethod', transport: entry.name, protocol, address } }
@@ -76,6 +79,7 @@ interface Service {
   readonly name: string
   readonly client: Client
   readonly config: ClientConfig
+  readonly parked: ParkedDials
 }
 
 /** Serves one connection of the parent up to where it carries traffic; never rejects. */
@@ -99,23 +103,35 @@ async function serve(service: Service, conn: TcpConn, admission: Admission, gues
     // Not awaited: what this function holds is not needed as long as the connection lives.
     carry(conn, bridge).catch((error: unknown) => report.log('debug', `connection ended: ${messageOf(error)}`))
   } catch (error) {
-    const hungUp = conn.destroyed || conn.readableEnded
+    const hungUp = hasHungUp(conn)
     request.refuse(error)
     if (hungUp) report.log('debug', 'the parent hung up before the connection was made')
     else reportFailure(error, request, report, config)
   }
 }
 
+function hasHungUp(conn: TcpConn): boolean {
+  return conn.destroyed || conn.readableEnded
+}
+
 async function dial(conn: TcpConn, request: SocksRequest, report: Report, service: Service): Promise<Duplex> {
-  const { client, config } = service
+  const { client, config, parked } = service
   const { target, args } = request
-  const handshake = new Handshake(conn, config.dialTimeout ?? DIAL_TIMEOUT, 'the connection to the bridge', true)
+  const limit = config.dialTimeout ?? DIAL_TIMEOUT
+  const handshake = new Handshake(conn, limit, 'the connection to the bridge', true)
   const outgoing = trackOpened(config.connect)
+  const given = { target, args, connect: outgoing.connect, ...report }
+  const outlasting = client.outlastsParent === true ? parked.dial(limit, outgoing) : undefined
   try {
-    const session = handshake.session({ target, args, connect: outgoing.connect, ...report })
-    return await handshake.until(() => client.dial(session))
+    return await handshake.until(() =>
+      outlasting === undefined
+        ? client.dial(handshake.session(given))
+        : outlasting.run(given, (session) => client.dial(session)),
+    )
   } catch (error) {
-    outgoing.destroyAll()
+    if (hasHungUp(conn)) outlasting?.park()
+    else outlasting?.end()
+    if (outlasting === undefined) outgoing.destroyAll()
     throw error
   } finally {
     handshake.clear()

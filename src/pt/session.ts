@@ -31,14 +31,7 @@ export class Handshake implements EndWatcher {
 
   /** What a transport is given, with what ends it; the signal is made for who asks for it. */
   session<Given extends object>(given: Given): Given & Pick<Deadline, 'cancellation' | 'signal'> {
-    const limit = this.#limit
-    return {
-      ...given,
-      cancellation: limit.cancellation,
-      get signal() {
-        return limit.signal
-      },
-    }
+    return sessionOf(given, this.#limit)
   }
 
   /** Begins another wait under the same signal. */
@@ -81,8 +74,28 @@ async function run(act: () => Promise<Duplex>): Promise<Duplex> {
   return await act()
 }
 
+/** `given` and what ends the session; the signal is made if somebody asks for it. */
+export function sessionOf<Given extends object>(
+  given: Given,
+  limit: Deadline,
+): Given & Pick<Deadline, 'cancellation' | 'signal'> {
+  return {
+    ...given,
+    cancellation: limit.cancellation,
+    get signal() {
+      return limit.signal
+    },
+  }
+}
+
+/** What a dial may open, and what ends it. */
+export interface Opened {
+  readonly connect: Connect
+  destroyAll(): void
+}
+
 /** `connect`, and an end of all that it opened: a transport that fails may have forgotten a socket. */
-export function trackOpened(connect: Connect): { readonly connect: Connect; destroyAll(): void } {
+export function trackOpened(connect: Connect): Opened {
   const opened: Duplex[] = []
   let over = false
   return {

@@ -5,7 +5,7 @@
 import type { Duplex } from 'node:stream'
 import { isPtError, PtError } from '../error.ts'
 import type { Cancellation, Codec } from '../io/index.ts'
-import { closeAfter, framed, hearErrors } from '../io/index.ts'
+import { closeAfter, framed, hearErrors, spareReads } from '../io/index.ts'
 import type { ClientSession, ServerSession } from '../transport.ts'
 
 /** Who opened the connection and who took it, in the words of obfs2's and obfs3's key derivation. */
@@ -28,11 +28,13 @@ export interface HandshakeOptions {
   readonly late: string
   /** What a peer that hangs up before its answer most likely is; a whole sentence. */
   readonly closed: string
+  /** Takes from the system no more than the handshake asks for, and at most so many bytes by one read: spareReads() says why. */
+  readonly mostPerRead?: number
 }
 
 /**
- * Runs `act` on `conn`, and resolves with `conn` behind the codec that it comes to. Rejects with PT_HANDSHAKE: stage `timeout` and `closed` by the sentences of `options`, others as `act`
- * throws them; or with the reason of the signal.
+ * Runs `act` on `conn`, and resolves with `conn` behind the codec that it comes to. Rejects with PT_HANDSHAKE: stage `timeout`
+ * and `closed` by the sentences of `options`, others as `act` throws them; or with the reason of the signal.
  */
 export async function handshake(
   conn: Duplex,
@@ -41,6 +43,7 @@ export async function handshake(
 ): Promise<Duplex> {
   // Between two reads nobody listens.
   hearErrors(conn)
+  if (options.mostPerRead !== undefined) spareReads(conn, options.mostPerRead)
   const limit = closeAfter(conn, options.timeout, 'the handshake')
   try {
     const codec = await act(options.signal)

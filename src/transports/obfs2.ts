@@ -74,10 +74,14 @@ async function exchange(role: Role, conn: Duplex, signal: Cancellation): Promise
       signal,
       late: `the ${peer} sent no complete obfs2 handshake within ${timeout / 1000} s: most likely it does not speak obfs2`,
       closed: `the ${peer} closed the connection before its obfs2 handshake was complete: most likely it does not speak obfs2, or the connection was cut on the way`,
+      mostPerRead: headLength,
     },
     async (signal) => {
       const own = randomBytes(seedLength)
-      conn.write(obfs2Hello(role, own, randomBytes(randomInt(maxPadding + 1))))
+      const hello = obfs2Hello(role, own, randomBytes(randomInt(maxPadding + 1)))
+      // Two writes, as obfs4proxy does it: without Nagle's delay the seed is a segment of its own.
+      conn.write(hello.subarray(0, seedLength))
+      conn.write(hello.subarray(seedLength))
       const { seed, padding } = readObfs2Head(opposite(role), await readExactly(conn, headLength, signal))
       await readExactly(conn, padding, signal)
       return role === 'Initiator' ? obfs2Codec(role, own, seed) : obfs2Codec(role, seed, own)
@@ -89,6 +93,7 @@ async function exchange(role: Role, conn: Duplex, signal: Cancellation): Promise
 export const obfs2: Transport = {
   name: 'obfs2',
   client: () => ({
+    outlastsParent: true,
     async dial(session) {
       const { target, args, connect } = session
       const signal = cancellationOf(session)

@@ -33,35 +33,27 @@ const timeout = 30_000
 
 const randomPadding = (): Buffer => randomPiece(randomInt(maxPadding / 2 + 1))
 
-/** The codec of `role` behind the key exchange. `padding` goes in front of the magic. */
+/** The codec of `role` after the key exchange. `padding` goes in front of the magic. */
 export function obfs3Codec(role: Role, secret: HmacKey | Uint8Array, padding: Uint8Array = randomPadding()): Codec {
   const peer = opposite(role)
-  const [encrypt, decrypt] = [stream(role, secret), stream(peer, secret)]
+  const [encode, decrypt] = [stream(role, secret), stream(peer, secret)]
   const magic = hmac(secret, `${peer} magic`)
-  let prefix: readonly Uint8Array[] = [padding, hmac(secret, `${role} magic`)]
+  const preface = Buffer.concat([padding, hmac(secret, `${role} magic`)])
   /** What arrived while the magic is still awaited. */
   let held: Buffer | undefined = Buffer.alloc(0)
-
-  return withDirect({
-    encode(payload) {
-      if (payload.length === 0) return payload
-      const bytes = encrypt(payload)
-      if (prefix.length === 0) return bytes
-      const first = Buffer.concat([...prefix, bytes])
-      prefix = []
-      return first
-    },
-    decode(chunk) {
-      if (held === undefined) return [decrypt(chunk)]
-      const searched = Math.max(0, held.length - magicLength + 1)
-      held = Buffer.concat([held, chunk])
-      const end = findMagic(held, magic, searched)
-      if (end === undefined) return []
-      const surplus = held.subarray(end)
-      held = undefined
-      return [decrypt(surplus)]
-    },
-  })
+  const decode = (chunk: Uint8Array): Uint8Array[] => {
+    if (held === undefined) return [decrypt(chunk)]
+    const searched = Math.max(0, held.length - magicLength + 1)
+    held = Buffer.concat([held, chunk])
+    const end = findMagic(held, magic, searched)
+    if (end === undefined) return []
+    const surplus = held.subarray(end)
+    held = undefined
+    return [decrypt(surplus)]
+  }
+  // obfs4proxy reads as many bytes at a time while it awaits the magic.
+  const mostDecoded = (): number | undefined => (held === undefined ? undefined : maxPadding + magicLength)
+  return withDirect({ preface: () => preface, encode, decode }, mostDecoded)
 }
 
 /** Where the application's bytes begin, if the magic has arrived. Throws PT_HANDSHAKE once it can no longer come. */
@@ -90,6 +82,7 @@ async function exchange(role: Role, conn: Duplex, signal: Cancellation): Promise
       signal,
       late: `the ${peer} sent no obfs3 key within ${timeout / 1000} s: most likely it does not speak obfs3`,
       closed: `the ${peer} closed the connection before its obfs3 key was complete: most likely it does not speak obfs3, or the connection was cut on the way`,
+      mostPerRead: uniformDhLength,
     },
     async (signal) => {
       const pair = uniformDh()
@@ -104,6 +97,7 @@ async function exchange(role: Role, conn: Duplex, signal: Cancellation): Promise
 export const obfs3: Transport = {
   name: 'obfs3',
   client: () => ({
+    outlastsParent: true,
     async dial(session) {
       const signal = cancellationOf(session)
       return await exchange('Initiator', await session.connect(session.target, signal), signal)

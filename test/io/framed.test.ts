@@ -65,6 +65,20 @@ function stepwise(): { codec: PacedCodec; step(): void; readonly sent: number } 
 }
 
 describe.each(pairs)('a codec that chooses when it sends, on %s', (_name, make) => {
+  it('a preface goes out in a write of its own, before the first bytes and not without them', async () => {
+    const [near, far] = await make()
+    const write = vi.spyOn(near, 'write')
+    const app = framed(near, { ...identity, preface: () => Buffer.from('preface, ') })
+    const received = drain(far)
+    app.write('')
+    await settle()
+    expect(write).not.toHaveBeenCalled()
+    app.write('up ')
+    app.end('and on')
+    expect(String(await received)).toBe('preface, up and on')
+    expect(write.mock.calls.map(([bytes]) => String(bytes))).toEqual(['preface, ', 'up ', 'and on'])
+  })
+
   it('sends one write after the other, and the end behind the last', async () => {
     const [near, far] = await make()
     const paced = stepwise()

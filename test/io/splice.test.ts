@@ -30,6 +30,12 @@ const kinds: readonly (readonly [name: string, pair: () => Promise<[TcpConn, Tcp
   ['a PT’s own sockets', tcpPair],
 ]
 
+/** What is written to `conn`, write by write, from now on. */
+function writesOf(conn: TcpConn): () => string[] {
+  const spy = 'writeNow' in conn ? vi.spyOn(conn, 'writeNow') : vi.spyOn(conn, 'write')
+  return () => spy.mock.calls.map(([bytes]) => String(bytes))
+}
+
 describe.each(kinds)('%s', (_name, pair) => {
   async function ends(): Promise<Ends> {
     const [left, a] = await pair()
@@ -60,6 +66,21 @@ describe.each(kinds)('%s', (_name, pair) => {
     const [atRight, atLeft] = await Promise.all([drain(right), drain(left)])
     expect([String(flip(atRight)), String(atLeft)]).toEqual(['up and on', 'down and on'])
     await done
+  })
+
+  it('a preface goes out in a write of its own, before the first bytes and not without them', async () => {
+    const { left, a, b, right } = await ends()
+    const writes = writesOf(b)
+    const done = splice(a, framed(b, withDirect({ ...flipping, preface: () => Buffer.from('preface') })))
+    right.write('down')
+    await once(left, 'data')
+    expect(writes()).toEqual([])
+    left.write('up')
+    await once(right, 'data')
+    left.end('on')
+    right.end()
+    await Promise.all([drain(right), done])
+    expect(writes()).toEqual(['preface', String(flip(Buffer.from('up'))), String(flip(Buffer.from('on')))])
   })
 
   it('every byte that leaves has been through the codec, wherever reads and writes are cut', async () => {

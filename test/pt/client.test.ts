@@ -3,7 +3,7 @@ import type { Server, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { framed, readExactly } from 'postern/io'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { rotByN } from '../../examples/rot-by-n.ts'
 import { PtError } from '../../src/error.ts'
 import type { ClientConfig } from '../../src/pt/client.ts'
@@ -13,6 +13,7 @@ import { createConnections } from '../../src/pt/connections.ts'
 import type { ConnectionLimits } from '../../src/pt/ports.ts'
 import { Ports } from '../../src/pt/ports.ts'
 import type { TransportEntry } from '../../src/pt/registry.ts'
+import type { Client, ClientSession } from '../../src/transport.ts'
 import { makeConnect } from '../../src/upstream/index.ts'
 import { application, closing, echo, open, plain, portOf, readAll, recorder, socks, socksRequest } from './support.ts'
 
@@ -204,6 +205,43 @@ describe('a dial', () => {
     // Nothing is wrong with the bridge, so nothing is said of it.
     expect(lines.filter((line) => line.startsWith('STATUS'))).toEqual([])
   })
+
+  test.each<readonly [how: string, hangUp: (conn: Socket) => void]>([
+    ['closes', (conn) => conn.destroy()],
+    ['resets', (conn) => conn.resetAndDestroy()],
+    ['ends', (conn) => conn.end()],
+  ])(
+    'of a transport that outlasts its parent goes on if it %s its connection, and then closes',
+    async (_how, hangUp) => {
+      let accepted!: (wire: Socket) => void
+      const bridge = await application((wire) => accepted(wire))
+      let answer!: () => void
+      let aborted!: () => boolean
+      const dial = async ({ target, connect, signal }: ClientSession): Promise<Duplex> => {
+        aborted = () => signal.aborted
+        const conn = await connect(target, signal)
+        await new Promise<void>((resolve) => (answer = resolve))
+        return conn
+      }
+      const client = (): Client => ({ dial, outlastsParent: true })
+      const { port, connections, listeners } = await start([plain({ client })])
+      for (const end of ['answered', 'stopped']) {
+        const arrived = new Promise<Socket>((resolve) => (accepted = resolve))
+        const conn = await open(port)
+        conn.write(socksRequest(bridge.address, 'k=v'))
+        const wire = await arrived
+        const ended = once(wire.resume(), 'end')
+        hangUp(conn)
+        conn.destroy()
+        await vi.waitFor(() => expect(connections.count.open).toBe(0))
+        expect([aborted(), wire.readableEnded, wire.destroyed]).toEqual([false, false, false])
+        if (end === 'answered') answer()
+        else for (const listener of listeners) listener.close()
+        await ended
+      }
+      expect(aborted()).toBe(true)
+    },
+  )
 
   test('a time limit ends it, with reply 6', async () => {
     const { transport, reason } = waiting()

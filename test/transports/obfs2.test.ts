@@ -105,6 +105,20 @@ describe('obfs2', () => {
     expect(await sendRandom(ends.server, 1 << 20)).toBe((await down).hash)
   })
 
+  test('either side writes its seed by itself, and then the rest, as obfs4proxy does', async () => {
+    const { client, server } = await launched(obfs2)
+    const { near, far } = await tcpPair()
+    const writes = [near, far].map((conn) => vi.spyOn(conn, 'write'))
+    const accepted = server.accept({ conn: far, signal: new AbortController().signal, ...silent })
+    await client.dial(clientSession({ target: '127.0.0.1:1', connect: () => Promise.resolve(near) }))
+    await accepted
+    for (const write of writes) {
+      const lengths = write.mock.calls.map(([bytes]) => bytes.length)
+      expect(lengths).toEqual([16, expect.any(Number)])
+      expect(lengths[1]).toBeGreaterThanOrEqual(8)
+    }
+  })
+
   test('a handshake split at every byte, with surplus behind it that is kept', async () => {
     const { server } = await launched(obfs2)
     const hello = obfs2Hello('Initiator', seeds.Initiator, Buffer.alloc(20))

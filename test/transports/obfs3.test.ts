@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
+import type { Codec } from '../../src/io/index.ts'
 import { readExactly } from '../../src/io/index.ts'
 import { obfs3, obfs3Codec } from '../../src/transports/obfs3.ts'
 import {
@@ -33,24 +34,28 @@ const magics = {
 const aesBlock = (key: Buffer, block: Buffer): Buffer =>
   createCipheriv('aes-128-ecb', key, null).setAutoPadding(false).update(block)
 
+/** All that a side sends for `payload` if that is its first write. */
+function firstBytes(codec: Codec, payload: Uint8Array): Buffer {
+  return Buffer.concat([codec.preface!(), codec.encode(payload)])
+}
+
 describe('obfs3Codec', () => {
-  test('the first write is the padding, the magic of the vectors, and the vectors’ stream', () => {
+  test('the padding and the magic of the vectors go out by themselves, and then the vectors’ stream', () => {
     const zeros = Buffer.alloc(16)
     const initiator = obfs3Codec('Initiator', secret, Buffer.from('padding'))
-    const first = Buffer.from(initiator.encode(zeros))
-    expect(first.subarray(0, 39)).toEqual(Buffer.concat([Buffer.from('padding'), magics.Initiator]))
-    expect(obfs3Codec('Responder', secret, Buffer.alloc(0)).encode(zeros).subarray(0, 32)).toEqual(magics.Responder)
-    expect(first).toHaveLength(7 + 32 + 16)
-    expect(initiator.encode(zeros)).toHaveLength(16) // once is enough
+    expect(initiator.preface!()).toEqual(Buffer.concat([Buffer.from('padding'), magics.Initiator]))
+    expect(obfs3Codec('Responder', secret, Buffer.alloc(0)).preface!()).toEqual(magics.Responder)
     // Counter mode of zeros is the keystream: its first block encrypts the counter, which is the second half of the vector.
     const key = Buffer.from(vector.initiator_data, 'hex')
-    expect(first.subarray(39)).toEqual(aesBlock(key.subarray(0, 16), key.subarray(16)))
+    expect(initiator.encode(zeros)).toEqual(aesBlock(key.subarray(0, 16), key.subarray(16)))
   })
 
-  test('a write of no bytes sends nothing, not even the magic', () => {
-    const codec = obfs3Codec('Initiator', secret)
-    expect(codec.encode(Buffer.alloc(0))).toHaveLength(0)
-    expect(codec.encode(Buffer.from('x')).length).toBeGreaterThanOrEqual(33)
+  test('until the magic has come, no more is read at a time than obfs4proxy reads; then as much as there is', () => {
+    const codec = obfs3Codec('Responder', secret)
+    const { mostDecoded } = codec.direct!
+    expect(mostDecoded).toBe(8194 + 32)
+    decodeAll(codec, [firstBytes(obfs3Codec('Initiator', secret), Buffer.alloc(0))])
+    expect(codec.direct!.mostDecoded).toBeUndefined()
   })
 
   test('what one side encodes the other decodes, whatever the padding and the chunks', () => {
@@ -59,7 +64,7 @@ describe('obfs3Codec', () => {
       fc.property(chunks, fc.nat(8194), fc.nat(40), fc.boolean(), (writes, padding, cut, up) => {
         const [from, to] = up ? (['Initiator', 'Responder'] as const) : (['Responder', 'Initiator'] as const)
         const sender = obfs3Codec(from, secret, randomBytes(padding))
-        const wire = Buffer.concat(writes.map((bytes) => sender.encode(bytes)))
+        const wire = Buffer.concat([sender.preface!(), ...writes.map((bytes) => sender.encode(bytes))])
         const at = Math.min(wire.length, padding + cut)
         const received = decodeAll(obfs3Codec(to, secret), [wire.subarray(0, at), wire.subarray(at)])
         expect(received).toEqual(Buffer.concat(writes))
@@ -70,14 +75,14 @@ describe('obfs3Codec', () => {
   test.each([0, 1, 31, 32, 4097, 8194])(
     '%i bytes in front of the magic, byte by byte, with surplus behind it',
     (size) => {
-      const wire = obfs3Codec('Initiator', secret, randomBytes(size)).encode(Buffer.from('surplus'))
+      const wire = firstBytes(obfs3Codec('Initiator', secret, randomBytes(size)), Buffer.from('surplus'))
       expect(decodeAll(obfs3Codec('Responder', secret), singly(wire)).toString()).toBe('surplus')
       expect(decodeAll(obfs3Codec('Responder', secret), [wire]).toString()).toBe('surplus')
     },
   )
 
   test('every strict prefix of padding and magic yields nothing and is no error', () => {
-    const wire = obfs3Codec('Initiator', secret, randomBytes(50)).encode(Buffer.from('x'))
+    const wire = firstBytes(obfs3Codec('Initiator', secret, randomBytes(50)), Buffer.from('x'))
     for (let at = 0; at < wire.length; at++) {
       const codec = obfs3Codec('Responder', secret)
       expect(decodeAll(codec, [wire.subarray(0, at)])).toHaveLength(0)
@@ -100,6 +105,23 @@ describe('obfs3Codec', () => {
 })
 
 describe('obfs3', () => {
+  test('either side writes its padding and magic by themselves before its first bytes, as obfs4proxy does', async () => {
+    const { client, server } = await launched(obfs3)
+    const { near, far } = await tcpPair()
+    const writes = [near, far].map((conn) => vi.spyOn(conn, 'write'))
+    const accepted = server.accept({ conn: far, signal: new AbortController().signal, ...silent })
+    const session = clientSession({ target: '127.0.0.1:1', connect: () => Promise.resolve(near) })
+    for (const end of await Promise.all([client.dial(session), accepted])) {
+      end.write('first')
+      end.end('second')
+      await once(end, 'finish')
+    }
+    for (const write of writes) {
+      const [key, magic, ...data] = write.mock.calls.map(([bytes]) => bytes.length)
+      expect([key! >= 192, magic! >= 32, ...data]).toEqual([true, true, 'first'.length, 'second'.length])
+    }
+  })
+
   test('the first flight is 192 bytes and at most 4097 of padding; a client’s dial does not wait for a magic', async () => {
     const { client } = await launched(obfs3)
     const { near, far } = await tcpPair()

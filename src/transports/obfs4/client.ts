@@ -4,7 +4,7 @@
 import type { Duplex } from 'node:stream'
 import type { DialStage } from '../../error.ts'
 import { isPtError, PtError } from '../../error.ts'
-import { closeAfter, framed, appended, readSome } from '../../io/index.ts'
+import { closeAfter, framed, appended, readSome, spareReads } from '../../io/index.ts'
 import type { ClientSession } from '../../transport.ts'
 import type { ClientArguments, IatMode } from './cert.ts'
 import { parseClientArguments } from './cert.ts'
@@ -13,6 +13,7 @@ import {
   clientHandshakeTimeout,
   directionKeysLength,
   maxClientPadding,
+  maxHandshakeLength,
   minClientPadding,
   serverHandshakeTimeout,
 } from './constants.ts'
@@ -86,6 +87,7 @@ async function shakeHands(session: ClientSession, conn: Duplex, attempt: Attempt
   const handshake = clientHandshake({ bridge, pair, padding, hour: epochHour(environment.now()) })
   const begin = environment.uptime()
   const limit = closeAfter(conn, clientHandshakeTimeout, 'the obfs4 handshake')
+  spareReads(conn, maxHandshakeLength)
   try {
     conn.write(handshake.hello)
     handshake.prepare()

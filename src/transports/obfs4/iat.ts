@@ -51,15 +51,16 @@ export function* framePieces(burst: Buffer): Generator<Buffer, void, undefined> 
 }
 
 /**
- * Sleeps as sampled. Timers count whole milliseconds: what is too short for one is kept for the next pause, so that the sum
- * is right.
+ * Sleeps for the time that `shape` gives. The reference's sleep ends when a whole number of milliseconds is over, as its runtime
+ * waits for the network in those: 0 is no pause at all, 0.1 ms takes one millisecond, and 3.4 ms take four. Ours does the same.
  */
-export function pauses({ sleep }: Environment): (shape: Shape) => Promise<void> {
-  let owed = 0
+export function pauses({ sleep, uptime }: Environment): (shape: Shape) => Promise<void> {
   return async (shape) => {
-    owed += shape.pause() * pauseUnit
-    const ms = Math.floor(owed / 1_000)
-    owed %= 1_000
-    if (ms > 0) await sleep(ms)
+    const wanted = (shape.pause() * pauseUnit) / 1_000
+    if (wanted === 0) return
+    const end = uptime() + wanted
+    await sleep(Math.ceil(wanted))
+    // Node's timers count from the beginning of a turn of the event loop, and may be over too soon.
+    while (uptime() < end) await sleep(1)
   }
 }

@@ -18,7 +18,7 @@ export function makeObfs4(overrides: Partial<Environment> = {}): Transport {
     client({ log }) {
       reportKernel(log, environment)
       pool.warm()
-      return { dial: makeDial(environment, pool) }
+      return { dial: makeDial(environment, pool), outlastsParent: true }
     },
     async server({ stateDir, args, log }) {
       reportKernel(log, environment)

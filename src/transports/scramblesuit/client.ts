@@ -9,7 +9,7 @@ import type { Cancellation, Codec } from '../../io/index.ts'
 import { readSome } from '../../io/index.ts'
 import type { Client, ClientOptions, ClientSession } from '../../transport.ts'
 import { cancellationOf, handshake } from '../handshake.ts'
-import { epochOf, formatHello, helloPadding, readAnswer, seconds } from './hello.ts'
+import { epochOf, formatHello, helloPadding, maxHello, readAnswer, seconds } from './hello.ts'
 import type { SessionKeys } from './keys.ts'
 import { sessionKeys } from './keys.ts'
 import { lengthSampler } from './lengths.ts'
@@ -24,7 +24,7 @@ const seedLength = 32
 /** Launches the client. Without a state directory that can be written it does without tickets. */
 export async function scramblesuitClient(options: ClientOptions, now: () => number = Date.now): Promise<Client> {
   const store = await openTicketStore(options.stateDir, seconds(now()))
-  return { dial: async (session) => await dial(session, store, now) }
+  return { dial: async (session) => await dial(session, store, now), outlastsParent: true }
 }
 
 async function dial(session: ClientSession, store: TicketStore, now: () => number): Promise<Duplex> {
@@ -32,7 +32,7 @@ async function dial(session: ClientSession, store: TicketStore, now: () => numbe
   const signal = cancellationOf(session)
   const secret = requirePassword(args)
   const conn = await connect(target, signal)
-  return await handshake(conn, { timeout, signal, late, closed }, async (signal) => {
+  return await handshake(conn, { timeout, signal, late, closed, mostPerRead: maxHello }, async (signal) => {
     const unsaved = (error: unknown): void => {
       session.log('warning', `${(error as Error).message}: a session ticket is not used`)
     }

@@ -24,7 +24,8 @@ function codecOf(iatMode: IatMode, targets: readonly number[], pausesOf: readonl
     length: () => (lengths.length > 1 ? lengths.shift()! : lengths.at(0)!),
     pause: () => (waits.length > 1 ? waits.shift()! : waits.at(0)!),
   }
-  const environment = { ...systemEnvironment, sleep: async (ms: number) => void slept.push(ms) }
+  const uptime = (): number => slept.reduce((sum, ms) => sum + ms, 0)
+  const environment = { ...systemEnvironment, uptime, sleep: async (ms: number) => void slept.push(ms) }
   const [sealer, opener] = [new FrameSealer(keys), new FrameOpener(keys, (n) => n - 1)]
   const codec = obfs4Codec({ sealer, opener, iatMode, shape: () => shape, environment })
   return { codec, slept }
@@ -153,13 +154,44 @@ describe('iat-mode 2', () => {
 })
 
 describe('pauses', () => {
-  test('shorter ones than a timer can take add up', async () => {
+  /** A clock that only sleeps move, each by what it was asked for less `early`. */
+  const clock = (early: readonly number[] = []) => {
     const slept: number[] = []
-    const pause = pauses({ ...systemEnvironment, sleep: async (ms) => void slept.push(ms) })
-    for (let i = 0; i < 10; i++) await pause({ length: () => 0, pause: () => 7 })
-    expect(slept).toEqual([1, 1, 1, 1, 1, 1, 1])
-    await pause({ length: () => 0, pause: () => 100 })
-    expect(slept.at(-1)).toBe(10)
+    let time = 1_000.9
+    const sleep = async (ms: number): Promise<void> => {
+      time += ms - (early[slept.length] ?? 0)
+      slept.push(ms)
+    }
+    const pause = pauses({ ...systemEnvironment, uptime: () => time, sleep })
+    return { slept, pause: (units: number) => pause({ length: () => 0, pause: () => units }) }
+  }
+
+  test.each([
+    // units of 100 µs, milliseconds
+    [0, []],
+    [1, [1]],
+    [9, [1]],
+    [10, [1]],
+    [11, [2]],
+    [34, [4]],
+    [99, [10]],
+    [100, [10]],
+  ] as const)('of %i units take whole milliseconds: %j', async (units, expected) => {
+    const { slept, pause } = clock()
+    await pause(units)
+    expect(slept).toEqual(expected)
+  })
+
+  test('what one was too long is not taken from the next', async () => {
+    const { slept, pause } = clock()
+    for (let i = 0; i < 10; i++) await pause(7)
+    expect(slept).toEqual(Array(10).fill(1))
+  })
+
+  test('go on if a timer was over too soon, until the time that was wanted has passed', async () => {
+    const { slept, pause } = clock([0.4, 0.7, 0.9])
+    await pause(30)
+    expect(slept).toEqual([3, 1, 1])
   })
 })
 

@@ -6,7 +6,8 @@ import { handshakeVector, identityOptions } from './support.ts'
 const { cert } = handshakeVector
 
 /** Pauses take no time here: the suite sends many MiB. test/interop/ has the real ones. */
-const obfs4 = makeObfs4({ sleep: () => Promise.resolve() })
+let slept = 0
+const obfs4 = makeObfs4({ sleep: async (ms) => void (slept += ms), uptime: () => performance.now() + slept })
 
 describe.each(['0', '1', '2'])('what every transport has to keep, iat-mode %s', (iatMode) => {
   const cases = transportCases(obfs4, {
