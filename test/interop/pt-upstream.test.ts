@@ -67,7 +67,7 @@ describe.runIf(process.platform === 'linux').each(withLogin)('%s', (_name, start
     for (const host of hosts) {
       const error = await failureOf(pt.connect('rot_by_N', `${host}:${target.port}`, { args }))
       expect(error).toMatchObject({ code: 'PT_SOCKS_REFUSED', reply: 1 })
-      expect(error.message).toMatch(/proxy of TOR_PT_PROXY failed: ECONNREFUSED/)
+      expect(error.reported).toMatch(/proxy of TOR_PT_PROXY failed: ECONNREFUSED/)
     }
     await target.allClosed()
     expect(target.accepted).toEqual([PROXY_SOURCE, PROXY_SOURCE])
@@ -79,7 +79,7 @@ describe.runIf(process.platform === 'linux').each(withLogin)('%s', (_name, start
     const { pt, events } = await launch({ proxy: { ...uri, password: 'wrong-one' } })
     const error = await failureOf(pt.connect('rot_by_N', `127.0.0.1:${target.port}`, { args }))
     expect(error).toMatchObject({ code: 'PT_SOCKS_REFUSED', reply: 1 })
-    expect(error.message).toMatch(/proxy of TOR_PT_PROXY failed: .*(?:refused the user name|TOR_PT_PROXY are)/)
+    expect(error.reported).toMatch(/proxy of TOR_PT_PROXY failed: .*(?:refused the user name|TOR_PT_PROXY are)/)
     const said = events.all.filter(({ type }) => type !== 'launching')
     expect(printed([error, said])).not.toMatch(new RegExp(`${uri.user}:|${uri.password}|wrong-one`))
     expect(target.accepted).toEqual([])
@@ -92,7 +92,7 @@ test('CENV-3, ANON-3: with a proxy that does not listen, every connection fails 
     const { pt } = await launch({ proxy: `${protocol}://127.0.0.1:${CLOSED_PORT}` })
     const error = await failureOf(pt.connect('rot_by_N', `127.0.0.1:${target.port}`, { args }))
     expect(error).toMatchObject({ code: 'PT_SOCKS_REFUSED', reply: 1 })
-    expect(error.message).toMatch(new RegExp(`the ${protocol} proxy of TOR_PT_PROXY failed: ECONNREFUSED`))
+    expect(error.reported).toMatch(new RegExp(`the ${protocol} proxy of TOR_PT_PROXY failed: ECONNREFUSED`))
   }
   expect(target.accepted).toEqual([])
 })
