@@ -1,19 +1,25 @@
-// What is measured side by side: our PT, obfs4proxy, both mixed, the relay, and no PT at all.
+// What is measured side by side: our PT, obfs4proxy, its successor lyrebird, both mixed, the relay, and no PT at all.
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { debianFolder } from '../scripts/peers.mjs'
 import { root } from '../scripts/setup.mjs'
 
 /** The one that all ratios are to. */
 export const PEER = 'obfs4proxy'
+/** The successor of that one; goals may be set beside it too. */
+export const SUCCESSOR = 'lyrebird'
 export const OURS = 'postern'
 export const OUR_CLIENT = 'postern → obfs4proxy'
 export const OUR_SERVER = 'obfs4proxy → postern'
 export const FLOOR = 'C relay'
 export const CEILING = 'no PT'
 
-/** As they stand in tables; what is added stands behind. */
-export const order = [PEER, OURS, OUR_CLIENT, OUR_SERVER, FLOOR, CEILING]
+/** As they stand in tables; what is added comes after them. */
+export const order = [PEER, OURS, SUCCESSOR, OUR_CLIENT, OUR_SERVER, FLOOR, CEILING]
+
+/** Where `npm run peers` puts it. */
+export const lyrebird = join(debianFolder, 'bin', 'lyrebird')
 
 const { bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
@@ -26,14 +32,15 @@ const { bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
 /**
  * All candidates. Ours is run as tor runs it: the file itself, with its `#!` line.
- * @param {{ relay: string, peer?: string }} programs the compiled relay, and obfs4proxy
+ * @param {{ relay: string, peer?: string, successor?: string }} programs the compiled relay, obfs4proxy and lyrebird
  * @returns {Candidate[]}
  */
-export function candidates({ relay, peer = 'obfs4proxy' }) {
+export function candidates({ relay, peer = 'obfs4proxy', successor = lyrebird }) {
   const ours = [join(root, bin.postern), 'pt']
   return [
     { name: PEER, client: [peer], server: [peer] },
     { name: OURS, client: ours, server: ours },
+    { name: SUCCESSOR, client: [successor], server: [successor] },
     { name: OUR_CLIENT, client: ours, server: [peer] },
     { name: OUR_SERVER, client: [peer], server: ours },
     { name: FLOOR, client: [relay], server: [relay] },

@@ -1,20 +1,22 @@
 // The command line of `npm run bench`.
 import { parseArgs } from 'node:util'
+import { lyrebird } from './candidates.mjs'
 import { metrics } from './metrics/index.mjs'
 import { transports } from './plan.mjs'
 import { full, quick } from './settings.mjs'
 
 export const help = `Usage: npm run bench -- [options]
 
-Measures our PT beside obfs4proxy and a plain relay in C, all on 127.0.0.1, in one interleaved run.
+Measures our PT beside obfs4proxy, lyrebird and a plain relay in C, all on 127.0.0.1, in one interleaved run.
 
-  --quick             shorter windows, three repetitions: about ten minutes instead of 30
+  --quick             shorter windows, three repetitions: about twelve minutes instead of 35
   --growth            instead: how cost grows from 1 to 10,000 connections
   --transport NAME    ${transports.join(', ')}; may be given several times (default: all)
   --metric NAME       ${Object.keys(metrics).join(', ')}; several times (default: all)
   --reps N            repetitions, each with fresh processes
   --with NAME=COMMAND one more PT to measure, such as another build of ours; several times
   --obfs4proxy PATH   where it is, if not in PATH
+  --lyrebird PATH     the same for it; by default where npm run peers puts it
   --json FILE         every sample, for a comparison of one's own
   --out FILE          the tables as Markdown, with the chart beside it as FILE.svg
                       (default for a run of everything: bench/RESULTS.md, for --growth: bench/GROWTH.md)
@@ -31,6 +33,7 @@ const options = {
   reps: { type: 'string' },
   with: { type: 'string', multiple: true, default: [] },
   obfs4proxy: { type: 'string', default: 'obfs4proxy' },
+  lyrebird: { type: 'string', default: lyrebird },
   json: { type: 'string' },
   out: { type: 'string' },
   'no-build': { type: 'boolean', default: false },
@@ -62,6 +65,7 @@ export function readFlags(argv) {
     settings,
     extra: values.with,
     obfs4proxy: values.obfs4proxy,
+    lyrebird: values.lyrebird,
     json: values.json,
     out: values.out ?? (everything ? `bench/${values.growth ? 'GROWTH' : 'RESULTS'}.md` : undefined),
     build: !values['no-build'],

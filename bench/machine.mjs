@@ -3,16 +3,17 @@ import { cpus, release, totalmem } from 'node:os'
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { root } from '../scripts/setup.mjs'
+import { versionOf as packagedVersionOf } from '../scripts/known-peers.mjs'
 import { versionOf } from './candidates.mjs'
 
 const GIB = 2 ** 30
 
 /**
  * Lines for the head of a report.
- * @param {{ obfs4proxy: string }} options
+ * @param {{ obfs4proxy: string, lyrebird: string }} options
  * @returns {Record<string, string>}
  */
-export function describeMachine({ obfs4proxy }) {
+export function describeMachine({ obfs4proxy, lyrebird }) {
   const cores = cpus()
   const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'))
   return {
@@ -22,6 +23,7 @@ export function describeMachine({ obfs4proxy }) {
     node: process.version,
     postern: `${version} ${commit()}`.trim(),
     obfs4proxy: versionOf([obfs4proxy]) ?? 'missing',
+    lyrebird: packagedVersionOf('lyrebird') ?? versionOf([lyrebird]) ?? 'missing',
   }
 }
 

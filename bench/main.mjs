@@ -32,7 +32,7 @@ async function main() {
     install()
     await build()
   }
-  const all = [...candidates({ relay, peer: flags.obfs4proxy }), ...extra]
+  const all = [...candidates({ relay, peer: flags.obfs4proxy, successor: flags.lyrebird }), ...extra]
   const find = (name) => all.find((candidate) => candidate.name === name)
   const bench = { flags, loadgen, find, extra: extra.map(({ name }) => name) }
   const run = flags.growth ? await grow(bench) : await compare(bench)
@@ -40,13 +40,15 @@ async function main() {
   if (run.noisy.length > 0) say(`Not quiet: others used the CPU in ${run.noisy.length} cases. Do not publish this run.`)
 }
 
-function requireMachine({ obfs4proxy }) {
+function requireMachine({ obfs4proxy, lyrebird }) {
   if (process.platform !== 'linux') throw new Error('it reads /proc and pins processes, and runs on Linux only')
   if (availableParallelism() < 2) throw new Error('it needs two cores, one for each end')
-  if (versionOf([obfs4proxy]) !== undefined) return
-  throw new Error(
-    `${obfs4proxy} does not run: install it (Debian: apt install obfs4proxy) or name it with --obfs4proxy`,
-  )
+  requireProgram(obfs4proxy, 'install it (Debian: apt install obfs4proxy) or name it with --obfs4proxy')
+  requireProgram(lyrebird, 'bring it by `npm run peers` or name it with --lyrebird')
+}
+
+function requireProgram(path, advice) {
+  if (versionOf([path]) === undefined) throw new Error(`${path} does not run: ${advice}`)
 }
 
 /** All metrics, side by side. */

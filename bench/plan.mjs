@@ -1,22 +1,22 @@
 // Which cases a run has, in which order. Candidates take turns within each metric, so that what changes on the machine
 // during the run meets them alike; the one that begins changes with each repetition.
-import { CEILING, FLOOR, OUR_CLIENT, OUR_SERVER, OURS, PEER } from './candidates.mjs'
+import { CEILING, FLOOR, OUR_CLIENT, OUR_SERVER, OURS, PEER, SUCCESSOR } from './candidates.mjs'
 
 export const transports = ['obfs4', 'obfs3', 'obfs2']
 
 /** Measured of each candidate; what is missing is measured of none. */
 const measuredOf = {
-  transfer: [PEER, OURS, OUR_CLIENT, OUR_SERVER, FLOOR, CEILING],
-  bulk: [PEER, OURS, OUR_CLIENT, OUR_SERVER, FLOOR, CEILING],
-  setup: [PEER, OURS, OUR_CLIENT, OUR_SERVER, FLOOR, CEILING],
+  transfer: [PEER, OURS, SUCCESSOR, OUR_CLIENT, OUR_SERVER, FLOOR, CEILING],
+  bulk: [PEER, OURS, SUCCESSOR, OUR_CLIENT, OUR_SERVER, FLOOR, CEILING],
+  setup: [PEER, OURS, SUCCESSOR, OUR_CLIENT, OUR_SERVER, FLOOR, CEILING],
   beside: [PEER, OURS],
-  ping: [PEER, OURS, FLOOR, CEILING],
-  memory: [PEER, OURS, FLOOR],
-  start: [PEER, OURS, FLOOR],
+  ping: [PEER, OURS, SUCCESSOR, FLOOR, CEILING],
+  memory: [PEER, OURS, SUCCESSOR, FLOOR],
+  start: [PEER, OURS, SUCCESSOR, FLOOR],
 }
 const sides = new Set([OUR_CLIENT, OUR_SERVER, FLOOR, CEILING])
-/** They change no byte: with one transport is enough. */
-const withoutTransport = new Set([FLOOR, CEILING])
+/** The last two change no byte, and what lyrebird is good for shows with obfs4: with one transport is enough. */
+const firstOnly = new Set([SUCCESSOR, FLOOR, CEILING])
 /** Without pinning the scheduler decides as much as the code: this metric only, of one transport, of the two. */
 const unpinned = { transport: 'obfs4', metric: 'bulk', candidates: new Set([PEER, OURS]) }
 
@@ -92,7 +92,7 @@ function repsOf(metric, candidate, place, { reps, sideReps, memoryReps, otherMem
 }
 
 function candidatesOf({ metric, transport, pinned, first, extra }) {
-  const names = measuredOf[metric].filter((name) => first || !withoutTransport.has(name))
+  const names = measuredOf[metric].filter((name) => first || !firstOnly.has(name))
   if (pinned) return [...names, ...extra]
   if (transport !== unpinned.transport || metric !== unpinned.metric) return []
   return [...names.filter((name) => unpinned.candidates.has(name)), ...extra]
