@@ -7,6 +7,7 @@ import { connect as connectTcp } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
 import { readExactly, withDeadline } from '../io/index.ts'
+import { throwLater } from '../io/throw-later.ts'
 import type { ClientPt, PtEvent, RestartOptions } from '../parent/index.ts'
 import { launchClient } from '../parent/index.ts'
 import type { BridgeLine } from './bridge-line.ts'
@@ -68,11 +69,16 @@ export async function ptProcessDialer(options: PtProcessOptions, names: readonly
   }
 }
 
+/** Each watcher is told, whatever another one throws. */
 function tell(watchers: ReadonlySet<DialerEvents>, event: PtEvent): void {
   for (const watcher of watchers) {
-    if (event.type === 'restarting') watcher.restart(event.error)
-    else if (event.type === 'ready') watcher.ready()
-    else if (event.type === 'gaveUp') watcher.gaveUp(event.error)
+    try {
+      if (event.type === 'restarting') watcher.restart(event.error)
+      else if (event.type === 'ready') watcher.ready()
+      else if (event.type === 'gaveUp') watcher.gaveUp(event.error)
+    } catch (error) {
+      throwLater(error)
+    }
   }
 }
 

@@ -16,7 +16,7 @@ import {
 } from '../../src/index.ts'
 import { startTunnelClient, startTunnelServer, parseAllowList } from '../../src/app/index.ts'
 import { connectSocks } from '../../src/socks/index.ts'
-import { freePort, tempDir } from '../support.ts'
+import { freePort, hearUncaught, tempDir } from '../support.ts'
 import { ownPt, serve, serveEcho, startBridge, withWrongCert } from './bridges.ts'
 
 describe.each([
@@ -104,6 +104,49 @@ describe.each([
     const fetched = fetch('http://x.example/', { dispatcher: await bridgeDispatcher(bridge) })
     await expect(fetched).rejects.toMatchObject({ cause: { stage: 'connect' } })
   })
+})
+
+test('what a listener throws reaches the application, and neither the next listener nor a connection suffers', async () => {
+  const uncaught = hearUncaught()
+  const mistakes = ['connection', 'failure', 'closed'].map((event) => new Error(event))
+  const told: string[] = []
+  await using bridge = await openBridge(await startBridge(await serveEcho()))
+  await using dead = await openBridge(`obfs3 127.0.0.1:${await freePort()}`)
+  bridge
+    .on('connection', () => {
+      throw mistakes[0]!
+    })
+    .on('connection', () => told.push('connection'))
+    .once('closed', () => {
+      throw mistakes[2]!
+    })
+  dead
+    .on('failure', () => {
+      throw mistakes[1]!
+    })
+    .on('failure', () => told.push('failure'))
+  const conn = await bridge.connect()
+  conn.end('hello')
+  expect(await text(conn)).toBe('hello')
+  await expect(dead.connect()).rejects.toMatchObject({ stage: 'connect' })
+  await bridge.close()
+  await expect.poll(() => uncaught).toEqual(mistakes)
+  expect(told).toEqual(['connection', 'failure'])
+})
+
+test('what the listener of a bridge server throws reaches the application, and its connection is cut off', async () => {
+  const uncaught = hearUncaught()
+  const mistake = new Error('of the application')
+  await using server = await createBridgeServer(
+    { exec: ownPt, stateDir: tempDir(), transports: [{ name: 'obfs3', bindAddress: '127.0.0.1:0' }] },
+    () => {
+      throw mistake
+    },
+  )
+  const conn = await connectBridge(server.bridgeLines()[0]!)
+  await once(conn.resume(), 'end')
+  conn.destroy()
+  expect(uncaught).toEqual([mistake])
 })
 
 test('createBridgeServer hands over each connection with its transport and client address', async () => {
