@@ -217,6 +217,12 @@ describe('a launch that fails leaves no process, and its error says what to do',
     expect(error.message).toContain('PROXY DONE must come before')
   })
 
+  test('PT_PROTOCOL: a PT that closes its stdout before DONE is killed at once, as it can never be ready', async () => {
+    const error = await failure(['/bin/sh', '-c', 'echo VERSION 1; exec >&-; read line'], { startTimeout: 600_000 })
+    expect(error).toMatchObject({ code: 'PT_PROTOCOL', exit: { signal: 'SIGKILL' } })
+    expect(error.message).toBe('sh: it closed its stdout before it said CMETHODS DONE')
+  })
+
   test('PT_LINE_TOO_LONG: a line without an end is killed', async () => {
     expect(await failure(fixture('endless'))).toMatchObject({ code: 'PT_LINE_TOO_LONG', exit: { signal: 'SIGKILL' } })
   })
