@@ -3,11 +3,12 @@
  */
 import type { Duplex } from 'node:stream'
 import type { PtError } from '../error.ts'
+import { isPtError } from '../error.ts'
 import { throwLater } from '../io/throw-later.ts'
 import type { ClientPt, PtEvent, RestartOptions } from '../parent/index.ts'
 import { launchClient } from '../parent/index.ts'
 import type { BridgeLine } from './bridge-line.ts'
-import { inferStage, staged, StageLog } from './dial-stage.ts'
+import { failedAt, inferStage, staged, StageLog } from './dial-stage.ts'
 import type { Dialer, DialerEvents, DialerOptions } from './dialer.ts'
 
 export interface PtProcessOptions extends Omit<DialerOptions, 'transports'> {
@@ -107,6 +108,12 @@ async function dial(dial: Dial, signal: AbortSignal | undefined): Promise<Duplex
 }
 
 function explained(error: unknown, { log, dialling, line, proxy }: Dial, start: number): PtError {
-  const said = log.since(start, line, dialling.get(line.transport) === 1)
-  return staged(error, line.transport, said ?? inferStage(error, line, Date.now() - start, proxy))
+  const { transport } = line
+  const told = log.since(start, line, dialling.get(transport) === 1)
+  const reported = isPtError(error) ? error.reported?.replace(/^.*?\bERRSTR=/, '') : undefined
+  if (told !== undefined && isPtError(error, 'PT_SOCKS_REFUSED', 'PT_CLOSED', 'PT_TIMEOUT')) {
+    return failedAt(told, transport, error, reported)
+  }
+  if (isPtError(error, 'PT_TIMEOUT')) return failedAt('timeout', transport, error, error.message)
+  return staged(error, transport, inferStage(error, line, Date.now() - start, proxy))
 }
