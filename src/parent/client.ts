@@ -71,9 +71,10 @@ export async function launchClient(options: LaunchClientOptions): Promise<Client
   const { transports, outboundBind, allowRemote = false, connectTimeout = 120_000 } = options
   const proxy = typeof options.proxy === 'string' ? parseProxyUri(options.proxy) : options.proxy
   const own = formatClientEnvironment({ transports, stateDir: absolutePath(options.stateDir), proxy, outboundBind })
+  const command = parseCommand(options.exec)
   const plan = {
-    command: parseCommand(options.exec),
-    env: childEnvironment(own, options.env),
+    command,
+    env: childEnvironment(own, options.env, command.program),
     expected: { role: 'client', transports, proxy: proxy !== undefined, allowRemote } as const,
   }
   const trouble = new Trouble(options.onEvent)

@@ -45,7 +45,7 @@ export async function temporaryHome(): Promise<CookieHome> {
 /** A cookie whose process has gone is one that nobody uses. One that is removed by mistake is written again. */
 async function removeLeftovers(folder: string): Promise<void> {
   for (const entry of await readdir(folder)) {
-    const pid = /^extended_orport_auth_cookie\.(\d+)\.[0-9a-f]{16}(?:\.[0-9a-f]+\.tmp)?$/.exec(entry)?.[1]
+    const pid = /^extended_orport_auth_cookie\.(\d+)\.[0-9a-f]{16}(?:\.[0-9a-f-]+\.tmp)?$/.exec(entry)?.[1]
     if (pid !== undefined && !isRunning(Number(pid))) await rm(join(folder, entry), { force: true })
   }
 }

@@ -87,7 +87,7 @@ test('EXT-3: the cookie of a process that was killed is cleared by the next one,
   const stateDir = tempDir()
   const dead = spawnSync(process.execPath, ['-e', '']).pid
   const names = [dead, dead, process.ppid].map((pid) => `extended_orport_auth_cookie.${pid}.${'0'.repeat(16)}`)
-  names[1] += '.0a.tmp'
+  names[1] += `.${dead}-0123456789ab.tmp`
   for (const name of [...names, 'obfs4_state.json']) writeFileSync(join(stateDir, name), '')
   const { pt, cookieFile } = await launchExtended(stateDir)
   expect(new Set(readdirSync(stateDir))).toEqual(new Set([names[2], basename(cookieFile), 'obfs4_state.json']))
