@@ -266,7 +266,7 @@ describe('a launch that fails leaves no process, and its error says what to do',
   })
 
   test.each<[code: string, options: object]>([
-    ['PT_ENV', { stateDir: 'relative/path' }],
+    ['PT_ENV', { stateDir: '' }],
     ['PT_ENV', { transports: [] }],
     ['PT_NAME', { transports: ['no-name'] }],
     ['PT_NAME', { transports: ['a', 'a'] }],
