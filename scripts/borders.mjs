@@ -59,7 +59,7 @@ const forbiddenModules = {
  * it runs on, app/runtime.ts whether it is Node at all, and io/drafts.ts and io/in-place.ts whose files and processes are their own.
  */
 const mayTouchProcess =
-  /^(?:cli\/|pt\/(?:main|parent-process)\.ts$|parent\/(?:environment|group)\.ts$|check\/parent\/stand-in\.ts$|io\/(?:tcp-binding|drafts|in-place)\.ts$|app\/runtime\.ts$)/
+  /^(?:cli\/|pt\/(?:main|parent-process)\.ts$|parent\/(?:cookie-home|environment|group)\.ts$|check\/parent\/stand-in\.ts$|io\/(?:tcp-binding|drafts|in-place)\.ts$|app\/(?:own-pt|runtime)\.ts$)/
 
 const roomOf = (file) => file.split('/')[0].replace(/\.ts$/, '')
 const problems = []

@@ -32,6 +32,7 @@ export {
   httpAgent,
   httpsAgent,
   lintBridgeLine,
+  ownPt,
   parseBridgeLine,
 } from './app/index.ts'
 export type {

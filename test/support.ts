@@ -115,3 +115,16 @@ export async function failureOf(promise: Promise<unknown>): Promise<PtError> {
   expect(error).toBeInstanceOf(Error)
   return error as PtError
 }
+
+/** Uncaught exceptions from here to the end of the test; they fail no test run. */
+export function hearUncaught(): unknown[] {
+  const heard: unknown[] = []
+  const before = process.listeners('uncaughtException')
+  const listen = (error: unknown): void => void heard.push(error)
+  process.removeAllListeners('uncaughtException').on('uncaughtException', listen)
+  onTestFinished(() => {
+    process.off('uncaughtException', listen)
+    for (const listener of before) process.on('uncaughtException', listener)
+  })
+  return heard
+}

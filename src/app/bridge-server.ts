@@ -26,7 +26,10 @@ export interface BridgeUser {
   readonly userAddr: Address | undefined
 }
 
-/** The connection is the listener's from here on; it is ended with the server. */
+/**
+ * The connection is the listener's from here on; it is ended with the server. What the listener throws is an uncaught
+ * exception of the process, and that connection is cut off.
+ */
 export type BridgeListener = (conn: Duplex, user: BridgeUser) => void
 
 export interface BridgeServer extends ServerPt {

@@ -4,7 +4,7 @@
  *     await using bridge = await openBridge('obfs4 198.51.100.1:443 cert=… iat-mode=0')
  *     const conn = await bridge.connect()        a Duplex, at whose far end is what stands behind the bridge
  */
-import { EventEmitter, setMaxListeners } from 'node:events'
+import { setMaxListeners } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,6 +18,7 @@ import { parseBridgeLine } from './bridge-line.ts'
 import type { Strategy } from './candidates.ts'
 import { Candidates } from './candidates.ts'
 import type { Dialer, DialerOptions } from './dialer.ts'
+import { Emitter } from './emitter.ts'
 import { inProcessDialer } from './in-process.ts'
 import { ptProcessDialer } from './pt-process.ts'
 import { BridgeSocket } from './bridge-socket.ts'
@@ -46,6 +47,7 @@ export interface BridgeConnectOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** What a listener throws is an uncaught exception of the process; the bridge goes on, and the other listeners are told. */
 export interface BridgeEvents {
   /** Connections can be made; again after each restart. */
   ready: []
@@ -62,7 +64,7 @@ export interface BridgeEvents {
 }
 
 /** Made by openBridge. */
-export class Bridge extends EventEmitter<BridgeEvents> implements AsyncDisposable {
+export class Bridge extends Emitter<BridgeEvents> implements AsyncDisposable {
   readonly lines: readonly BridgeLine[]
   readonly #dialer: Dialer
   readonly #candidates: Candidates

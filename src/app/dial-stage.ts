@@ -82,7 +82,32 @@ function isArgument(field: string): boolean {
   return field !== 'address' && field !== 'transport' && field !== 'fingerprint'
 }
 
-/** `error` as a PtError with a stage. The message says the transport and repeats nothing of the bridge. */
+/** What a failed connection is, in this process and beside it. */
+const failures: Readonly<Record<DialStage, readonly [code: PtErrorCode, sentence: string]>> = {
+  argument: ['PT_ARGS', 'an argument of the bridge line is missing or malformed'],
+  dns: ['PT_CONNECT', 'the name of the bridge cannot be resolved'],
+  connect: [
+    'PT_CONNECT',
+    'nobody accepts connections: the bridge is down, its address is wrong, or the way is blocked',
+  ],
+  proxy: ['PT_PROXY', 'the upstream proxy failed, or refused the connection'],
+  timeout: ['PT_TIMEOUT', 'there was no answer in time'],
+  closed: ['PT_HANDSHAKE', 'the bridge hung up without a valid answer'],
+  mark: ['PT_HANDSHAKE', 'what answers does not speak this transport with the keys of the bridge line'],
+  mac: ['PT_HANDSHAKE', 'the answer was altered on its way, or is not of this bridge'],
+  hour: ['PT_HANDSHAKE', 'the clock of this machine, or that of the bridge, is wrong'],
+  auth: ['PT_HANDSHAKE', 'what answers does not hold the key of the bridge line'],
+}
+
+/** The error of a dial whose stage is known for sure. `said` is the transport's own account of it. */
+export function failedAt(stage: DialStage, transport: string, cause: unknown, said: string | undefined): PtError {
+  const [code, sentence] = failures[stage]
+  const reply = isPtError(cause) && cause.reply !== undefined ? { reply: cause.reply } : {}
+  const reported = said === undefined ? {} : { reported: said }
+  return new PtError(code, `${transport}: ${sentence}`, { cause, stage, ...reply, ...reported })
+}
+
+/** `error` as a PtError with a stage that is likely, if any. The message repeats nothing of the bridge. */
 export function staged(error: unknown, transport: string, stage: DialStage | undefined): PtError {
   const known = isPtError(error)
   if (known && error.stage === stage) return error

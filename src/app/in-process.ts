@@ -4,11 +4,11 @@
 import type { Duplex } from 'node:stream'
 import { PtError, stageOf } from '../error.ts'
 import { orAborted, withDeadline } from '../io/index.ts'
-import { parseProxyUri } from '../ipc/index.ts'
+import { parseProxyUri, scrubAddresses } from '../ipc/index.ts'
 import type { Client, Connect } from '../transport.ts'
 import { makeConnect } from '../upstream/index.ts'
 import type { BridgeLine } from './bridge-line.ts'
-import { staged } from './dial-stage.ts'
+import { failedAt, staged } from './dial-stage.ts'
 import type { Dialer, DialerOptions, TransportSource } from './dialer.ts'
 import { socketLike } from './socket-like.ts'
 
@@ -74,8 +74,14 @@ async function dial({ client, line, connect, options, signal: parent }: Dial): P
     parent?.throwIfAborted()
     const stage = stageOf(error)
     // Our own deadline says that time was up, and not before what.
-    throw staged(error, transport, stage === 'timeout' && opened.length === 0 ? 'connect' : stage)
+    if (stage === undefined) throw staged(error, transport, stage)
+    throw failedAt(stage === 'timeout' && opened.length === 0 ? 'connect' : stage, transport, error, messageOf(error))
   }
+}
+
+/** Our transports' messages hold no address; of another's, and of the system's, nobody knows. */
+function messageOf(error: unknown): string {
+  return scrubAddresses(error instanceof Error ? error.message : String(error))
 }
 
 /** A transport that does not heed the signal keeps nobody waiting, and what it brings too late is closed. */

@@ -1,16 +1,14 @@
 /**
  * A PT in a process of its own, shared by all connections that go through it and started again when it ends.
  */
-import { once } from 'node:events'
-import type { Socket } from 'node:net'
-import { connect as connectTcp } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { PtError } from '../error.ts'
-import { readExactly, withDeadline } from '../io/index.ts'
+import type { PtError } from '../error.ts'
+import { isPtError } from '../error.ts'
+import { throwLater } from '../io/throw-later.ts'
 import type { ClientPt, PtEvent, RestartOptions } from '../parent/index.ts'
 import { launchClient } from '../parent/index.ts'
 import type { BridgeLine } from './bridge-line.ts'
-import { inferStage, staged, StageLog } from './dial-stage.ts'
+import { failedAt, inferStage, staged, StageLog } from './dial-stage.ts'
 import type { Dialer, DialerEvents, DialerOptions } from './dialer.ts'
 
 export interface PtProcessOptions extends Omit<DialerOptions, 'transports'> {
@@ -51,15 +49,9 @@ export async function ptProcessDialer(options: PtProcessOptions, names: readonly
   })
   started = true
   const dialling = new Map<string, number>()
-  // Once it has been reset, a socket does not know any more where it led.
-  const ports = new WeakMap<Duplex, number | undefined>()
   return {
-    dial: async (line, signal) => {
-      const conn = await dial({ pt, log, dialling, line, proxy: proxy !== undefined }, signal)
-      ports.set(conn, (conn as Socket).remotePort)
-      return conn
-    },
-    requireAlive: async (conn) => await requireAlive(pt, ports.get(conn)),
+    dial: (line, signal) => dial({ pt, log, dialling, line, proxy: proxy !== undefined }, signal),
+    requireAlive: (conn) => pt.requireAlive(conn),
     watch: (events) => {
       watchers.add(events)
       return () => void watchers.delete(events)
@@ -68,11 +60,16 @@ export async function ptProcessDialer(options: PtProcessOptions, names: readonly
   }
 }
 
+/** Each watcher is told, whatever another one throws. */
 function tell(watchers: ReadonlySet<DialerEvents>, event: PtEvent): void {
   for (const watcher of watchers) {
-    if (event.type === 'restarting') watcher.restart(event.error)
-    else if (event.type === 'ready') watcher.ready()
-    else if (event.type === 'gaveUp') watcher.gaveUp(event.error)
+    try {
+      if (event.type === 'restarting') watcher.restart(event.error)
+      else if (event.type === 'ready') watcher.ready()
+      else if (event.type === 'gaveUp') watcher.gaveUp(event.error)
+    } catch (error) {
+      throwLater(error)
+    }
   }
 }
 
@@ -111,40 +108,12 @@ async function dial(dial: Dial, signal: AbortSignal | undefined): Promise<Duplex
 }
 
 function explained(error: unknown, { log, dialling, line, proxy }: Dial, start: number): PtError {
-  const said = log.since(start, line, dialling.get(line.transport) === 1)
-  return staged(error, line.transport, said ?? inferStage(error, line, Date.now() - start, proxy))
-}
-
-/** A PT that takes longer to answer is as good as dead, in ms. */
-const PROBE_TIMEOUT = 10_000
-
-/** SOCKS 5, one method, none; whatever is answered, somebody lives who answers. */
-const GREETING = Uint8Array.of(5, 1, 0)
-
-/**
- * The system closes the sockets of a process that is killed as if it had finished, and half a download then looks whole.
- * Its SOCKS port tells; but not by accepting, which the system does until it comes to close that socket as well.
- */
-async function requireAlive(pt: ClientPt, port: number | undefined): Promise<void> {
-  const method = [...pt.methods.values()].find(({ address }) => address.port === port)
-  // One that has been started again listens elsewhere.
-  if (method === undefined) throw ended()
-  const probe = connectTcp(method.address)
-  try {
-    await withDeadline(PROBE_TIMEOUT, 'the answer of the PT', undefined, async (signal) => {
-      await once(probe, 'connect', { signal })
-      // There is nothing that SOCKS 4 answers before it connects somewhere.
-      if (method.protocol === 'socks4') return
-      probe.write(GREETING)
-      await readExactly(probe, 2, signal)
-    })
-  } catch (cause) {
-    throw ended(cause)
-  } finally {
-    probe.on('error', () => undefined).destroy()
+  const { transport } = line
+  const told = log.since(start, line, dialling.get(transport) === 1)
+  const reported = isPtError(error) ? error.reported?.replace(/^.*?\bERRSTR=/, '') : undefined
+  if (told !== undefined && isPtError(error, 'PT_SOCKS_REFUSED', 'PT_CLOSED', 'PT_TIMEOUT')) {
+    return failedAt(told, transport, error, reported)
   }
-}
-
-function ended(cause?: unknown): PtError {
-  return new PtError('PT_EXITED', 'the PT ended while it carried a connection', { cause, stage: 'closed' })
+  if (isPtError(error, 'PT_TIMEOUT')) return failedAt('timeout', transport, error, error.message)
+  return staged(error, transport, inferStage(error, line, Date.now() - start, proxy))
 }

@@ -1,9 +1,10 @@
 /** What both ends of a tunnel have in common, for those who watch them. */
-import { EventEmitter } from 'node:events'
 import type { PtError } from '../error.ts'
 import type { BridgeLine } from './bridge-line.ts'
 import type { Connections, TunnelStats } from './connections.ts'
+import { Emitter } from './emitter.ts'
 
+/** What a listener throws is an uncaught exception of the process; the tunnel goes on, and the other listeners are told. */
 export interface TunnelEvents {
   /** Connections can be made; again after each restart of the PT. */
   ready: []
@@ -19,7 +20,7 @@ export interface TunnelEvents {
   closed: [error?: PtError]
 }
 
-export abstract class Tunnel extends EventEmitter<TunnelEvents> implements AsyncDisposable {
+export abstract class Tunnel extends Emitter<TunnelEvents> implements AsyncDisposable {
   protected readonly connections: Connections
   #closed: Promise<void> | undefined
 

@@ -1,7 +1,7 @@
 /** The Extended ORPort (proposals 196 and 217): the PT's side and the application's. */
 export type { ExtOrPortRequest } from './client.ts'
 export { connectExtOrPort } from './client.ts'
-export { formatCookie, parseCookie, readCookieFile } from './cookie-file.ts'
+export { formatCookie, parseCookie, readCookieFile, writeCookieFile } from './cookie-file.ts'
 export type { Frame } from './frame.ts'
 export { commands, decodeFrame, encodeFrame } from './frame.ts'
 export { clientHash, serverHash } from './safe-cookie.ts'

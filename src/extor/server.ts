@@ -9,6 +9,7 @@ import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
 import { listen, Lobby, withDeadline } from '../io/index.ts'
 import type { Guest } from '../io/index.ts'
+import { throwLater } from '../io/throw-later.ts'
 import type { Address } from '../ipc/index.ts'
 import { isLoopback } from '../ipc/index.ts'
 import { formatCookie, removeCookieFile, writeCookieFile } from './cookie-file.ts'
@@ -36,11 +37,11 @@ export interface ExtOrPortOptions {
    * server shows its hash first; so all there is to tell PTs apart is where the connection comes from.
    */
   readonly cookieFor?: ((peer: Address) => Uint8Array) | undefined
-  /** The connection is the application's from here on, until close(). */
+  /** The connection is the application's from here on, until close(). What this throws goes to `onError`, or is uncaught. */
   readonly onConnection: (connection: ExtOrPortConnection) => void
   /** False (or a rejection) answers DENY. Runs within the handshake's time. */
   readonly allow?: Allow | undefined
-  /** Why a connection was cut off before it was handed over. Messages hold no address and no secret. */
+  /** Why a connection was cut off as or before it was handed over. Our own messages hold no address and no secret. */
   readonly onError?: ((error: Error) => void) | undefined
   /** For a whole handshake, in milliseconds. Default 30,000, as our own clients': either side may be busy for a while. */
   readonly handshakeTimeout?: number | undefined
@@ -102,10 +103,20 @@ async function serve(conn: Socket, guest: Guest, cookie: Uint8Array, options: Ex
     const client = await withDeadline(handshakeTimeout, 'the handshake of a PT', undefined, (signal) =>
       acceptExtOrPort(conn, expected, { allow, authenticated: () => guest.leave() }, signal),
     )
-    options.onConnection({ conn, ...client })
+    handOver(options, { conn, ...client })
   } catch (error) {
     hangUp(conn)
     options.onError?.(error as Error)
+  }
+}
+
+/** What the application throws is for the application to hear, and no fault of the PT. */
+function handOver({ onConnection, onError = throwLater }: ExtOrPortOptions, connection: ExtOrPortConnection): void {
+  try {
+    onConnection(connection)
+  } catch (error) {
+    connection.conn.destroy()
+    onError(error as Error)
   }
 }
 

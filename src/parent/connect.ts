@@ -27,6 +27,8 @@ export interface Dial {
   readonly args: ArgsInit | undefined
   readonly signal: AbortSignal | undefined
   readonly timeout: number
+  /** Which life carries a connection. */
+  readonly lives: WeakMap<Duplex, Life>
 }
 
 /** How long after a connection that found nobody the end of the process is waited for, in milliseconds. */
@@ -44,7 +46,10 @@ export async function connectThrough(dial: Dial): Promise<Duplex> {
     for (;;) {
       const life = await orAborted(supervisor.ready(), signal)
       const result = await attempt(methodOf(life, transport), dial, signal)
-      if (!(result instanceof Error)) return result
+      if (!(result instanceof Error)) {
+        dial.lives.set(result, life)
+        return result
+      }
       // Where the process is gone, too, the next life is waited for.
       const ended = await orAborted(within(life.ended, DEATH_NOTICE), signal)
       if (ended === undefined) throw result

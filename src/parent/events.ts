@@ -2,6 +2,7 @@
  * What a parent tells the application about its PT, as it happens: one union, one callback.
  */
 import type { PtError } from '../error.ts'
+import { throwLater } from '../io/throw-later.ts'
 import type { Args, Message, Severity } from '../ipc/index.ts'
 
 /** How a process ended: an exit status, or the signal that ended it. */
@@ -40,9 +41,13 @@ export type PtEvent =
 
 export type OnEvent = (event: PtEvent) => void
 
-/** `onEvent` such that nothing it throws or rejects with reaches the parent: a logger's fault must not end a tunnel. */
+/** `onEvent` such that what it throws ends no tunnel, and is heard of: as an uncaught exception of the application. */
 export function guarded(onEvent: OnEvent | undefined): OnEvent {
   return (event) => {
-    void (async () => onEvent?.(event))().catch(() => undefined)
+    try {
+      onEvent?.(event)
+    } catch (error) {
+      throwLater(error)
+    }
   }
 }

@@ -12,11 +12,12 @@ import type { Dialogue, Expected, Method } from './dialogue.ts'
 import type { Discretion } from './discretion.ts'
 import { quote } from './dialogue.ts'
 import type { Exit, OnEvent } from './events.ts'
+import { hasChildren, isEnding } from './liveness.ts'
 import { formatExit, formatFailures, PtProcessError } from './process-error.ts'
 import type { Child } from './spawn.ts'
 import { spawnPt } from './spawn.ts'
 import type { ExitStatus } from './stop.ts'
-import { killChild, stopChild } from './stop.ts'
+import { killChild, stopChild, within } from './stop.ts'
 import { Talk } from './talk.ts'
 
 export interface Plan {
@@ -42,6 +43,8 @@ export interface Life {
   readonly failures: ReadonlyMap<string, string>
   /** Resolves when the process is gone, whatever ended it. Never rejects. */
   readonly ended: Promise<Ending>
+  /** True if the process has ended, or is about to: asked when a connection that it carried has ended. */
+  isOver(): Promise<boolean>
   /** Walks down the ladder. */
   stop(): Promise<ExitStatus>
 }
@@ -70,7 +73,29 @@ export async function launch(plan: Plan, emit: OnEvent, signal?: AbortSignal): P
   const { methods } = talk.dialogue
   const failures = cleanFailures(talk, plan)
   emit({ type: 'ready', transports: [...methods.keys()], failures })
-  return { methods, failures, ended: watch(child, exited, talk, plan), stop: () => stopChild(child, plan.stopTimeout) }
+  return {
+    methods,
+    failures,
+    ended: watch(child, exited, talk, plan),
+    isOver: overOf(child),
+    stop: () => stopChild(child, plan.stopTimeout),
+  }
+}
+
+/** How long the end of a process is waited for if only its own end tells, in milliseconds. */
+const NOTICE = 200
+
+/** The PT behind a wrapper script ends before the script does, and other systems than Linux do not tell of an ending. */
+function overOf({ pid, gone }: Child): () => Promise<boolean> {
+  let over = false
+  void gone.then(() => (over = true))
+  const wrapped = hasChildren(pid)
+  return async () => {
+    if (over || isEnding(pid) === true) return true
+    if (isEnding(pid) === false && !wrapped) return false
+    await within(gone, NOTICE)
+    return over
+  }
 }
 
 async function ready(talk: Talk, exited: Promise<Exit>, plan: Plan, parent: AbortSignal | undefined): Promise<void> {
@@ -82,7 +107,12 @@ async function ready(talk: Talk, exited: Promise<Exit>, plan: Plan, parent: Abor
     })
     const failed = talk.faulted.then((error) => Promise.reject(error))
     const gone = exited.then((exit) => Promise.reject(exitError(exit, `before it said ${talk.dialogue.missing}`)))
-    await Promise.race([failed, talk.done, gone, aborted])
+    const silent = talk.ended.then(async () => {
+      // Of a process that ends, too, stdout is closed; how it ends says more.
+      await within(exited, NOTICE)
+      throw new PtError('PT_PROTOCOL', `it closed its stdout before it said ${talk.dialogue.missing}`)
+    })
+    await Promise.race([failed, talk.done, gone, aborted, silent])
   })
 }
 

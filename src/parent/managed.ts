@@ -32,7 +32,7 @@ export interface LaunchOptions {
    * be dialled. What the parent has told the PT counts in any case.
    */
   readonly secrets?: readonly string[]
-  /** Told of all that happens. What it throws is dropped. */
+  /** Told of all that happens. What it throws is an uncaught exception of the process; the PT goes on. */
   readonly onEvent?: OnEvent
 }
 

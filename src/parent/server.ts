@@ -56,13 +56,13 @@ export async function launchServer(options: LaunchServerOptions): Promise<Server
   const command = parseCommand(options.exec)
   const names = options.transports.map(({ name }) => name)
   const bound = new Map(options.transports.map(({ name, bindAddress }) => [name, bindAddressOf(bindAddress)]))
-  const reception = await receive(options)
   const stateDir = absolutePath(options.stateDir)
+  const reception = await receive({ ...options, stateDir })
   const destination = absoluteDestination(reception.destination)
   const environment = (): Record<string, string> => {
     const transports = options.transports.map(({ name, options }) => ({ name, options, bindAddress: bound.get(name) }))
     const own = formatServerEnvironment({ transports, stateDir, destination })
-    return childEnvironment({ ...own, ...formatOutboundBind(options.outboundBind) }, options.env)
+    return childEnvironment({ ...own, ...formatOutboundBind(options.outboundBind) }, options.env, command.program)
   }
   const values = options.transports.flatMap(({ options = [] }) => [...Args.from(options)].map(([, value]) => value))
   const discretion = new Discretion([...values, ...(options.secrets ?? [])])

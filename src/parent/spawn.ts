@@ -25,12 +25,16 @@ export interface Output {
   /** stdout can be read no further, as a line is over the limit (PT_LINE_TOO_LONG). */
   fault(error: Error): void
   stderr(line: string): void
+  /** stdout has ended: nothing more will be said. */
+  end(): void
 }
 
 export interface Child {
   readonly pid: number
   /** Resolves when the program is gone and what it wrote has been read. Never rejects. */
   readonly exited: Promise<Exit>
+  /** Resolves as soon as the program is gone. Never rejects. */
+  readonly gone: Promise<void>
   /** True while other processes of its group run, such as the PT behind a wrapper script that has ended. */
   readonly hasOffspring: boolean
   readonly tail: Tail
@@ -59,6 +63,7 @@ export async function spawnPt(command: Command, env: Record<string, string>, out
     if (child.pid === undefined) await started
     // Lines may come with the very next event, so the readers are attached before the start is awaited.
     const exited = exitOf(child)
+    const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
     const tail = drainStderr(child.stderr, output)
     const splitter = readStdout(child.stdout, output)
     child.stdin.on('error', () => undefined)
@@ -66,6 +71,7 @@ export async function spawnPt(command: Command, env: Record<string, string>, out
     return {
       pid: child.pid!,
       exited,
+      gone,
       tail,
       get cutOff() {
         return splitter.rest
@@ -97,7 +103,10 @@ function readStdout(stdout: Readable, output: Output): LineSplitter {
       output.fault(error as Error)
     }
   }
-  stdout.on('data', read).on('error', () => undefined)
+  stdout
+    .on('data', read)
+    .on('error', () => undefined)
+    .once('end', () => output.end())
   return splitter
 }
 

@@ -20,9 +20,12 @@ export class Talk implements Output {
   readonly done: Promise<void>
   /** Resolves with the first thing that may not be put up with. Never rejects. */
   readonly faulted: Promise<Error>
+  /** Resolves when nothing more will be said. Never rejects. */
+  readonly ended: Promise<void>
   readonly #emit: OnEvent
   #settleDone!: () => void
   #settleFault!: (error: Error) => void
+  #settleEnd!: () => void
   #broken = false
 
   constructor(expected: Expected, emit: OnEvent) {
@@ -30,6 +33,7 @@ export class Talk implements Output {
     this.#emit = emit
     this.done = new Promise((resolve) => (this.#settleDone = resolve))
     this.faulted = new Promise((resolve) => (this.#settleFault = resolve))
+    this.ended = new Promise((resolve) => (this.#settleEnd = resolve))
   }
 
   line(line: string): void {
@@ -52,6 +56,10 @@ export class Talk implements Output {
   fault(error: Error): void {
     this.#broken = true
     this.#settleFault(error)
+  }
+
+  end(): void {
+    this.#settleEnd()
   }
 
   stderr(line: string): void {

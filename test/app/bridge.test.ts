@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { createServer as createHttpServer, get } from 'node:http'
@@ -16,7 +17,7 @@ import {
 } from '../../src/index.ts'
 import { startTunnelClient, startTunnelServer, parseAllowList } from '../../src/app/index.ts'
 import { connectSocks } from '../../src/socks/index.ts'
-import { freePort, tempDir } from '../support.ts'
+import { CLOSED_PORT, failureOf, freePort, hearUncaught, tempDir } from '../support.ts'
 import { ownPt, serve, serveEcho, startBridge, withWrongCert } from './bridges.ts'
 
 describe.each([
@@ -104,6 +105,72 @@ describe.each([
     const fetched = fetch('http://x.example/', { dispatcher: await bridgeDispatcher(bridge) })
     await expect(fetched).rejects.toMatchObject({ cause: { stage: 'connect' } })
   })
+})
+
+test.each<[what: string, code: string, stage: string, peer: ((conn: Socket) => void) | undefined, args?: string]>([
+  ['noise', 'PT_HANDSHAKE', 'mark', (conn) => conn.write(randomBytes(20_000))],
+  ['a server that hangs up', 'PT_HANDSHAKE', 'closed', (conn) => conn.once('data', () => conn.end())],
+  ['a port that nobody listens at', 'PT_CONNECT', 'connect', undefined],
+  ['half a cert', 'PT_ARGS', 'argument', undefined, 'cert=abc'],
+])(
+  '%s: the same code, sentence and account of it in this process and beside it',
+  async (_, code, stage, peer, args) => {
+    const port = peer === undefined ? CLOSED_PORT : await serve(createServer((conn) => peer(conn.resume())))
+    const line = `obfs4 127.0.0.1:${port} ${args ?? `cert=${randomBytes(52).toString('base64').slice(0, 70)}`} iat-mode=0`
+    const accounts: unknown[] = []
+    for (const options of [{}, { exec: ownPt }]) {
+      await using bridge = await openBridge(line, options)
+      const error = await failureOf(bridge.connect())
+      accounts.push({ code: error.code, stage: error.stage, message: error.message, reported: error.reported })
+    }
+    expect(accounts[0]).toMatchObject({ code, stage })
+    expect(accounts[0]).toHaveProperty('message', expect.stringMatching(/^obfs4: (?!.*SOCKS)/))
+    expect(accounts[0]).toHaveProperty('reported', expect.any(String))
+    expect(accounts[1]).toEqual(accounts[0])
+  },
+)
+
+test('what a listener throws reaches the application, and neither the next listener nor a connection suffers', async () => {
+  const uncaught = hearUncaught()
+  const mistakes = ['connection', 'failure', 'closed'].map((event) => new Error(event))
+  const told: string[] = []
+  await using bridge = await openBridge(await startBridge(await serveEcho()))
+  await using dead = await openBridge(`obfs3 127.0.0.1:${await freePort()}`)
+  bridge
+    .on('connection', () => {
+      throw mistakes[0]!
+    })
+    .on('connection', () => told.push('connection'))
+    .once('closed', () => {
+      throw mistakes[2]!
+    })
+  dead
+    .on('failure', () => {
+      throw mistakes[1]!
+    })
+    .on('failure', () => told.push('failure'))
+  const conn = await bridge.connect()
+  conn.end('hello')
+  expect(await text(conn)).toBe('hello')
+  await expect(dead.connect()).rejects.toMatchObject({ stage: 'connect' })
+  await bridge.close()
+  await expect.poll(() => uncaught).toEqual(mistakes)
+  expect(told).toEqual(['connection', 'failure'])
+})
+
+test('what the listener of a bridge server throws reaches the application, and its connection is cut off', async () => {
+  const uncaught = hearUncaught()
+  const mistake = new Error('of the application')
+  await using server = await createBridgeServer(
+    { exec: ownPt, stateDir: tempDir(), transports: [{ name: 'obfs3', bindAddress: '127.0.0.1:0' }] },
+    () => {
+      throw mistake
+    },
+  )
+  const conn = await connectBridge(server.bridgeLines()[0]!)
+  await once(conn.resume(), 'end')
+  conn.destroy()
+  expect(uncaught).toEqual([mistake])
 })
 
 test('createBridgeServer hands over each connection with its transport and client address', async () => {

@@ -4,7 +4,7 @@ import { inspect } from 'node:util'
 import type { PtProcessError } from 'postern/parent'
 import { launchClient, launchServer } from 'postern/parent'
 import { describe, expect, test } from 'vitest'
-import { isAlive, tempDir } from '../support.ts'
+import { hearUncaught, isAlive, tempDir } from '../support.ts'
 import { Events, fixture, sayClient } from './fixtures.ts'
 
 const ready = sayClient(1)
@@ -106,22 +106,18 @@ describe('a launch that succeeds', () => {
     expect(lines).toBe(2 * 8192)
   })
 
-  test('a callback that throws or rejects breaks nothing', async () => {
-    const onEvent = async (): Promise<void> => {
-      await Promise.reject(new Error('of the application'))
-    }
+  test('what a callback throws breaks nothing, and reaches the application', async () => {
+    const uncaught = hearUncaught()
+    const mistake = new Error('of the application')
     const options = { exec: fixture('say', ...ready), transports: ['a'], stateDir: tempDir() }
-    await using rejecting = await launchClient({
-      ...options,
-      onEvent: (event) => void onEvent.call(event).catch(() => {}),
-    })
     await using throwing = await launchClient({
       ...options,
-      onEvent: () => {
-        throw new Error('of the application')
+      onEvent: (event) => {
+        if (event.type === 'ready') throw mistake
       },
     })
-    expect([rejecting.methods.size, throwing.methods.size]).toEqual([1, 1])
+    expect(throwing.methods.size).toBe(1)
+    await expect.poll(() => uncaught).toEqual([mistake])
   })
 })
 
@@ -221,6 +217,12 @@ describe('a launch that fails leaves no process, and its error says what to do',
     expect(error.message).toContain('PROXY DONE must come before')
   })
 
+  test('PT_PROTOCOL: a PT that closes its stdout before DONE is killed at once, as it can never be ready', async () => {
+    const error = await failure(['/bin/sh', '-c', 'echo VERSION 1; exec >&-; read line'], { startTimeout: 600_000 })
+    expect(error).toMatchObject({ code: 'PT_PROTOCOL', exit: { signal: 'SIGKILL' } })
+    expect(error.message).toBe('sh: it closed its stdout before it said CMETHODS DONE')
+  })
+
   test('PT_LINE_TOO_LONG: a line without an end is killed', async () => {
     expect(await failure(fixture('endless'))).toMatchObject({ code: 'PT_LINE_TOO_LONG', exit: { signal: 'SIGKILL' } })
   })
@@ -264,7 +266,7 @@ describe('a launch that fails leaves no process, and its error says what to do',
   })
 
   test.each<[code: string, options: object]>([
-    ['PT_ENV', { stateDir: 'relative/path' }],
+    ['PT_ENV', { stateDir: '' }],
     ['PT_ENV', { transports: [] }],
     ['PT_NAME', { transports: ['no-name'] }],
     ['PT_NAME', { transports: ['a', 'a'] }],
