@@ -87,4 +87,16 @@ export interface Transport {
   client(options: ClientOptions): Client | Promise<Client>
   /** Called once at launch. What it throws becomes SMETHOD-ERROR with the error's message. */
   server(options: ServerOptions): Server | Promise<Server>
+  /**
+   * Both sides for each other, with keys of their own, that write no file: a PT lets them shake hands a few times before the first
+   * real connection, as code is slow when it runs for the first time. Without it there is no rehearsal.
+   */
+  rehearsal?(): Rehearsal
+}
+
+export interface Rehearsal {
+  readonly client: Client
+  readonly server: Server
+  /** The arguments with which `client` dials `server`. */
+  readonly args?: ArgsInit
 }

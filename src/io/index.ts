@@ -2,6 +2,7 @@
 export type { AcceptGate } from './accept-gate.ts'
 export { acceptGate } from './accept-gate.ts'
 export type { Cancellation } from './cancellation.ts'
+export { Canceller } from './cancellation.ts'
 export type { ClosingLimit, Deadline } from './deadline.ts'
 export { closeAfter, deadline, delay, orAborted, withDeadline } from './deadline.ts'
 export type { EndWatcher } from './ends.ts'

@@ -21,6 +21,7 @@ import { ParkedDials } from './parked.ts'
 import type { Ports } from './ports.ts'
 import type { TransportEntry } from './registry.ts'
 import { loadTransport } from './registry.ts'
+import type { Rehearsals } from './rehearsal.ts'
 import type { Reporter } from './report.ts'
 import { adopt, carry, Handshake, trackOpened } from './session.ts'
 
@@ -37,6 +38,8 @@ export interface ClientConfig {
   readonly connect: Connect
   readonly reporter: Reporter
   readonly ports: Ports
+  /** What to play before the first connection, for those who want that. */
+  readonly rehearsals?: Rehearsals | undefined
   /** The word in CMETHOD; every version is served. Default 5. */
   readonly socksVersion?: 4 | 5
   /** Says the bridge's address in STATUS. */
@@ -70,6 +73,10 @@ async function launch(entry: TransportEntry, abandoned: () => boolean, config: C
   const parked = new ParkedDials()
   listener.on('close', () => parked.end())
   const service = { name: entry.name, client, config, parked }
+  config.rehearsals?.addClient(transport, (client, stand) => {
+    const rehearsed = { ...service, client, config: { ...config, ...stand } }
+    return (...accepted) => void serve(rehearsed, ...accepted)
+  })
   config.ports.accept(listener, { name: entry.name, local: true }, (...accepted) => void serve(service, ...accepted))
   const protocol = config.socksVersion === 4 ? 'socks4' : 'socks5'
   return { listener, message: { type: 'cmethod', transport: entry.name, protocol, address } }
@@ -85,6 +92,7 @@ interface Service {
 /** Serves one connection of the parent up to where it carries traffic; never rejects. */
 async function serve(service: Service, conn: TcpConn, admission: Admission, guest: Guest | undefined): Promise<void> {
   const { name, config } = service
+  config.rehearsals?.stop()
   adopt(conn)
   let request: SocksRequest
   try {

@@ -24,6 +24,7 @@ import { Ports } from './ports.ts'
 import { redirect } from './redirect.ts'
 import type { Registry, TransportEntry } from './registry.ts'
 import { registry } from './registry.ts'
+import { Rehearsals } from './rehearsal.ts'
 import type { Reporter } from './report.ts'
 import { createReporter } from './report.ts'
 import { scrubAddresses } from './scrub.ts'
@@ -69,6 +70,7 @@ interface Pt {
   readonly reporter: Reporter
   readonly stdout: LineOutput
   readonly stderr: LineOutput
+  readonly rehearsals: Rehearsals
 }
 
 /**
@@ -111,6 +113,8 @@ async function untilStopped(
   const listeners = launched.then((servers) => {
     pt.stdout.release()
     pt.options.onLaunched?.()
+    // After what onLaunched may have put off to then.
+    setImmediate(() => void pt.rehearsals.run())
     return servers
   })
   const reason = await stop.first
@@ -136,7 +140,7 @@ function takeOver(options: PtOptions): Pt {
   for (const stream of [process.stdout, process.stderr]) {
     redirect(stream, (text) => stderr.write(options.unsafeLogging ? text : scrubAddresses(text)))
   }
-  const pt = { options, stdout, stderr, reporter: createReporter(stdout, options) }
+  const pt = { options, stdout, stderr, reporter: createReporter(stdout, options), rehearsals: new Rehearsals() }
   process.on('uncaughtException', (error) => void die(pt, error))
   // A promise that nobody awaited belongs to one connection; the state of the others is sound.
   process.on('unhandledRejection', (error) => pt.reporter.log('error', `unhandled rejection: ${messageOf(error)}`))
@@ -150,7 +154,7 @@ function launch(pt: Pt, configuration: Configuration, known: Registry, ports: Po
     .map((one) => (typeof one === 'string' ? one : one.name))
     .filter((name) => !known.has(name))
   if (unknown.length > 0) reporter.log('info', `passed over, as this PT has no such transport: ${unknown.join(', ')}`)
-  const common = { ...options, stateDir: env.stateDir, reporter, ports }
+  const common = { ...options, stateDir: env.stateDir, reporter, ports, rehearsals: pt.rehearsals }
   if (configuration.role === 'client') {
     const { transports, outboundBind } = configuration.env
     const connect = ports.descriptors.counting(makeConnect({ proxy: configuration.proxy, outboundBind }))

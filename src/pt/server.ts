@@ -20,6 +20,7 @@ import { launchAll } from './launch.ts'
 import type { Ports } from './ports.ts'
 import type { TransportEntry } from './registry.ts'
 import { loadTransport } from './registry.ts'
+import type { Rehearsals } from './rehearsal.ts'
 import type { Reporter } from './report.ts'
 import { adopt, carry, Handshake } from './session.ts'
 
@@ -43,6 +44,8 @@ export interface ServerConfig {
   readonly connect: Connect
   readonly reporter: Reporter
   readonly ports: Ports
+  /** What to play before the first connection, for those who want that. */
+  readonly rehearsals?: Rehearsals | undefined
   /** Milliseconds: a transport's launch (60,000), its handshake with a client (180,000), the ORPort (30,000). */
   readonly launchTimeout?: number
   readonly acceptTimeout?: number
@@ -75,6 +78,12 @@ async function launch(requested: ServerEntry, abandoned: () => boolean, config: 
   const listener = createServer(listenerOptions)
   const address = await bind(listener, bindAddress)
   const service = { name, server, report, config }
+  config.rehearsals?.addServer(transport, (server, stand, address) => {
+    const destination = { type: 'orPort', address } as const
+    const report = stand.reporter.forTransport(name)
+    const rehearsed = { name, server, report, config: { ...config, ...stand, destination } }
+    return (conn, admission) => void serve(rehearsed, conn, admission)
+  })
   // A client that vanishes without a word, as phones do, is noticed after some minutes instead of never.
   const port = { name, local: false, keepAlive: KEEP_ALIVE }
   config.ports.accept(listener, port, (conn, admission) => void serve(service, conn, admission))
@@ -104,6 +113,7 @@ interface Service {
  */
 async function serve(service: Service, conn: TcpConn, admission: Admission): Promise<void> {
   const { report, config } = service
+  config.rehearsals?.stop()
   adopt(conn)
   // At once: a socket that is closed has forgotten it. A plain ORPort does not want it.
   const userAddr = config.destination.type === 'extendedOrPort' ? addressOf(conn) : undefined

@@ -16,7 +16,7 @@ import { counterMode } from '../crypto/counter-mode.ts'
 import { PtError } from '../error.ts'
 import type { Cancellation, Codec } from '../io/index.ts'
 import { readExactly, withDirect } from '../io/index.ts'
-import type { Transport } from '../transport.ts'
+import type { Client, Server, Transport } from '../transport.ts'
 import type { Role } from './handshake.ts'
 import { cancellationOf, handshake, opposite } from './handshake.ts'
 import { requireNoSharedSecret } from './obfs2-arguments.ts'
@@ -89,20 +89,27 @@ async function exchange(role: Role, conn: Duplex, signal: Cancellation): Promise
   )
 }
 
+const client: Client = {
+  outlastsParent: true,
+  async dial(session) {
+    const { target, args, connect } = session
+    const signal = cancellationOf(session)
+    requireNoSharedSecret(args)
+    return await exchange('Initiator', await connect(target, signal), signal)
+  },
+}
+
+const server: Server = {
+  accept: async (session) => await exchange('Responder', session.conn, cancellationOf(session)),
+}
+
 /** obfs2, client and server. It takes no arguments, refuses `shared-secret`, and keeps no state. */
 export const obfs2: Transport = {
   name: 'obfs2',
-  client: () => ({
-    outlastsParent: true,
-    async dial(session) {
-      const { target, args, connect } = session
-      const signal = cancellationOf(session)
-      requireNoSharedSecret(args)
-      return await exchange('Initiator', await connect(target, signal), signal)
-    },
-  }),
+  client: () => client,
   server({ args }) {
     requireNoSharedSecret(args)
-    return { accept: async (session) => await exchange('Responder', session.conn, cancellationOf(session)) }
+    return server
   },
+  rehearsal: () => ({ client, server }),
 }

@@ -22,7 +22,7 @@ import { uniformDh, uniformDhLength } from '../crypto/uniform-dh.ts'
 import { PtError } from '../error.ts'
 import type { Cancellation, Codec } from '../io/index.ts'
 import { readExactly, withDirect } from '../io/index.ts'
-import type { Transport } from '../transport.ts'
+import type { Client, Server, Transport } from '../transport.ts'
 import type { Role } from './handshake.ts'
 import { cancellationOf, handshake, opposite } from './handshake.ts'
 
@@ -93,15 +93,22 @@ async function exchange(role: Role, conn: Duplex, signal: Cancellation): Promise
   )
 }
 
+const client: Client = {
+  outlastsParent: true,
+  async dial(session) {
+    const signal = cancellationOf(session)
+    return await exchange('Initiator', await session.connect(session.target, signal), signal)
+  },
+}
+
+const server: Server = {
+  accept: async (session) => await exchange('Responder', session.conn, cancellationOf(session)),
+}
+
 /** obfs3, client and server. It takes no arguments and keeps no state. */
 export const obfs3: Transport = {
   name: 'obfs3',
-  client: () => ({
-    outlastsParent: true,
-    async dial(session) {
-      const signal = cancellationOf(session)
-      return await exchange('Initiator', await session.connect(session.target, signal), signal)
-    },
-  }),
-  server: () => ({ accept: async (session) => await exchange('Responder', session.conn, cancellationOf(session)) }),
+  client: () => client,
+  server: () => server,
+  rehearsal: () => ({ client, server }),
 }

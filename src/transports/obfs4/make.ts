@@ -2,10 +2,15 @@
  * obfs4 from its parts; tests hand in an environment that stands still.
  */
 import type { Report, Transport } from '../../transport.ts'
+import { nodeIdLength } from '../../crypto/ntor.ts'
+import { drbgSeedLength } from '../../crypto/siphash-drbg.ts'
+import { x25519KeyLength, x25519PrivateKey } from '../../crypto/x25519.ts'
+import { formatCert } from './cert.ts'
 import { makeDial } from './client.ts'
 import type { Environment } from './environment.ts'
 import { systemEnvironment } from './environment.ts'
 import { makeKeyPool } from './key-pool.ts'
+import { serverIdentity } from './server-identity.ts'
 import { makeServer } from './server.ts'
 import { loadServerState } from './state.ts'
 
@@ -25,6 +30,14 @@ export function makeObfs4(overrides: Partial<Environment> = {}): Transport {
       const state = await loadServerState(stateDir, args, environment, log)
       pool.warm()
       return makeServer(state, environment, pool)
+    },
+    rehearsal() {
+      const { randomBytes } = environment
+      const [nodeId, drbgSeed] = [Buffer.from(randomBytes(nodeIdLength)), Buffer.from(randomBytes(drbgSeedLength))]
+      const identity = serverIdentity(nodeId, x25519PrivateKey(randomBytes(x25519KeyLength)), drbgSeed)
+      const args = { cert: formatCert(identity), 'iat-mode': '0' }
+      const server = makeServer({ identity, iatMode: 0 }, environment, pool)
+      return { client: { dial: makeDial(environment, pool), outlastsParent: true }, server, args }
     },
   }
 }

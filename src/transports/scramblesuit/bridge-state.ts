@@ -19,7 +19,7 @@ export interface BridgeState {
   readonly password: string
   /** 32 bytes: the seed of the length distribution, which clients are given. */
   readonly seed: Buffer
-  /** How many bytes of a client that does not authenticate are read before the connection is closed. */
+  /** Of no use any more: how many bytes of a client that does not authenticate earlier versions read before they closed. */
   readonly drainBytes: number
   /** How many seconds beyond the time limit such a client is kept. */
   readonly closeDelay: number

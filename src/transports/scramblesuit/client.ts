@@ -3,6 +3,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
+import type { UniformDh } from '../../crypto/uniform-dh.ts'
 import { uniformDh } from '../../crypto/uniform-dh.ts'
 import { PtError } from '../../error.ts'
 import type { Cancellation, Codec } from '../../io/index.ts'
@@ -19,31 +20,72 @@ import type { SessionTicket, TicketStore } from './ticket-store.ts'
 import { openTicketStore, parseTicketPayload } from './ticket-store.ts'
 
 const timeout = 60_000
+/** How many tickets are kept that could not be sent, and for how long, in seconds: bridges forget theirs after a week. */
+const maxUnsent = 100
+const unsentLifetime = 3_600
 const seedLength = 32
 
 /** Launches the client. Without a state directory that can be written it does without tickets. */
 export async function scramblesuitClient(options: ClientOptions, now: () => number = Date.now): Promise<Client> {
   const store = await openTicketStore(options.stateDir, seconds(now()))
-  return { dial: async (session) => await dial(session, store, now), outlastsParent: true }
+  const tickets = { store, unsent: new Map<string, Unsent>(), now }
+  return { dial: async (session) => await dial(session, tickets), outlastsParent: true }
 }
 
-async function dial(session: ClientSession, store: TicketStore, now: () => number): Promise<Duplex> {
+/** A ticket that was taken for a connection which could not be made. */
+interface Unsent {
+  readonly ticket: SessionTicket
+  /** Seconds since 1970. */
+  readonly until: number
+}
+
+interface Tickets {
+  readonly store: TicketStore
+  /** By bridge. */
+  readonly unsent: Map<string, Unsent>
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+}
+
+async function dial(session: ClientSession, tickets: Tickets): Promise<Duplex> {
   const { target, args, connect } = session
+  const { store, now } = tickets
   const signal = cancellationOf(session)
   const secret = requirePassword(args)
-  const conn = await connect(target, signal)
+  const unsaved = (error: unknown): void => {
+    session.log('warning', `${(error as Error).message}: a session ticket is not used`)
+  }
+  // Before there is a connection: how long the disk or a key takes is nobody's to see.
+  const ticket = await takeTicket(target, tickets).catch(unsaved)
+  const pair = ticket ? undefined : uniformDh()
+  const conn = await connect(target, signal).catch((error: unknown) => {
+    if (ticket) keepUnsent(target, ticket, tickets)
+    throw error
+  })
   return await handshake(conn, { timeout, signal, late, closed, mostPerRead: maxHello }, async (signal) => {
-    const unsaved = (error: unknown): void => {
-      session.log('warning', `${(error as Error).message}: a session ticket is not used`)
-    }
-    const ticket = await store.take(target, seconds(now())).catch(unsaved)
-    const keys = ticket ? byTicket(conn, ticket, now) : await byUniformDh(conn, secret, now, signal)
+    const keys = ticket
+      ? byTicket(conn, ticket, now)
+      : await byUniformDh(conn, secret, pair ?? uniformDh(), now, signal)
     const keep = (next: SessionTicket): void => {
       // Not waited for: the disk is not to hold up the connection.
       void store.put(target, next, seconds(now())).catch(unsaved)
     }
     return clientCodec(keys, keep)
   })
+}
+
+async function takeTicket(bridge: string, { store, unsent, now }: Tickets): Promise<SessionTicket | undefined> {
+  const kept = unsent.get(bridge)
+  unsent.delete(bridge)
+  if (kept !== undefined && seconds(now()) <= kept.until) return kept.ticket
+  return await store.take(bridge, seconds(now()))
+}
+
+/** The store has struck it out and would not give it again. */
+function keepUnsent(bridge: string, ticket: SessionTicket, { unsent, now }: Tickets): void {
+  const [oldest] = unsent.keys()
+  if (unsent.size >= maxUnsent && oldest !== undefined) unsent.delete(oldest)
+  unsent.set(bridge, { ticket, until: seconds(now()) + unsentLifetime })
 }
 
 const late = `the bridge did not answer within ${timeout / 1000} s: most likely the password is wrong, the clock is off by more than an hour, or it is no scramblesuit bridge`
@@ -53,10 +95,10 @@ const closed =
 async function byUniformDh(
   conn: Duplex,
   secret: Uint8Array,
+  pair: UniformDh,
   now: () => number,
   signal: Cancellation,
 ): Promise<SessionKeys> {
-  const pair = uniformDh()
   const epoch = epochOf(now())
   conn.write(formatHello(secret, pair.publicKey, helloPadding(pair.publicKey), epoch))
   let held = Buffer.alloc(0)
@@ -76,16 +118,25 @@ function byTicket(conn: Duplex, { master, ticket }: SessionTicket, now: () => nu
   return keys
 }
 
-/** The client's half of a session; `keep` is given the ticket for the next one. */
+/**
+ * The client's half of a session; `keep` is given the ticket for the next one. A bridge sends one ticket and one seed. What it sends
+ * beyond that is not looked at: a hostile one could otherwise keep the disk and the event loop busy with them.
+ */
 function clientCodec(keys: SessionKeys, keep: (ticket: SessionTicket) => void): Codec {
   let sampleLength = lengthSampler(randomBytes(seedLength))
+  let [hasTicket, hasSeed] = [false, false]
   const write = packetWriter(keys.toServer, () => sampleLength())
   return packetCodec(write, packetReader(keys.toClient), ({ flags, payload }) => {
     const ticket = flags === packetFlag.ticket ? parseTicketPayload(payload) : undefined
-    if (ticket !== undefined) return keep(ticket)
+    if (ticket !== undefined) {
+      if (!hasTicket) keep(ticket)
+      hasTicket = true
+      return
+    }
     if (flags !== packetFlag.seed || payload.length !== seedLength) {
       throw new PtError('PT_FRAME', 'the bridge sent a packet of an unknown kind or a wrong length')
     }
-    sampleLength = lengthSampler(payload)
+    if (!hasSeed) sampleLength = lengthSampler(payload)
+    hasSeed = true
   })
 }

@@ -2,8 +2,9 @@
  * How long the last segment of a burst of packets is: 21 to 1448 bytes, by a distribution that each server has for itself.
  */
 import { randomBytes, randomInt } from 'node:crypto'
+import { byBytes } from '../../crypto/by-bytes.ts'
 import { drbgSeedLength } from '../../crypto/siphash-drbg.ts'
-import type { SampleSource } from '../../crypto/weighted-dist.ts'
+import type { SampleSource, WeightedDist } from '../../crypto/weighted-dist.ts'
 import { weightedDist } from '../../crypto/weighted-dist.ts'
 import { packetOverhead, segmentLength } from './packet.ts'
 
@@ -13,9 +14,17 @@ const systemSource: SampleSource = {
   float: () => Number(randomBytes(8).readBigUInt64BE() >> 11n) / 2 ** 53,
 }
 
-/** A sampler of the distribution that the first 24 bytes of `seed` stand for. */
+/**
+ * A sampler of the distribution that the first 24 bytes of `seed` stand for. Its tables, which take a millisecond, are made when it
+ * is first asked: a client that only receives needs none.
+ */
 export function lengthSampler(seed: Uint8Array): () => number {
-  const options = { min: packetOverhead, max: segmentLength, biased: true }
-  const distribution = weightedDist(seed.subarray(0, drbgSeedLength), options, systemSource)
-  return () => distribution.sample()
+  const kept = Buffer.from(seed.subarray(0, drbgSeedLength))
+  let distribution: WeightedDist | undefined
+  return () => (distribution ??= distributionOf(kept)).sample()
 }
+
+/** The last few: a client dials few bridges often. */
+const distributionOf = byBytes(16, (seed) =>
+  weightedDist(seed, { min: packetOverhead, max: segmentLength, biased: true }, systemSource),
+)

@@ -1,6 +1,6 @@
 /**
- * The server. Who does not know the password gets no byte, and does not learn from the moment of the close why: the connection
- * is read from and closed behind the same number of bytes, or after the same time, whatever was wrong.
+ * The server. Who does not know the password gets no byte, and does not learn from the moment of the close why: whatever was wrong,
+ * the connection is read from, and closed by a FIN at the bridge's own time after it was accepted, as obfs4's servers do it.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
@@ -98,8 +98,18 @@ async function accept(bridge: Bridge, session: ServerSession): Promise<Duplex> {
   })
 }
 
-/** Reads until a hello is authentic and new. Whatever is wrong, it reads on to the threshold before it rejects. */
+/** Resolves with a hello that is authentic and new. Whatever is wrong, it reads on until the connection ends before it rejects. */
 async function authenticate(bridge: Bridge, conn: Duplex, signal: Cancellation): Promise<ClientHello> {
+  const hello = await readHello(bridge, conn, signal)
+  return typeof hello === 'string' ? await drain(conn, hello, signal) : hello
+}
+
+/** A hello, or why there will be none. */
+async function readHello(
+  bridge: Bridge,
+  conn: Duplex,
+  signal: Cancellation,
+): Promise<ClientHello | keyof typeof reasons> {
   const read = helloReader({
     secret: bridge.secret,
     openTicket: (ticket) => openTicket(bridge.ticketKeys(), ticket, seconds(bridge.now())),
@@ -110,10 +120,8 @@ async function authenticate(bridge: Bridge, conn: Duplex, signal: Cancellation):
     const epoch = epochOf(bridge.now())
     const hello = read(held, epoch)
     if (hello === undefined) continue
-    if (typeof hello === 'string') return await drain(conn, held.length, bridge.state.drainBytes, hello, signal)
-    if (!admit(bridge, hello, epoch)) {
-      return await drain(conn, held.length, bridge.state.drainBytes, 'auth', signal)
-    }
+    if (typeof hello === 'string') return hello
+    if (!admit(bridge, hello, epoch)) return 'auth'
     if (hello.size < held.length) conn.unshift(held.subarray(hello.size))
     return hello
   }
@@ -140,16 +148,14 @@ const reasons = {
   auth: 'repeated a handshake that was seen before: it is a probe',
 } as const
 
-/** Discards what comes until `threshold` bytes have; `count` have come already. */
-async function drain(
-  conn: Duplex,
-  count: number,
-  threshold: number,
-  stage: keyof typeof reasons,
-  signal: Cancellation,
-): Promise<never> {
-  for (let drained = count; drained < threshold;) drained += (await readSome(conn, signal)).length
-  throw new PtError('PT_HANDSHAKE', `the client ${reasons[stage]}`, { stage })
+/** Discards what comes until the time is over, the client has gone, or the PT ends. */
+async function drain(conn: Duplex, stage: keyof typeof reasons, signal: Cancellation): Promise<never> {
+  try {
+    for (;;) await readSome(conn, signal)
+  } catch {
+    signal.throwIfAborted()
+    throw new PtError('PT_HANDSHAKE', `the client ${reasons[stage]}`, { stage })
+  }
 }
 
 /** The session's keys and what the client has to be sent before its first packet. */
