@@ -56,7 +56,8 @@ async function isInUse(draft: string, pid: number): Promise<boolean> {
   return Math.abs(Date.now() - mtimeMs) < longAgo
 }
 
-function isRunning(pid: number): boolean {
+/** True if there is a process of this id, whoever's it is. */
+export function isRunning(pid: number): boolean {
   try {
     return process.kill(pid, 0)
   } catch (error) {
