@@ -24,23 +24,35 @@ const seedLength = 32
 /** Launches the client. Without a state directory that can be written it does without tickets. */
 export async function scramblesuitClient(options: ClientOptions, now: () => number = Date.now): Promise<Client> {
   const store = await openTicketStore(options.stateDir, seconds(now()))
-  return { dial: async (session) => await dial(session, store, now), outlastsParent: true }
+  const tickets: Tickets = { store, now, troubled: false }
+  return { dial: async (session) => await dial(session, tickets), outlastsParent: true }
 }
 
-async function dial(session: ClientSession, store: TicketStore, now: () => number): Promise<Duplex> {
+interface Tickets {
+  readonly store: TicketStore
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** Something could not be saved, and that has been said. */
+  troubled: boolean
+}
+
+async function dial(session: ClientSession, tickets: Tickets): Promise<Duplex> {
+  const { store, now } = tickets
   const { target, args, connect } = session
   const signal = cancellationOf(session)
   const secret = requirePassword(args)
   const conn = await connect(target, signal)
   return await handshake(conn, { timeout, signal, late, closed, mostPerRead: maxHello }, async (signal) => {
     const unsaved = (error: unknown): void => {
-      session.log('warning', `${(error as Error).message}: a session ticket is not used`)
+      // Once until it goes well again: where nothing can be written, each connection would say it.
+      session.log(tickets.troubled ? 'debug' : 'warning', `${(error as Error).message}: a session ticket is not used`)
+      tickets.troubled = true
     }
     const ticket = await store.take(target, seconds(now())).catch(unsaved)
     const keys = ticket ? byTicket(conn, ticket, now) : await byUniformDh(conn, secret, now, signal)
     const keep = (next: SessionTicket): void => {
       // Not waited for: the disk is not to hold up the connection.
-      void store.put(target, next, seconds(now())).catch(unsaved)
+      store.put(target, next, seconds(now())).then(() => (tickets.troubled = false), unsaved)
     }
     return clientCodec(keys, keep)
   })
