@@ -56,10 +56,11 @@ const forbiddenModules = {
 /**
  * The only places that touch process.env, the standard streams, signals and exit. A parent hands its environment on and signals its
  * PTs, and the checker's stand-in is a process of its own, which the parent under test launches. io/tcp-binding.ts asks which Node
- * it runs on, app/runtime.ts whether it is Node at all, and io/drafts.ts and io/in-place.ts whose files and processes are their own.
+ * it runs on, app/runtime.ts whether it is Node at all, and io/drafts.ts and io/in-place.ts whose files and processes are their own;
+ * app/temp-folder.ts clears up when the process exits.
  */
 const mayTouchProcess =
-  /^(?:cli\/|pt\/(?:main|parent-process)\.ts$|parent\/(?:cookie-home|environment|group)\.ts$|check\/parent\/stand-in\.ts$|io\/(?:tcp-binding|drafts|in-place)\.ts$|app\/(?:own-pt|runtime)\.ts$)/
+  /^(?:cli\/|pt\/(?:main|parent-process)\.ts$|parent\/(?:cookie-home|environment|group)\.ts$|check\/parent\/stand-in\.ts$|io\/(?:tcp-binding|drafts|in-place)\.ts$|app\/(?:own-pt|runtime|temp-folder)\.ts$)/
 
 const roomOf = (file) => file.split('/')[0].replace(/\.ts$/, '')
 const problems = []

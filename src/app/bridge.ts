@@ -5,9 +5,6 @@
  *     const conn = await bridge.connect()        a Duplex, at whose far end is what stands behind the bridge
  */
 import { setMaxListeners } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
 import { deadline } from '../io/index.ts'
@@ -24,6 +21,7 @@ import { ptProcessDialer } from './pt-process.ts'
 import { BridgeSocket } from './bridge-socket.ts'
 import type { BridgeConnection } from './socket-like.ts'
 import { socketLike } from './socket-like.ts'
+import { TempFolder } from './temp-folder.ts'
 
 /** A bridge line, several, or what parseBridgeLine makes of them. */
 export type BridgeLines = string | BridgeLine | readonly (string | BridgeLine)[]
@@ -219,24 +217,21 @@ export interface OpenDialer {
 
 /** A dialer for the transports `names`, and what ends it and removes its folder. */
 export async function openDialer(names: readonly string[], options: OpenBridgeOptions): Promise<OpenDialer> {
-  const own = options.stateDir === undefined ? await mkdtemp(join(tmpdir(), 'postern-')) : undefined
-  const stateDir = options.stateDir ?? own!
-  const removeFolder = async (): Promise<void> => {
-    if (own !== undefined) await rm(own, { recursive: true, force: true })
-  }
+  const folder = new TempFolder()
   try {
     const { exec, transports = [], onPtEvent: onEvent } = options
+    const stateDir = (): string => options.stateDir ?? folder.path
     const dialer =
       exec === undefined
         ? await inProcessDialer({ ...options, transports, stateDir }, names)
-        : await ptProcessDialer({ ...options, exec, stateDir, onEvent }, names)
+        : await ptProcessDialer({ ...options, exec, stateDir: stateDir(), onEvent }, names)
     const cleanUp = async (): Promise<void> => {
       await dialer.close()
-      await removeFolder()
+      await folder.remove()
     }
     return { dialer, cleanUp }
   } catch (error) {
-    await removeFolder()
+    await folder.remove()
     throw error
   }
 }

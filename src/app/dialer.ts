@@ -15,7 +15,7 @@ export interface DialerOptions {
   readonly exec?: string | readonly string[] | undefined
   /** The transports for use in this process. */
   readonly transports?: readonly TransportSource[] | undefined
-  /** The folder for what transports keep. By default a folder that is removed at the end. */
+  /** The folder for what transports keep. By default one that is made if a transport keeps something, and removed at the end. */
   readonly stateDir?: string | undefined
   /** An upstream proxy, `socks5://[user:password@]host:port`, `socks4a://…` or `http://…`; never gone around. */
   readonly proxy?: string | undefined

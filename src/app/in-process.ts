@@ -14,7 +14,8 @@ import { socketLike } from './socket-like.ts'
 
 export interface InProcessOptions extends Pick<DialerOptions, 'proxy' | 'connectTimeout'> {
   readonly transports: readonly TransportSource[]
-  readonly stateDir: string
+  /** Called by transports that keep something. */
+  readonly stateDir: () => string
 }
 
 /** Throws PT_PROXY_URI. `names` are the transports that will be asked for: PT_LAUNCH where one is not there. */
@@ -39,7 +40,13 @@ async function launch(name: string, { transports, stateDir }: InProcessOptions):
     throw new PtError('PT_LAUNCH', `there is no built-in transport ${name}; ${hint}`, { stage: 'argument' })
   }
   const transport = 'load' in source ? await source.load() : source
-  return await transport.client({ stateDir, ...silent })
+  const options = {
+    get stateDir() {
+      return stateDir()
+    },
+    ...silent,
+  }
+  return await transport.client(options)
 }
 
 /** A library prints nothing; what fails is in the errors. */

@@ -4,10 +4,10 @@
  *     "! Extended ORPort Auth Cookie !\x0a"  32 bytes
  *     <cookie>                               32 random bytes
  */
-import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
 import { PtError } from '../error.ts'
+import { clearDrafts, withDraft } from '../io/drafts.ts'
 import { COOKIE_SIZE, equalBytes } from './safe-cookie.ts'
 
 const HEADER = Buffer.from('! Extended ORPort Auth Cookie !\n', 'ascii')
@@ -47,15 +47,16 @@ export async function readCookieFile(path: string): Promise<Buffer> {
 /** Writes a cookie file that only its owner can read. It is there whole or not at all, and replaces what was there. */
 export async function writeCookieFile(path: string, cookie: Uint8Array): Promise<void> {
   const bytes = formatCookie(cookie)
-  const temporary = `${path}.${randomBytes(8).toString('hex')}.tmp`
   try {
-    {
-      await using file = await open(temporary, 'wx', 0o600)
-      await file.writeFile(bytes)
-    }
-    await rename(temporary, path)
+    await clearDrafts(path)
+    await withDraft(path, async (draft) => {
+      {
+        await using file = await open(draft, 'wx', 0o600)
+        await file.writeFile(bytes)
+      }
+      await rename(draft, path)
+    })
   } catch (error) {
-    await rm(temporary, { force: true })
     const why = (error as Error).message
     throw new PtError('PT_EXTOR', `cannot write the Extended ORPort cookie file ${path}: ${why}`, { cause: error })
   }

@@ -9,6 +9,7 @@
 import { randomBytes } from 'node:crypto'
 import { readdir, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { placeOf } from './in-place.ts'
 
 /** Earlier versions wrote drafts without the process id. */
 const draftName = /^(?:(\d{1,10})-)?[0-9a-f]{12}\.tmp$/
@@ -36,7 +37,9 @@ export async function withDraft<T>(path: string, use: (draft: string) => Promise
 
 /** Removes the drafts for `path` that processes left behind which were killed. What cannot be removed stays. */
 export async function clearDrafts(path: string): Promise<void> {
-  const [folder, prefix] = [dirname(path), `${basename(path)}.`]
+  // A draft lies beside what it is to replace, which a link may put into another folder.
+  const { path: place } = await placeOf(path).catch(() => ({ path }))
+  const [folder, prefix] = [dirname(place), `${basename(place)}.`]
   const names = await readdir(folder).catch(() => [])
   const left = names.filter((name) => name.startsWith(prefix) && draftName.test(name.slice(prefix.length)))
   await Promise.all(
@@ -56,7 +59,8 @@ async function isInUse(draft: string, pid: number): Promise<boolean> {
   return Math.abs(Date.now() - mtimeMs) < longAgo
 }
 
-function isRunning(pid: number): boolean {
+/** True if there is a process of this id, whoever's it is. */
+export function isRunning(pid: number): boolean {
   try {
     return process.kill(pid, 0)
   } catch (error) {

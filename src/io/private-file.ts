@@ -25,6 +25,32 @@ export async function readPrivateFile(path: string): Promise<string | undefined>
   }
 }
 
+/** The end of a file, and which file that was: another one has another `id`. */
+export interface Tail {
+  readonly bytes: Buffer
+  /** Of the file as a whole. */
+  readonly size: number
+  readonly id: number
+}
+
+/** What the file holds from the byte `start` on, which is nothing if it is shorter or missing. Rejects with PT_STATE. */
+export async function readPrivateTail(path: string, start: number): Promise<Tail> {
+  try {
+    const file = await open(path, 'r')
+    try {
+      const { ino: id, size } = await file.stat()
+      const bytes = Buffer.alloc(Math.max(0, size - start))
+      const { bytesRead } = await file.read(bytes, 0, bytes.length, start)
+      return { bytes: bytes.subarray(0, bytesRead), size, id }
+    } finally {
+      await file.close()
+    }
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return { bytes: Buffer.alloc(0), size: 0, id: -1 }
+    throw stateError(path, 'cannot be read', error)
+  }
+}
+
 export interface WriteOptions {
   /** Resolve only when the text survives a loss of power. Default: true. */
   readonly durable?: boolean

@@ -78,11 +78,13 @@ export async function ready(running: Running, tunnel: string): Promise<{ listen:
 /** Runs a command to its end. */
 export function postern(
   args: readonly string[],
-  env: Record<string, string> = {},
+  env: Record<string, string | undefined> = {},
+  options: { readonly cwd?: string; readonly uid?: number } = {},
 ): { status: number | null; stdout: string; stderr: string } {
   return spawnSync(process.execPath, [main, ...args], {
     env: { PATH: process.env['PATH'] ?? '', HOME: '/nonexistent', ...env },
     encoding: 'utf8',
     timeout: 60_000,
+    ...options,
   })
 }

@@ -6,7 +6,6 @@ import { splitCommand, whyNotExec } from '../../src/cli/tunnels/exec.ts'
 import { locateKey } from '../../src/cli/tunnels/locate-key.ts'
 import { formatMetrics } from '../../src/cli/tunnels/metrics.ts'
 import { statusLine } from '../../src/cli/tunnels/output.ts'
-import { defaultStateDir } from '../../src/cli/tunnels/state-home.ts'
 import { tempDir } from '../support.ts'
 import { postern } from './postern.ts'
 
@@ -93,10 +92,6 @@ test('--exec of a program whose path has spaces, and of what is none', () => {
   expect(splitCommand(join(dir, 'pt'))).toEqual([join(dir, 'pt')])
   expect([whyNotExec([join(dir, 'pt')]), whyNotExec(['sh'])]).toEqual([undefined, undefined])
   for (const command of [[join(dir, 'text')], [dir], ['no-such-program'], []]) expect(whyNotExec(command)).toBeDefined()
-})
-
-test('a server’s state is kept below where the system keeps such things', () => {
-  expect(defaultStateDir('obfs4-443')).toMatch(/\/postern\/obfs4-443$/)
 })
 
 describe('postern completion', () => {

@@ -54,6 +54,13 @@ test('EXT-3: a cookie file is written whole, for its owner only, over what was t
   expect(readdirSync(dirname(path))).toEqual(['extended_orport_auth_cookie'])
 })
 
+test('EXT-3: what a server that was killed had begun to write is removed by the next one', async () => {
+  const path = cookieFile(Buffer.from('old'))
+  writeFileSync(`${path}.0123456789ab.tmp`, formatCookie(cookie))
+  await writeCookieFile(path, cookie)
+  expect(readdirSync(dirname(path))).toEqual(['extended_orport_auth_cookie'])
+})
+
 test('EXT-3: a cookie file that cannot be written is PT_EXTOR and leaves no other file', async () => {
   const folder = tempDir()
   const path = join(folder, 'taken')

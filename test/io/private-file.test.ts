@@ -292,6 +292,12 @@ describe('drafts', () => {
     await clearDrafts(join(dir, 'state'))
     expect(readdirSync(dir).toSorted()).toEqual(none.toSorted())
     await clearDrafts(join(dir, 'no', 'folder'))
+    // Behind a link they lie where the file does.
+    writeFileSync(join(dir, left[0]!), '')
+    const link = join(tempDir(), 'link')
+    symlinkSync(join(dir, 'state'), link)
+    await clearDrafts(link)
+    expect(readdirSync(dir).toSorted()).toEqual(none.toSorted())
   })
 
   test('one that a process with other process ids has removed is written again', async () => {

@@ -22,7 +22,7 @@ import type { Plan } from './host.ts'
 import { locateKey } from './locate-key.ts'
 import type { ClientSpec, ServerSpec, TunnelSpec } from './spec.ts'
 import { checks, checkTogether, ConflictError } from './spec.ts'
-import { defaultStateDir } from './state-home.ts'
+import { defaultStateDir, resolveStateDir } from './state-home.ts'
 
 /** Names are labels of metrics and parts of paths. */
 const NAME = /^[A-Za-z0-9_-]{1,64}$/
@@ -133,9 +133,17 @@ export function parseConfig(source: string, path: string): Plan {
       throw fail(['client', name, 'secret-file'], (error as Error).message.replace(/^: /, ''))
     }
   }
+  const stateDirFor = (name: string, given: string | undefined): string => {
+    if (given !== undefined) return resolveStateDir(given, folder)
+    try {
+      return defaultStateDir(name, 'state-dir')
+    } catch (error) {
+      throw fail(['server', name], (error as Error).message)
+    }
+  }
   const tunnels: TunnelSpec[] = [
     ...Object.entries(result.output.client).map(([name, one]) => clientSpec(name, one, folder, secretFor)),
-    ...Object.entries(result.output.server).map(([name, one]) => serverSpec(name, one, folder)),
+    ...Object.entries(result.output.server).map(([name, one]) => serverSpec(name, one, stateDirFor)),
   ]
   const seen = new Set<string>()
   for (const spec of tunnels) {
@@ -202,14 +210,18 @@ function clientSpec(
     exposed: given.expose,
     exec: given.exec,
     proxy: given.proxy,
-    stateDir: given['state-dir'] === undefined ? undefined : resolve(folder, given['state-dir']),
+    stateDir: given['state-dir'] === undefined ? undefined : resolveStateDir(given['state-dir'], folder),
     maxConnections: given['max-connections'],
     connectTimeout: given['connect-timeout'] * 1000,
     drainTimeout: given['drain-timeout'] * 1000,
   }
 }
 
-function serverSpec(name: string, given: Server, folder: string): ServerSpec {
+function serverSpec(
+  name: string,
+  given: Server,
+  stateDirFor: (name: string, given: string | undefined) => string,
+): ServerSpec {
   return {
     kind: 'server',
     name,
@@ -220,7 +232,7 @@ function serverSpec(name: string, given: Server, folder: string): ServerSpec {
     options: given.options,
     publicAddress: given['public-address'],
     exec: given.exec,
-    stateDir: given['state-dir'] === undefined ? defaultStateDir(name) : resolve(folder, given['state-dir']),
+    stateDir: stateDirFor(name, given['state-dir']),
     maxConnections: given['max-connections'],
     drainTimeout: given['drain-timeout'] * 1000,
   }

@@ -1,10 +1,10 @@
 /** What the commands that run tunnels read alike from their command lines. */
-import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { readFileSync, statSync } from 'node:fs'
 import { UsageError } from '../usage.ts'
 import { splitCommand } from './exec.ts'
 import { checks, checkTogether, ConflictError } from './spec.ts'
 import type { TunnelSpec } from './spec.ts'
+import { resolveStateDir } from './state-home.ts'
 
 /** `check(value)`, whose error becomes one of the option `name`. */
 export function checked<T>(name: string, value: T, check: (value: T) => unknown): T {
@@ -37,9 +37,9 @@ export function numberOf(
   throw new UsageError(`${name}: expected a whole number from ${min} to ${max}`)
 }
 
-/** The IPC wants an absolute path. */
+/** An absolute path, as the IPC wants it. */
 export function stateDirOf(value: string | undefined): string | undefined {
-  return value === undefined ? undefined : resolve(checked('--state-dir', value, checks.stateDir))
+  return value === undefined ? undefined : resolveStateDir(checked('--state-dir', value, checks.stateDir), '.')
 }
 
 /** The first line of a file; a secret does not belong on a command line, which every user of the machine can read. */
@@ -48,10 +48,18 @@ export function secretOf(name: string, file: string | undefined): string | undef
   let text: string
   try {
     text = readFileSync(file, 'utf8')
+    if (isOpenToAll(file)) {
+      process.stderr.write(`postern: every user of this machine can read or change ${file}: chmod 600 it\n`)
+    }
   } catch (error) {
     throw new UsageError(`${name}: the file cannot be read: ${(error as NodeJS.ErrnoException).code}`)
   }
   return checked(name, text.split(/\r?\n/)[0]!, checks.secret)
+}
+
+/** A group may share a secret, but not everybody. Windows has other means, of which the mode says nothing. */
+function isOpenToAll(file: string): boolean {
+  return process.platform !== 'win32' && (statSync(file).mode & 0o006) !== 0
 }
 
 /** The bridge lines among the arguments, each of them checked. */

@@ -8,6 +8,7 @@ import { Args, isHostName, isLoopback, parseAddress, parseProxyUri, parseTarget 
 import { isIP } from 'node:net'
 import { checkArguments } from '../../transports/arguments.ts'
 import { whyNotBuiltIn, whyNotExec } from './exec.ts'
+import { resolveStateDir } from './state-home.ts'
 
 export interface ClientSpec {
   readonly kind: 'client'
@@ -70,7 +71,7 @@ export const checks = {
     }
   },
   stateDir: (text: string): void => {
-    if (text === '') throw new Error('it is empty')
+    resolveStateDir(text, '.')
   },
   bridge: (text: string): void => {
     parseBridgeLine(text)

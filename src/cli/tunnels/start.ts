@@ -1,10 +1,13 @@
 /** A checked tunnel, started. */
 import type { OpenBridgeOptions, SharedDialers, Tunnel, TunnelServer } from '../../app/index.ts'
 import { openBridge, parseAllowList, startTunnelClient, startTunnelServer } from '../../app/index.ts'
+import { PtError } from '../../error.ts'
 import { formatAddress } from '../../ipc/index.ts'
 import type { PtEvent } from '../../parent/index.ts'
+import { makeStateDir } from '../../pt/state-dir.ts'
 import { ownPt } from './exec.ts'
 import type { ClientSpec, ServerSpec, TunnelSpec } from './spec.ts'
+import { whyNoHome } from './state-home.ts'
 
 export interface Started {
   readonly spec: TunnelSpec
@@ -41,6 +44,7 @@ async function startClient(spec: ClientSpec, { dialers, onPtEvent }: StartContex
 
 async function startServer(spec: ServerSpec, { onPtEvent }: StartContext): Promise<Started> {
   const { forward, allow, transport, listen, options, stateDir, maxConnections, drainTimeout } = spec
+  requireStateDir(stateDir)
   const tunnel: TunnelServer = await startTunnelServer({
     exec: spec.exec ?? ownPt,
     transport,
@@ -58,5 +62,18 @@ async function startServer(spec: ServerSpec, { onPtEvent }: StartContext): Promi
   } catch (error) {
     await tunnel.close()
     throw error
+  }
+}
+
+/** Throws PT_STATE, in the words of whoever typed the option: the PT would name a variable that nobody has set. */
+function requireStateDir(path: string): void {
+  const fail = (why: string, cause?: unknown): PtError =>
+    new PtError('PT_STATE', `the state directory ${path} ${why}; --state-dir names another`, { cause })
+  const why = whyNoHome(path)
+  if (why !== undefined) throw fail(`cannot be made: ${why}`)
+  try {
+    makeStateDir(path, 'server')
+  } catch (error) {
+    throw fail((error as Error).message.replace(/^TOR_PT_STATE_LOCATION:? /, ''), error)
   }
 }

@@ -28,7 +28,7 @@ const seedLength = 32
 /** Launches the client. Without a state directory that can be written it does without tickets. */
 export async function scramblesuitClient(options: ClientOptions, now: () => number = Date.now): Promise<Client> {
   const store = await openTicketStore(options.stateDir, seconds(now()))
-  const tickets = { store, unsent: new Map<string, Unsent>(), now }
+  const tickets: Tickets = { store, unsent: new Map(), now, troubled: false }
   return { dial: async (session) => await dial(session, tickets), outlastsParent: true }
 }
 
@@ -45,6 +45,8 @@ interface Tickets {
   readonly unsent: Map<string, Unsent>
   /** Milliseconds since 1970. */
   readonly now: () => number
+  /** Something could not be saved, and that has been said. */
+  troubled: boolean
 }
 
 async function dial(session: ClientSession, tickets: Tickets): Promise<Duplex> {
@@ -53,7 +55,9 @@ async function dial(session: ClientSession, tickets: Tickets): Promise<Duplex> {
   const signal = cancellationOf(session)
   const secret = requirePassword(args)
   const unsaved = (error: unknown): void => {
-    session.log('warning', `${(error as Error).message}: a session ticket is not used`)
+    // Once until it goes well again: if nothing can be written, each connection would say it.
+    session.log(tickets.troubled ? 'debug' : 'warning', `${(error as Error).message}: a session ticket is not used`)
+    tickets.troubled = true
   }
   // Before there is a connection: how long the disk or a key takes is nobody's to see.
   const ticket = await takeTicket(target, tickets).catch(unsaved)
@@ -68,7 +72,7 @@ async function dial(session: ClientSession, tickets: Tickets): Promise<Duplex> {
       : await byUniformDh(conn, secret, pair ?? uniformDh(), now, signal)
     const keep = (next: SessionTicket): void => {
       // Not waited for: the disk is not to hold up the connection.
-      void store.put(target, next, seconds(now())).catch(unsaved)
+      store.put(target, next, seconds(now())).then(() => (tickets.troubled = false), unsaved)
     }
     return clientCodec(keys, keep)
   })

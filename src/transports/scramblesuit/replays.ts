@@ -9,17 +9,21 @@
  * of the password or of a ticket can add to it.
  *
  * The file serves the bridge and never costs it: a line that cannot be read is passed over, and so is the whole file.
+ *
+ * Other processes may serve the same bridge, as the old and the new one do while one takes over from the other. Each reads
+ * what the others have appended when it appends itself.
  */
+import { macLength } from '../../crypto/hmac.ts'
 import { Remembered } from '../../crypto/remembered.ts'
 import { clearDrafts } from '../../io/drafts.ts'
-import { appendPrivateLines, readPrivateFile, writePrivateFile } from '../../io/private-file.ts'
+import { appendPrivateLines, readPrivateTail, writePrivateFile } from '../../io/private-file.ts'
 import { ticketLifetime } from './ticket.ts'
 
 /** Of hellos and of tickets each. Beyond these the oldest are forgotten. As many as obfs4proxy remembers for obfs4. */
 const capacity = 102_400
 
-/** The tag of a ticket ends it, and is no other ticket's; as many of its bytes as a MAC has are enough. */
-const ticketIdLength = 16
+/** A MAC has as many bytes, and the tag that ends a ticket is told from all others by as many. */
+const idLength = macLength
 
 /** For how many hours a ticket is remembered: its own, the one it began in, and one for clocks that differ. */
 const ticketHours = ticketLifetime / 3600 + 2
@@ -32,8 +36,11 @@ export interface Replays {
   admit(mac: Uint8Array, epoch: number, now: number): boolean
   /** Remembers a ticket; false if it is known already. */
   admitTicket(ticket: Uint8Array, now: number): boolean
-  /** Resolves when all that was admitted is on the disk; rejects with PT_STATE when it could not be written. */
-  saved(): Promise<void>
+  /**
+   * Resolves when all that was admitted is on the disk: with false if another process has taken `bytes`, a MAC or a ticket, as
+   * well, and both may be told so. Rejects with PT_STATE if it could not be written.
+   */
+  saved(bytes?: Uint8Array): Promise<boolean>
 }
 
 /** Opens the table in the file `path` at the hour `now`. `warn` is told what keeps it from being read or tidied. */
@@ -57,9 +64,15 @@ class Table implements Replays {
   /** How many lines the file has. */
   #lines = 0
   #pending: string[] = []
+  /** The hour of the last hello. */
+  #now = 0
   /** More was left out of the file than can be appended. */
   #incomplete = false
   #writing: Promise<void> = Promise.resolve()
+  /** Up to where which file was read. */
+  #read = { end: 0, id: -1 }
+  /** What another process has taken in the same moment. */
+  readonly #shared = new Set<string>()
 
   constructor(path: string) {
     this.#path = path
@@ -67,16 +80,8 @@ class Table implements Replays {
 
   /** Rejects with PT_STATE. */
   async load(now: number): Promise<void> {
-    const lines = ((await readPrivateFile(this.#path)) ?? '').split('\n').filter((line) => line !== '')
-    this.#lines = lines.length
-    for (const line of lines) {
-      const [, hour, id] = /^(\d{1,15}) ([0-9a-f]{32})$/.exec(line) ?? []
-      if (hour === undefined || id === undefined || this.#has(id)) continue
-      // What lies further ahead than a hello's hour can be is a ticket, or was written by a clock that was wrong: it is kept,
-      // as it may be this clock that is.
-      const table = Number(hour) > now + 1 ? this.#tickets : this.#hellos
-      table.add(id, Number(hour))
-    }
+    this.#now = now
+    await this.#learn(new Set())
     this.#forget(now)
   }
 
@@ -90,12 +95,13 @@ class Table implements Replays {
   }
 
   admitTicket(ticket: Uint8Array, now: number): boolean {
-    return this.#add(this.#tickets, ticket.subarray(-ticketIdLength), now + ticketHours, now)
+    return this.#add(this.#tickets, ticket, now + ticketHours, now)
   }
 
-  saved(): Promise<void> {
+  async saved(bytes?: Uint8Array): Promise<boolean> {
     this.#writing = this.#writing.catch(() => undefined).then(() => this.#write())
-    return this.#writing
+    await this.#writing
+    return bytes === undefined || !this.#shared.delete(idOf(bytes))
   }
 
   get #size(): number {
@@ -108,7 +114,8 @@ class Table implements Replays {
 
   #add(table: Remembered, bytes: Uint8Array, hour: number, now: number): boolean {
     this.#forget(now)
-    const id = Buffer.from(bytes).toString('hex')
+    this.#now = now
+    const id = idOf(bytes)
     if (this.#has(id)) return false
     table.add(id, hour)
     this.#pending.push(format(id, hour))
@@ -137,9 +144,9 @@ class Table implements Replays {
   async #append(): Promise<void> {
     const batch = this.#pending
     this.#pending = []
-    this.#lines += batch.length
     try {
       await appendPrivateLines(this.#path, batch.join(''))
+      await this.#learn(new Set(batch))
     } catch (error) {
       this.#pending = [...batch, ...this.#pending]
       this.#incomplete = this.#pending.length > maxPending
@@ -148,14 +155,57 @@ class Table implements Replays {
     }
   }
 
-  async #rewrite(): Promise<void> {
-    const entries = [...this.#hellos.entries(), ...this.#tickets.entries()]
-    const written = this.#pending.length
-    await writePrivateFile(this.#path, entries.map(([id, hour]) => format(id, hour)).join(''))
-    this.#pending.splice(0, written)
-    this.#lines = entries.length
-    this.#incomplete = false
+  /** Takes over what others have appended; `own` are the lines that were just appended here. */
+  async #learn(own: Set<string>): Promise<void> {
+    const ids = new Set([...own, ...this.#pending].map((line) => line.slice(line.indexOf(' ') + 1, -1)))
+    for (const line of await this.#newLines()) {
+      const [, hour, id] = /^(\d{1,15}) ([0-9a-f]{32})$/.exec(line) ?? []
+      // Of two lines that are the same, one is another process's.
+      if (hour === undefined || id === undefined || own.delete(`${line}\n`)) continue
+      if (ids.has(id)) this.#shared.add(id)
+      if (this.#has(id)) continue
+      // What lies further ahead than a hello's hour can be is a ticket, or was written by a clock that was wrong: it is kept,
+      // as it may be this clock that is.
+      const table = Number(hour) > this.#now + 1 ? this.#tickets : this.#hellos
+      table.add(id, Number(hour))
+    }
+    // Nobody asks for those that are left: their connections ended while the disk was full.
+    if (this.#shared.size > maxPending) this.#shared.clear()
   }
+
+  /** The lines, without NL, that were not read yet. */
+  async #newLines(): Promise<string[]> {
+    let tail = await readPrivateTail(this.#path, this.#read.end)
+    if (this.#read.end > 0 && (tail.id !== this.#read.id || tail.size < this.#read.end)) {
+      // Another process has written the file as a whole.
+      this.#read = { end: 0, id: tail.id }
+      this.#lines = 0
+      tail = await readPrivateTail(this.#path, 0)
+    }
+    // What has no end yet is half a line, or is being written.
+    const size = tail.bytes.lastIndexOf('\n') + 1
+    const lines = tail.bytes.toString('latin1', 0, size).split('\n').slice(0, -1)
+    this.#lines += lines.length
+    this.#read = { end: this.#read.end + size, id: tail.id }
+    return lines
+  }
+
+  async #rewrite(): Promise<void> {
+    await this.#learn(new Set())
+    const entries = [...this.#hellos.entries(), ...this.#tickets.entries()]
+    const text = entries.map(([id, hour]) => format(id, hour)).join('')
+    const written = this.#pending.length
+    await writePrivateFile(this.#path, text)
+    this.#pending.splice(0, written)
+    this.#incomplete = false
+    this.#lines = entries.length
+    this.#read = { end: text.length, id: (await readPrivateTail(this.#path, text.length)).id }
+  }
+}
+
+/** The tag that ends a ticket, or a MAC as a whole. */
+function idOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.subarray(-idLength)).toString('hex')
 }
 
 function format(id: string, hour: number): string {

@@ -86,7 +86,6 @@ async function accept(bridge: Bridge, session: ServerSession): Promise<Duplex> {
   }
   return await handshake(conn, options, async (signal) => {
     const hello = await authenticate(bridge, conn, signal)
-    await remember(bridge, hello)
     session.log('debug', `a client authenticated by ${'keys' in hello.by ? 'session ticket' : 'password'}`)
     const { keys, answer } = answerTo(bridge, hello)
     const write = packetWriter(keys.toClient, bridge.sampleLength)
@@ -121,24 +120,26 @@ async function readHello(
     const hello = read(held, epoch)
     if (hello === undefined) continue
     if (typeof hello === 'string') return hello
-    if (!admit(bridge, hello, epoch)) return 'auth'
+    // At once, as a stream that has ended in the meantime takes nothing back.
     if (hello.size < held.length) conn.unshift(held.subarray(hello.size))
-    return hello
+    return (await isNew(bridge, hello, epoch)) ? hello : 'auth'
   }
 }
 
-/** A ticket is good for one session, whoever brings it again and in whatever hello; other hellos are known by their MAC. */
-function admit({ replays }: Bridge, { by, mac, epoch }: ClientHello, now: number): boolean {
-  return 'ticket' in by ? replays.admitTicket(by.ticket, now) : replays.admit(mac, epoch, now)
-}
-
-/** A ticket that could be played back after a restart is not served; a UniformDH hello played back has keys of its own. */
-async function remember({ replays, report }: Bridge, { by }: ClientHello): Promise<void> {
+/**
+ * True for one of all connections with this hello, if it holds a key, or this ticket, in whatever hello. Rejects with PT_STATE
+ * if a ticket cannot be remembered, as it could be played back after a restart. A UniformDH hello that is played back
+ * has keys of its own.
+ */
+async function isNew({ replays, report }: Bridge, { by, mac, epoch }: ClientHello, now: number): Promise<boolean> {
+  const byTicket = 'ticket' in by
+  if (!(byTicket ? replays.admitTicket(by.ticket, now) : replays.admit(mac, epoch, now))) return false
   try {
-    await replays.saved()
+    return await replays.saved(byTicket ? by.ticket : mac)
   } catch (error) {
-    if ('keys' in by) throw error
+    if (byTicket) throw error
     report.log('warning', `${(error as Error).message}: a restart forgets which handshakes were seen`)
+    return true
   }
 }
 

@@ -146,7 +146,7 @@ describe('a bridge', () => {
     return formatHello(keys.toServer.mac, ticket, randomBytes(50), epochOf(now))
   }
 
-  test('takes a ticket once, in whatever hello and hour it comes again, also after a restart', async () => {
+  test('takes a ticket once, in whatever hello and hour it comes again, also after a restart and beside another process', async () => {
     let now = Date.now()
     const [serverDir, clientDir] = [stateDir(), stateDir()]
     const start = () => scramblesuitServer({ stateDir: serverDir, args, ...silent }, () => now)
@@ -179,8 +179,10 @@ describe('a bridge', () => {
       near.end(flight(ticket, now))
       return await settled
     }
+    const beside = await start()
     expect(await answers(server)).toBe(true)
     expect(await answers(server)).toBe(false)
+    expect(await answers(beside)).toBe(false)
     now += 3 * 3_600_000
     expect(await answers(server)).toBe(false)
     expect(await answers(await start())).toBe(false)

@@ -376,7 +376,7 @@ describe('replays', () => {
       expect((await open(file, hour)).admit(mac, hour, hour)).toBe(false)
       writeFileSync(file, line.slice(0, at))
       const replays = await open(file, hour)
-      expect(replays.admit(mac, hour, hour)).toBe(at < line.length - 1)
+      expect(replays.admit(mac, hour, hour)).toBe(true)
       replays.admit(next, hour, hour)
       await replays.saved()
       const again = await open(file, hour)
@@ -387,6 +387,46 @@ describe('replays', () => {
       expect((await open(file, hour)).admit(mac, hour, hour)).toBe(false)
       expect(readFileSync(file, 'utf8')).toBe(line)
     }
+  })
+
+  test('two processes with one file take each hello and each ticket once, however they come to both', async () => {
+    const file = path()
+    const [one, two] = [await open(file, hour), await open(file, hour)]
+    const [first, second, both, ticket] = [16, 16, 16, 112].map((size) => randomBytes(size)) as [
+      Buffer,
+      Buffer,
+      Buffer,
+      Buffer,
+    ]
+    expect(one.admit(first, hour, hour)).toBe(true)
+    expect(await one.saved(first)).toBe(true)
+    expect(two.admit(second, hour, hour)).toBe(true)
+    expect(await two.saved(second)).toBe(true)
+    expect(two.admit(first, hour, hour)).toBe(false)
+    // At the same moment: neither knows of the other before it has written.
+    expect([one.admit(both, hour, hour), two.admit(both, hour, hour)]).toEqual([true, true])
+    expect((await Promise.all([one.saved(both), two.saved(both)])).filter((taken) => taken).length).toBeLessThan(2)
+    expect([one.admitTicket(ticket, hour), two.admitTicket(ticket, hour + 1)]).toEqual([true, true])
+    await two.saved()
+    expect(await one.saved(ticket)).toBe(false)
+    expect(one.admit(second, hour, hour)).toBe(false)
+  })
+
+  test('a process learns what another has taken when that one writes the file as a whole', async () => {
+    const file = path()
+    const one = await open(file, hour)
+    const macs = Array.from({ length: 1_100 }, () => randomBytes(16))
+    for (const mac of macs) one.admit(mac, hour, hour)
+    await one.saved()
+    const two = await open(file, hour + 5)
+    expect(readFileSync(file, 'utf8')).toBe('')
+    const late = randomBytes(16)
+    two.admit(late, hour + 5, hour + 5)
+    await two.saved(late)
+    const own = randomBytes(16)
+    one.admit(own, hour + 5, hour + 5)
+    expect(await one.saved(own)).toBe(true)
+    expect(one.admit(late, hour + 5, hour + 5)).toBe(false)
   })
 
   test('a file that cannot be read, or tidied, is said and costs nothing else', async () => {
