@@ -42,6 +42,8 @@ export interface Life {
   readonly failures: ReadonlyMap<string, string>
   /** Resolves when the process is gone, whatever ended it. Never rejects. */
   readonly ended: Promise<Ending>
+  /** Asks for no more connections to be accepted; false where that cannot be asked. */
+  interrupt(): boolean
   /** Walks down the ladder. */
   stop(): Promise<ExitStatus>
 }
@@ -70,7 +72,13 @@ export async function launch(plan: Plan, emit: OnEvent, signal?: AbortSignal): P
   const { methods } = talk.dialogue
   const failures = cleanFailures(talk, plan)
   emit({ type: 'ready', transports: [...methods.keys()], failures })
-  return { methods, failures, ended: watch(child, exited, talk, plan), stop: () => stopChild(child, plan.stopTimeout) }
+  return {
+    methods,
+    failures,
+    ended: watch(child, exited, talk, plan),
+    interrupt: () => child.interrupt(),
+    stop: () => stopChild(child, plan.stopTimeout),
+  }
 }
 
 async function ready(talk: Talk, exited: Promise<Exit>, plan: Plan, parent: AbortSignal | undefined): Promise<void> {
