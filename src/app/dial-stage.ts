@@ -16,6 +16,7 @@ const stages: Readonly<Record<DialStage, true>> = {
   argument: true,
   dns: true,
   connect: true,
+  local: true,
   proxy: true,
   timeout: true,
   closed: true,
@@ -28,7 +29,7 @@ const stages: Readonly<Record<DialStage, true>> = {
 /** SOCKS 5 replies that say where it failed; 1, a general failure, does not. */
 const byReply: Readonly<Record<number, DialStage>> = {
   2: 'argument',
-  3: 'connect',
+  3: 'local',
   4: 'connect',
   5: 'connect',
   6: 'timeout',
@@ -89,6 +90,10 @@ const failures: Readonly<Record<DialStage, readonly [code: PtErrorCode, sentence
   connect: [
     'PT_CONNECT',
     'nobody accepts connections: the bridge is down, its address is wrong, or the way is blocked',
+  ],
+  local: [
+    'PT_CONNECT',
+    'this machine could not try: no network or no IPv6, no free file descriptor, or a rule of its own',
   ],
   proxy: ['PT_PROXY', 'the upstream proxy failed, or refused the connection'],
   timeout: ['PT_TIMEOUT', 'there was no answer in time'],
