@@ -252,6 +252,33 @@ describe('what cannot be replaced', () => {
   })
 })
 
+test.each(['plain', 'linked'])(
+  'a %s file that is written while its process is killed holds a whole text',
+  async (kind) => {
+    const dir = tempDir()
+    const [file, target] = [join(dir, 'state'), join(dir, 'target')]
+    const texts = [JSON.stringify({ text: 'short' }), JSON.stringify({ text: 'long'.repeat(200) })]
+    writeFileSync(target, texts[0]!, { mode: 0o600 })
+    if (kind === 'linked') symlinkSync(target, file)
+    else writeFileSync(file, texts[0]!, { mode: 0o600 })
+    const [node = '', ...args] = program(
+      `for (let i = 0; ; i++) { await files.writePrivateFile(${JSON.stringify(file)}, ${JSON.stringify(texts)}[i % 2]); process.stdout.write('.') }`,
+    )
+    for (let kills = 0; kills < 12; kills++) {
+      const child = spawn(node, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+      onTestFinished(() => void child.kill('SIGKILL'))
+      const exit = once(child, 'exit')
+      for (let written = 0; written <= kills;)
+        written += String(((await once(child.stdout, 'data')) as [Buffer])[0]).length
+      child.kill('SIGKILL')
+      await exit
+      expect(texts).toContain(readFileSync(file, 'utf8').trimEnd())
+    }
+    await clearDrafts(file)
+    expect(readdirSync(dir).toSorted()).toEqual(['state', 'target'])
+  },
+)
+
 describe('drafts', () => {
   const drafts = JSON.stringify(`file://${root}dist/io/drafts.js`)
 

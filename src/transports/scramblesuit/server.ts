@@ -39,6 +39,8 @@ interface Bridge {
   /** The generations of ticket keys, rotated as the time demands. */
   readonly ticketKeys: () => TicketGenerations
   readonly report: Report
+  /** Whether it was said that handshakes cannot be remembered. */
+  readonly trouble: { said: boolean }
   /** Milliseconds since 1970. */
   readonly now: () => number
 }
@@ -67,6 +69,7 @@ export async function scramblesuitServer(options: ServerOptions, now: () => numb
       return rotated
     },
     report: options,
+    trouble: { said: false },
     now,
   }
   bridge.ticketKeys()
@@ -131,14 +134,23 @@ async function readHello(
  * if a ticket cannot be remembered, as it could be played back after a restart. A UniformDH hello that is played back
  * has keys of its own.
  */
-async function isNew({ replays, report }: Bridge, { by, mac, epoch }: ClientHello, now: number): Promise<boolean> {
+async function isNew(
+  { replays, report, trouble }: Bridge,
+  { by, mac, epoch }: ClientHello,
+  now: number,
+): Promise<boolean> {
   const byTicket = 'ticket' in by
   if (!(byTicket ? replays.admitTicket(by.ticket, now) : replays.admit(mac, epoch, now))) return false
   try {
-    return await replays.saved(byTicket ? by.ticket : mac)
+    const taken = await replays.saved(byTicket ? by.ticket : mac)
+    trouble.said = false
+    return taken
   } catch (error) {
+    // Once until it goes well again: on a full disk each client would say it.
+    const severity = trouble.said ? 'debug' : 'warning'
+    report.log(severity, `${(error as Error).message}: a restart forgets which handshakes were seen`)
+    trouble.said = true
     if (byTicket) throw error
-    report.log('warning', `${(error as Error).message}: a restart forgets which handshakes were seen`)
     return true
   }
 }

@@ -480,6 +480,32 @@ describe('probes', () => {
     expect(await authenticatedBy(target)).toBe(byPassword)
   })
 
+  test('that handshakes cannot be remembered is said once, and again after it went well', async () => {
+    const serverDir = makeStateDir()
+    const said: string[] = []
+    const log = (severity: string, message: string): unknown =>
+      severity === 'debug' || said.push(message.replace(/:.*/, ''))
+    const server = await scramblesuitServer({ stateDir: serverDir, args, ...silent, log })
+    const replays = join(serverDir, 'scramblesuit_replays')
+    const serveThree = async (): Promise<void> => {
+      for (let i = 0; i < 3; i++) {
+        const { near, far } = await tcpPair()
+        near.write(hello(Date.now()).bytes)
+        await accept(server, far)
+      }
+    }
+    const warning = 'state file scramblesuit_replays cannot be written (EISDIR)'
+    mkdirSync(replays)
+    await serveThree()
+    expect(said).toEqual([warning])
+    rmSync(replays, { recursive: true })
+    await serveThree()
+    rmSync(replays)
+    mkdirSync(replays)
+    await serveThree()
+    expect(said).toEqual([warning, warning])
+  })
+
   test('a peer that closes ends the wait at once', async () => {
     const { server } = await bridge()
     const { near, far } = await tcpPair()
