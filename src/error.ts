@@ -83,7 +83,7 @@ export class PtError extends Error {
   readonly reply: number | undefined
   /**
    * The last words of the PT about it, from LOG, STATUS or stderr: scrubbed of addresses and names of hosts, and of what is
-   * known of the bridge. Another program chose them, so they may hold anything else, control characters among it.
+   * known of the bridge, and without control characters. Another program chose them, so they may say anything else.
    */
   readonly reported: string | undefined
 

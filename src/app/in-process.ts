@@ -4,7 +4,7 @@
 import type { Duplex } from 'node:stream'
 import { PtError, stageOf } from '../error.ts'
 import { orAborted, withDeadline } from '../io/index.ts'
-import { parseProxyUri, scrubAddresses } from '../ipc/index.ts'
+import { parseProxyUri, redact, scrubAddresses, secretsOf } from '../ipc/index.ts'
 import type { Client, Connect } from '../transport.ts'
 import { makeConnect } from '../upstream/index.ts'
 import type { BridgeLine } from './bridge-line.ts'
@@ -82,13 +82,19 @@ async function dial({ client, line, connect, options, signal: parent }: Dial): P
     const stage = stageOf(error)
     // Our own deadline says that time was up, and not before what.
     if (stage === undefined) throw staged(error, transport, stage)
-    throw failedAt(stage === 'timeout' && opened.length === 0 ? 'connect' : stage, transport, error, messageOf(error))
+    throw failedAt(
+      stage === 'timeout' && opened.length === 0 ? 'connect' : stage,
+      transport,
+      error,
+      messageOf(error, line),
+    )
   }
 }
 
 /** Our transports' messages hold no address; of another's, and of the system's, nobody knows. */
-function messageOf(error: unknown): string {
-  return scrubAddresses(error instanceof Error ? error.message : String(error))
+function messageOf(error: unknown, { address, args }: BridgeLine): string {
+  const text = error instanceof Error ? error.message : String(error)
+  return scrubAddresses(redact(text, secretsOf(address, args)))
 }
 
 /** A transport that does not heed the signal keeps nobody waiting, and what it brings too late is closed. */

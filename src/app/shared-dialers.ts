@@ -28,7 +28,8 @@ export class SharedDialers {
       const { dialer } = await entry.opening
       return { dialer, cleanUp: release }
     } catch (error) {
-      this.#entries.delete(key)
+      // Whoever has tried again meanwhile has an entry of its own.
+      if (this.#entries.get(key) === entry) this.#entries.delete(key)
       throw error
     }
   }

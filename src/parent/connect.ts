@@ -103,6 +103,6 @@ async function explained(error: unknown, dial: Dial, start: number): Promise<unk
     ...(known.cause === undefined ? {} : { cause: known.cause }),
     ...(known.reply === undefined ? {} : { reply: known.reply }),
     ...(known.stage === undefined ? {} : { stage: known.stage }),
-    ...(words === undefined ? {} : { reported: discretion.clean(words) }),
+    ...(words === undefined ? {} : { reported: discretion.words(words) }),
   })
 }

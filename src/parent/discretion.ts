@@ -8,6 +8,9 @@ import { redact, scrubForeign, shorten } from '../ipc/index.ts'
 /** How many values are remembered, the newest ones: an application may dial bridges without end. */
 const KEPT = 1_000
 
+/** The longest account that an error has of the PT's words, in characters. */
+const WORDS_LIMIT = 500
+
 export class Discretion {
   readonly #secrets = new Set<string>()
 
@@ -24,14 +27,28 @@ export class Discretion {
     }
   }
 
-  /** `text` as it may be shown, at most some 2,000 characters of it. */
+  /** `text` as it may be shown in a line, at most some 2,000 characters of it. */
   clean(text: string): string {
-    return scrubForeign(shorten(redact(text, [...this.#secrets])))
+    return scrubForeign(shorten(this.#printable(text)))
+  }
+
+  /** The last words of a PT, for `PtError.reported`. */
+  words(text: string): string {
+    const words = this.clean(text)
+    return words.length > WORDS_LIMIT ? `${words.slice(0, WORDS_LIMIT)}…` : words
   }
 
   /** The same for a text of several lines that is kept whole. */
   cleanAll(text: string): string {
-    return scrubForeign(redact(text, [...this.#secrets]))
+    return text
+      .split('\n')
+      .map((line) => scrubForeign(this.#printable(line)))
+      .join('\n')
+  }
+
+  /** Without secrets, and without what would command a terminal or turn the direction of writing. */
+  #printable(text: string): string {
+    return redact(text, [...this.#secrets]).replace(/[\p{Cc}\p{Cf}]/gu, ' ')
   }
 }
 

@@ -172,7 +172,7 @@ function describe(error: unknown, { command, discretion }: Plan, talk: Talk, chi
   }
   return new PtProcessError(code, message, traces, {
     ...(line === undefined ? {} : { line: discretion.clean(line) }),
-    ...(words.length === 0 ? {} : { reported: discretion.clean(words.join(' | ')) }),
+    ...(words.length === 0 ? {} : { reported: discretion.words(words.join(' | ')) }),
   })
 }
 

@@ -14,6 +14,9 @@ const confidential: ReadonlySet<string> = new Set(['TRANSPORT', 'ADDRESS', 'FING
  */
 const PATIENCE = { talking: 1_000, silent: 50 }
 
+/** How much is kept of what was said, in characters; an error has the beginning of it. */
+const KEPT = 8_192
+
 export class Trouble {
   /** Remembers, and passes on. */
   readonly onEvent: OnEvent
@@ -73,7 +76,7 @@ export class Trouble {
   #keep(transport: string, text: string): void {
     // The PT chooses these names, so there must be an end to them.
     if (this.#last.size >= 100) this.#last.clear()
-    this.#last.set(transport, { at: Date.now(), text })
+    this.#last.set(transport, { at: Date.now(), text: text.slice(0, KEPT) })
     for (const look of this.#waiting) look()
   }
 }

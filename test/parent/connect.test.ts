@@ -154,6 +154,15 @@ describe('PT_SOCKS_REFUSED: a refusal has the meaning of its reply and what the 
     expect(reported).toBe('handshake: bad cert')
   })
 
+  test('without what would command a terminal, and not without end', async () => {
+    const { reported } = await refused(
+      `LOG SEVERITY=error MESSAGE="\\033[2Jred\\n\\rfake \\302\\233 ${'x '.repeat(2_000)}"`,
+    )
+    expect(reported).toMatch(/^ \[2Jred {2}fake /)
+    expect(reported).not.toMatch(/\p{Cc}/u)
+    expect(reported!.length).toBe(501)
+  })
+
   test('ANON-1, ANON-4: without what the parent knows of the bridge, and without what looks like an address', async () => {
     const words =
       'dial tcp 203.0.113.7:443 of bridge: SECRETCERT, url https://cdn.example/secret-path, front cdn.example, /secret-path?k=v'
