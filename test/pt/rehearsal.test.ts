@@ -143,8 +143,11 @@ test('after the first connection there is none', async () => {
   expect(dialled).toEqual([])
 })
 
-test('a transport that cannot rehearse is none the worse for it', async () => {
-  const { rehearsals, lines } = await client(plain())
+test.each([
+  ['has no rehearsal', plain()],
+  ['fails at it', { ...plain(), rehearsal: () => expect.fail('no rehearsal today') }],
+])('a transport that %s is none the worse for it', async (_what, transport) => {
+  const { rehearsals, lines } = await client(transport)
   await rehearsals.run()
   expect(lines.at(-1)).toBe('CMETHODS DONE')
 })
