@@ -81,7 +81,7 @@ export function scramblesuitRehearsalServer(password: string): Server {
   const bridge: Bridge = {
     secret: parsePassword(password),
     state,
-    replays: { admit: () => true, admitTicket: () => true, saved: () => Promise.resolve() },
+    replays: { admit: () => true, admitTicket: () => true, saved: () => Promise.resolve(true) },
     sampleLength: lengthSampler(state.seed),
     ticketKeys: () => generations,
     report: { log: () => undefined, status: () => undefined },
