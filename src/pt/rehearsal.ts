@@ -16,7 +16,7 @@ import { acceptTcp, Canceller, deadline, hearErrors, listen, listenerOptions, re
 import type { Address } from '../ipc/index.ts'
 import { Args, formatAddress } from '../ipc/index.ts'
 import { connectSocks } from '../socks/index.ts'
-import type { Client, Connect, Server, Transport } from '../transport.ts'
+import type { Client, Connect, Rehearsal, Server, Transport } from '../transport.ts'
 import { makeConnect } from '../upstream/index.ts'
 import { createConnections } from './connections.ts'
 import type { LineOutput } from './line-output.ts'
@@ -28,10 +28,7 @@ import { createReporter } from './report.ts'
 const HOST = '127.0.0.1'
 /** A rehearsal that hangs is given up after so many milliseconds. */
 const PATIENCE = 10_000
-/**
- * How often each transport rehearses. The first time takes a tenth of all the code that is ever compiled from its source, the second
- * time what the first left out; each more costs memory.
- */
+/** The first round compiles most of the code, and the second what the first has left out; each more costs memory and gains little. */
 const ROUNDS = 2
 /** How many bytes go each way, at first and then: one packet, and many. */
 const sizes = [600, 20_000]
@@ -44,20 +41,22 @@ interface Stand {
   readonly rehearsals: undefined
 }
 
+/** One connection from end to end. */
 type Play = () => Promise<void>
-type Scene = (stage: Stage) => Promise<Play>
+
+interface Scene {
+  readonly transport: Transport
+  readonly set: (parts: Rehearsal, stage: Stage) => Promise<Play>
+}
 
 /** The rehearsals of a PT: at most one scene for each transport. */
 export class Rehearsals {
   readonly #scenes: Scene[] = []
   readonly #over = new Canceller()
 
-  /** A client of `transport`, if it can rehearse; `serving` gives what serves the connections of its parent. */
+  /** A client of `transport`; `serving` gives what serves the connections of its parent. */
   addClient(transport: Transport, serving: (client: Client, stand: Stand) => Serve): void {
-    const parts = transport.rehearsal?.()
-    if (parts === undefined) return
-    this.#scenes.push(async (stage) => {
-      const { client, server, args } = parts
+    const set: Scene['set'] = async ({ client, server, args }, stage) => {
       const bridge = formatAddress(await stage.listen((conn) => void acceptAndEcho(server, conn, stage)))
       const socks = await stage.serve(true, (stand) => serving(client, stand))
       return async () => {
@@ -65,15 +64,13 @@ export class Rehearsals {
         await connectSocks(conn, { version: 5, target: bridge, args }, stage.abortSignal)
         await exchange(conn, stage.signal)
       }
-    })
+    }
+    this.#scenes.push({ transport, set })
   }
 
   /** A server likewise, whose ORPort is at the address that `serving` is given. */
   addServer(transport: Transport, serving: (server: Server, stand: Stand, orPort: Address) => Serve): void {
-    const parts = transport.rehearsal?.()
-    if (parts === undefined) return
-    this.#scenes.push(async (stage) => {
-      const { client, server, args = Args.none } = parts
+    const set: Scene['set'] = async ({ client, server, args = Args.none }, stage) => {
       const orPort = await stage.listen((conn) => echo(conn))
       const target = formatAddress(await stage.serve(false, (stand) => serving(server, stand, orPort)))
       return async () => {
@@ -81,27 +78,33 @@ export class Rehearsals {
         const session = { target, args: Args.from(args), connect, signal, cancellation, ...silent }
         await exchange(hearErrors(await client.dial(session)), cancellation)
       }
-    })
+    }
+    this.#scenes.push({ transport, set })
   }
 
   /** Plays all scenes, one after the other; never rejects. */
   async run(): Promise<void> {
-    if (this.#over.aborted) return
     using limit = deadline(PATIENCE, 'a rehearsal', this.#over)
-    const stage = new Stage(limit.cancellation, limit.signal)
-    try {
-      const plays = await Promise.all(this.#scenes.map((scene) => scene(stage)))
-      for (let round = 0; round < ROUNDS; round++) for (const play of plays) await play()
-    } catch {
-      // The first real connection, the end of the PT, or no loopback: all that is lost is some milliseconds.
-    } finally {
-      stage.clear()
-    }
+    for (const scene of this.#scenes) await rehearse(scene, new Stage(limit.cancellation, limit.signal))
   }
 
   /** Ends it at once. */
   stop(): void {
     if (!this.#over.aborted) this.#over.abort(new Error('there is a real connection'))
+  }
+}
+
+async function rehearse({ transport, set }: Scene, stage: Stage): Promise<void> {
+  try {
+    stage.signal.throwIfAborted()
+    const parts = transport.rehearsal?.()
+    if (parts === undefined) return
+    const play = await set(parts, stage)
+    for (let round = 0; round < ROUNDS; round++) await play()
+  } catch {
+    // The first real connection, the end of the PT, or no loopback: all that is lost is some milliseconds.
+  } finally {
+    stage.clear()
   }
 }
 

@@ -12,6 +12,7 @@ import type { ClientSession, Rehearsal, ServerSession, Transport } from '../../s
 import { obfs2 } from '../../src/transports/obfs2.ts'
 import { obfs3 } from '../../src/transports/obfs3.ts'
 import { obfs4 } from '../../src/transports/obfs4/index.ts'
+import { scramblesuit } from '../../src/transports/scramblesuit/index.ts'
 import { makeConnect } from '../../src/upstream/index.ts'
 import { Args } from '../../src/ipc/index.ts'
 import { tempDir } from '../support.ts'
@@ -65,7 +66,7 @@ async function server(transport: Transport, options: Partial<ServerConfig> = {})
   return { lines, connections, rehearsals, port: portOf(listener) }
 }
 
-describe.each([obfs4, obfs3, obfs2])('a PT with $name', (transport) => {
+describe.each([obfs4, obfs3, obfs2, scramblesuit])('a PT with $name', (transport) => {
   test.each([
     ['client', client],
     ['server', server],
@@ -142,8 +143,11 @@ test('after the first connection there is none', async () => {
   expect(dialled).toEqual([])
 })
 
-test('a transport that cannot rehearse is none the worse for it', async () => {
-  const { rehearsals, lines } = await client(plain())
+test.each([
+  ['has no rehearsal', plain()],
+  ['fails at it', { ...plain(), rehearsal: () => expect.fail('no rehearsal today') }],
+])('a transport that %s is none the worse for it', async (_what, transport) => {
+  const { rehearsals, lines } = await client(transport)
   await rehearsals.run()
   expect(lines.at(-1)).toBe('CMETHODS DONE')
 })

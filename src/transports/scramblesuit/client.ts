@@ -27,7 +27,15 @@ const seedLength = 32
 
 /** Launches the client. Without a state directory that can be written it does without tickets. */
 export async function scramblesuitClient(options: ClientOptions, now: () => number = Date.now): Promise<Client> {
-  const store = await openTicketStore(options.stateDir, seconds(now()))
+  return clientOf(await openTicketStore(options.stateDir, seconds(now())), now)
+}
+
+/** A client for rehearsals: it has no tickets and keeps none. */
+export function scramblesuitRehearsalClient(): Client {
+  return clientOf({ take: () => Promise.resolve(undefined), put: () => Promise.resolve() }, Date.now)
+}
+
+function clientOf(store: Tickets['store'], now: () => number): Client {
   const tickets: Tickets = { store, unsent: new Map(), now, troubled: false }
   return { dial: async (session) => await dial(session, tickets), outlastsParent: true }
 }
@@ -40,7 +48,7 @@ interface Unsent {
 }
 
 interface Tickets {
-  readonly store: TicketStore
+  readonly store: Pick<TicketStore, 'take' | 'put'>
   /** By bridge. */
   readonly unsent: Map<string, Unsent>
   /** Milliseconds since 1970. */

@@ -7,12 +7,18 @@
  *     SMETHOD             ARGS:password=…
  */
 import type { Transport } from '../../transport.ts'
-import { scramblesuitClient } from './client.ts'
-import { scramblesuitServer } from './server.ts'
+import { scramblesuitClient, scramblesuitRehearsalClient } from './client.ts'
+import { newPassword } from './password.ts'
+import { scramblesuitRehearsalServer, scramblesuitServer } from './server.ts'
 
 /** scramblesuit, client and server. */
 export const scramblesuit: Transport = {
   name: 'scramblesuit',
   client: (options) => scramblesuitClient(options),
   server: (options) => scramblesuitServer(options),
+  rehearsal() {
+    const password = newPassword()
+    const server = scramblesuitRehearsalServer(password)
+    return { client: scramblesuitRehearsalClient(), server, args: { password } }
+  },
 }

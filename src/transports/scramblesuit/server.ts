@@ -26,14 +26,14 @@ import { openReplays } from './replays.ts'
 import type { ClientHello } from './server-hello.ts'
 import { helloReader } from './server-hello.ts'
 import type { TicketGenerations } from './ticket.ts'
-import { masterLength, openTicket, rotateTicketKeys, sealTicket } from './ticket.ts'
+import { masterLength, newTicketKeys, openTicket, rotateTicketKeys, sealTicket } from './ticket.ts'
 
 /** The time for a hello, in seconds; the bridge's own delay comes on top. */
 const helloTime = 30
 
 interface Bridge {
   readonly secret: Buffer
-  readonly state: BridgeState
+  readonly state: Pick<BridgeState, 'seed' | 'closeDelay'>
   readonly replays: Replays
   readonly sampleLength: () => number
   /** The generations of ticket keys, rotated as the time demands. */
@@ -75,6 +75,22 @@ export async function scramblesuitServer(options: ServerOptions, now: () => numb
   bridge.ticketKeys()
   const password = given === undefined ? state.password : encodeBase32(given)
   return { args: { password }, accept: async (session) => await accept(bridge, session) }
+}
+
+/** A server for rehearsals, of the password `password`: it keeps nothing. */
+export function scramblesuitRehearsalServer(password: string): Server {
+  const state = { seed: randomBytes(32), closeDelay: 0 }
+  const generations: TicketGenerations = [newTicketKeys(seconds(Date.now()))]
+  const bridge: Bridge = {
+    secret: parsePassword(password),
+    state,
+    replays: { admit: () => true, admitTicket: () => true, saved: () => Promise.resolve(true) },
+    sampleLength: lengthSampler(state.seed),
+    ticketKeys: () => generations,
+    report: { log: () => undefined, status: () => undefined },
+    now: Date.now,
+  }
+  return { accept: async (session) => await accept(bridge, session) }
 }
 
 async function accept(bridge: Bridge, session: ServerSession): Promise<Duplex> {
