@@ -88,6 +88,7 @@ export function scramblesuitRehearsalServer(password: string): Server {
     sampleLength: lengthSampler(state.seed),
     ticketKeys: () => generations,
     report: { log: () => undefined, status: () => undefined },
+    trouble: { said: false },
     now: Date.now,
   }
   return { accept: async (session) => await accept(bridge, session) }
