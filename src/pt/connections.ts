@@ -43,7 +43,7 @@ export interface Connections {
   /** A service did not take a connection whose handshake was over. */
   unserved(): void
   readonly count: ConnectionCount
-  /** Resolves once all have closed; after `ms` milliseconds those that are left are cut. */
+  /** Resolves once all have closed; after `ms` milliseconds those that are left are cut. A second call may shorten the time. */
   drain(ms: number): Promise<void>
   /** Ends all at once. */
   cut(): void
@@ -57,7 +57,7 @@ class OpenConnections implements Connections {
   readonly #open = new Set<Duplex>()
   readonly #total = { admitted: 0, established: 0, failed: 0, unserved: 0 }
   #handshakes = 0
-  #whenEmpty: (() => void) | undefined
+  #whenEmpty: (() => void)[] = []
 
   admit(conn: Duplex, entrance?: Entrance): Admission {
     this.#handshakes++
@@ -79,7 +79,8 @@ class OpenConnections implements Connections {
 
   closed(conn: Duplex): void {
     this.#open.delete(conn)
-    if (this.#open.size === 0) this.#whenEmpty?.()
+    if (this.#open.size > 0) return
+    for (const empty of this.#whenEmpty.splice(0)) empty()
   }
 
   cut(): void {
@@ -89,7 +90,7 @@ class OpenConnections implements Connections {
   async drain(ms: number): Promise<void> {
     if (this.#open.size === 0) return
     const timer = setTimeout(() => this.cut(), ms)
-    await new Promise<void>((resolve) => (this.#whenEmpty = resolve))
+    await new Promise<void>((resolve) => this.#whenEmpty.push(resolve))
     clearTimeout(timer)
   }
 

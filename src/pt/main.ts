@@ -29,7 +29,7 @@ import type { Reporter } from './report.ts'
 import { createReporter } from './report.ts'
 import { scrubAddresses } from './scrub.ts'
 import { startServer } from './server.ts'
-import type { StopRequest } from './shutdown.ts'
+import type { StopReason, StopRequest } from './shutdown.ts'
 import { watchForStop } from './shutdown.ts'
 
 export interface PtOptions extends ConnectionLimits {
@@ -50,6 +50,8 @@ export interface PtOptions extends ConnectionLimits {
   readonly onLaunched?: () => void
   /** How long connections may go on after the PT was told to stop, in ms. Default 1,000. */
   readonly drainTimeout?: number
+  /** How long they may go on after SIGINT, which tells the PT to accept no more, in ms. Default 3,600,000. */
+  readonly interruptTimeout?: number
   /** Limits in ms: a transport's launch (60,000), a SOCKS request (10,000), a dial (100,000), a server's handshake (180,000). */
   readonly launchTimeout?: number
   readonly socksTimeout?: number
@@ -62,6 +64,7 @@ const STOPPED = 0
 const FAILED = 1
 
 const DRAIN_TIMEOUT = 1_000
+const INTERRUPT_TIMEOUT = 3_600_000
 /** What waits in stdout's queue when the process ends gets this long, in ms. */
 const FLUSH_TIMEOUT = 300
 
@@ -117,12 +120,34 @@ async function untilStopped(
     setImmediate(() => void pt.rehearsals.run())
     return servers
   })
-  const reason = await stop.first
+  const reason = await Promise.race([stop.first, nothingIn(listeners)])
+  if (reason === 'nothing') {
+    pt.reporter.lastWords('no transport was launched, so this process ends')
+    return await exit(pt, FAILED)
+  }
+  // Before anything else, so that nobody is accepted who would be cut. A launch that hangs is not waited for.
   void listeners.then((servers) => servers.forEach((server) => server.close()))
-  await Promise.race([connections.drain(pt.options.drainTimeout ?? DRAIN_TIMEOUT), stop.hurry])
-  const { established, failed } = connections.count
-  pt.reporter.log('info', `stopped: ${reason}; ${established} connections served, ${failed} handshakes failed`)
+  await Promise.race([drain(pt, stop, connections, reason), stop.hurry])
+  // Whoever is left is told, and so are the transports that listen.
+  connections.cut()
+  const { established, failed, unserved } = connections.count
+  const counts = `${established} connections served, ${failed} handshakes failed, ${unserved} connections not taken by the service`
+  pt.reporter.log('info', `stopped: ${reason}; ${counts}`)
   return await exit(pt, STOPPED)
+}
+
+/** Resolves if nothing listens: such a PT serves nobody, and parents keep it running for nothing. obfs4proxy ends as well. */
+async function nothingIn(listeners: Promise<readonly Server[]>): Promise<'nothing'> {
+  if ((await listeners).length === 0) return 'nothing'
+  return await new Promise(() => undefined)
+}
+
+/** Lets connections finish: for long after SIGINT, for `drainTimeout` from any other reason on. */
+async function drain(pt: Pt, stop: StopRequest, connections: Connections, reason: StopReason): Promise<void> {
+  const { drainTimeout = DRAIN_TIMEOUT, interruptTimeout = INTERRUPT_TIMEOUT } = pt.options
+  if (reason !== 'SIGINT') return await connections.drain(drainTimeout)
+  void stop.firm.then(() => connections.drain(drainTimeout))
+  await connections.drain(interruptTimeout)
 }
 
 /** From here on stdout is the protocol's, and no failure of a single connection ends the process. */
@@ -153,7 +178,8 @@ function launch(pt: Pt, configuration: Configuration, known: Registry, ports: Po
   const unknown = env.transports
     .map((one) => (typeof one === 'string' ? one : one.name))
     .filter((name) => !known.has(name))
-  if (unknown.length > 0) reporter.log('info', `passed over, as this PT has no such transport: ${unknown.join(', ')}`)
+  const severity = unknown.length === env.transports.length ? 'error' : 'info'
+  if (unknown.length > 0) reporter.log(severity, `passed over, as this PT has no such transport: ${unknown.join(', ')}`)
   const common = { ...options, stateDir: env.stateDir, reporter, ports, rehearsals: pt.rehearsals }
   if (configuration.role === 'client') {
     const { transports, outboundBind } = configuration.env

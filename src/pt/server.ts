@@ -163,7 +163,10 @@ async function forward(
     }
     return application
   } catch (error) {
-    if (!conn.destroyed) report.log('warning', `cannot forward to the ${destination.type}: ${messageOf(error)}`)
+    if (!conn.destroyed) {
+      config.ports.connections.unserved()
+      report.log('warning', `cannot forward to the ${destination.type}: ${messageOf(error)}`)
+    }
     throw error
   }
 }

@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { readExactly } from 'postern/io'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { isAlive, tempDir } from '../support.ts'
 import { clientEnv, executable, noisy, portIn, program, rotByN, runChild, serverEnv, usageOf } from './child.ts'
@@ -111,13 +112,32 @@ describe('a client', () => {
     )
   })
 
-  test('CM-4: one that knows none of the names says CMETHODS DONE, and stays until it is told to go', async () => {
-    const pt = runChild({ env: clientEnv({ TOR_PT_CLIENT_TRANSPORTS: 'obfs9' }) })
-    await pt.line('CMETHODS DONE')
-    await sleep(300)
-    expect(isAlive(pt.child.pid!)).toBe(true)
-    pt.child.kill('SIGTERM')
-    expect(await pt.exit).toBe(0)
+  test.each([
+    ['CMETHODS DONE', () => clientEnv({ TOR_PT_CLIENT_TRANSPORTS: 'obfs9,x' }), 'obfs9, x'],
+    [
+      'SMETHODS DONE',
+      () => serverEnv({ TOR_PT_SERVER_TRANSPORTS: 'obfs9', TOR_PT_SERVER_BINDADDR: 'obfs9-127.0.0.1:0' }),
+      'obfs9',
+    ],
+  ] as const)('CM-4: one that knows none of the names says %s and why it ends', async (done, env, names) => {
+    const pt = runChild({ env: env() })
+    expect(await pt.exit).toBe(1)
+    expect(pt.lines().slice(2).toSorted()).toEqual(
+      [
+        done,
+        `LOG SEVERITY=error MESSAGE="passed over, as this PT has no such transport: ${names}"`,
+        'LOG SEVERITY=error MESSAGE="no transport was launched, so this process ends"',
+      ].toSorted(),
+    )
+    expect(pt.stderr()).toBe('')
+  })
+
+  test('CM-2, SM-5: one whose transports all fail says so, and ends', async () => {
+    const env = serverEnv({ TOR_PT_SERVER_BINDADDR: 'rot_by_N-192.0.2.1:0' })
+    const pt = runChild({ env })
+    expect(await pt.exit).toBe(1)
+    expect(pt.stdout()).toContain('\nSMETHOD-ERROR rot_by_N cannot listen on port 0')
+    expect(pt.lines().at(-1)).toBe('LOG SEVERITY=error MESSAGE="no transport was launched, so this process ends"')
   })
 
   test('--transport offers the named ones only', async () => {
@@ -163,7 +183,7 @@ describe('a client', () => {
   test('obfs4proxy’s flags are understood, and the bare command is a PT where a parent starts it', async () => {
     const pt = runChild({
       args: ['-enableLogging', '-logLevel=DEBUG', '--load', rotByN],
-      env: clientEnv({ TOR_PT_CLIENT_TRANSPORTS: 'obfs9' }),
+      env: clientEnv({ TOR_PT_CLIENT_TRANSPORTS: 'obfs9,obfs4' }),
     })
     await pt.line('CMETHODS DONE')
     expect(pt.stdout()).toContain('LOG SEVERITY=info MESSAGE="passed over, as this PT has no such transport: obfs9"\n')
@@ -346,6 +366,61 @@ describe('shutting down', () => {
     expect(await readAll(conn)).toBe('')
     expect(await pt.exit).toBe(0)
     expect(Date.now() - started).toBeLessThan(10_000)
+  })
+
+  test('STOP-3: after SIGINT the listener is closed and a connection goes on for as long as it likes, and the PT ends with it', async () => {
+    const { address } = await echo()
+    const pt = runChild({ command: program('drainTimeout: 50'), env: clientEnv() })
+    const port = portIn(await pt.line('CMETHOD '))
+    const { conn } = await socks(port, address)
+    pt.child.kill('SIGINT')
+    await closed(port)
+    await sleep(500)
+    conn.end('still here')
+    expect(await readAll(conn)).toBe('still here')
+    expect(await pt.exit).toBe(0)
+  })
+
+  test('STOP-2, STOP-3: after SIGINT the end of stdin gives connections the usual time', async () => {
+    const { address } = await echo()
+    const env = clientEnv({ TOR_PT_EXIT_ON_STDIN_CLOSE: '1' })
+    const pt = runChild({ command: program('drainTimeout: 50'), env })
+    const port = portIn(await pt.line('CMETHOD '))
+    const { conn } = await socks(port, address)
+    pt.child.kill('SIGINT')
+    await closed(port)
+    pt.child.stdin!.end()
+    expect(await readAll(conn)).toBe('')
+    expect(await pt.exit).toBe(0)
+  })
+
+  test('STOP-3: after SIGINT another signal ends it at once', async () => {
+    const { address } = await echo()
+    const pt = runChild({ command: program('drainTimeout: 60_000'), env: clientEnv() })
+    const port = portIn(await pt.line('CMETHOD '))
+    await socks(port, address)
+    pt.child.kill('SIGINT')
+    await closed(port)
+    pt.child.kill('SIGTERM')
+    expect(await pt.exit).toBe(0)
+  })
+
+  test('STOP-3, FLOW-7: a handshake that was accepted before the stop is finished and carried', async () => {
+    const { address } = await echo()
+    const pt = runChild({ command: program('drainTimeout: 60_000'), env: clientEnv() })
+    const port = portIn(await pt.line('CMETHOD '))
+    const conn = await open(port)
+    const request = socksRequest(address, 'N=13')
+    // The method is chosen, so the connection has been accepted.
+    conn.write(request.subarray(0, 3))
+    await readExactly(conn, 2)
+    pt.child.kill('SIGTERM')
+    await closed(port)
+    conn.write(request.subarray(3))
+    expect((await readExactly(conn, 12))[3]).toBe(0)
+    conn.end('carried')
+    expect(await readAll(conn)).toBe('carried')
+    expect(await pt.exit).toBe(0)
   })
 
   test('STOP-3: a second signal ends it at once', async () => {
