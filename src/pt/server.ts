@@ -9,10 +9,11 @@ import { createServer, isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { connectExtOrPort } from '../extor/index.ts'
 import type { Cancellation, TcpConn } from '../io/index.ts'
-import { listen, listenerOptions } from '../io/index.ts'
-import type { Address, Destination, ServerTransport } from '../ipc/index.ts'
+import { listenerOptions } from '../io/index.ts'
+import type { Destination, ServerTransport } from '../ipc/index.ts'
 import { Args, DEFAULT_BIND_ADDRESS, formatAddress } from '../ipc/index.ts'
 import type { Connect, Report, Server } from '../transport.ts'
+import { bind } from './bind.ts'
 import type { Admission } from './connections.ts'
 import { messageOf } from './failure.ts'
 import type { Launched } from './launch.ts'
@@ -76,7 +77,12 @@ async function launch(requested: ServerEntry, abandoned: () => boolean, config: 
   const server = await transport.server({ stateDir: config.stateDir, args: options, ...report })
   if (abandoned()) throw new Error('launched too late')
   const listener = createServer(listenerOptions)
-  const address = await bind(listener, bindAddress)
+  const others = config.entries.filter((other) => other !== requested).map((other) => other.bindAddress)
+  const address = await bind(
+    listener,
+    bindAddress,
+    others.filter((other) => other !== undefined),
+  )
   const service = { name, server, report, config }
   config.rehearsals?.addServer(transport, (server, stand, address) => {
     const destination = { type: 'orPort', address } as const
@@ -88,16 +94,6 @@ async function launch(requested: ServerEntry, abandoned: () => boolean, config: 
   const port = { name, local: false, keepAlive: KEEP_ALIVE }
   config.ports.accept(listener, port, (conn, admission) => void serve(service, conn, admission))
   return { listener, message: { type: 'smethod', transport: name, address, args: Args.from(server.args ?? Args.none) } }
-}
-
-/** Exactly the address that was asked for (SM-2). The message names the port only: the parent knows the address. */
-async function bind(listener: Listener, { host, port }: Address): Promise<Address> {
-  try {
-    return await listen(listener, host, port)
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    throw new Error(`cannot listen on port ${port} of the bind address: ${code ?? messageOf(error)}`, { cause: error })
-  }
 }
 
 interface Service {

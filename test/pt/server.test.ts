@@ -106,7 +106,7 @@ describe('launching', () => {
     expect(lines[0]).toBe(`SMETHOD plain [::1]:${port}`)
   })
 
-  test('without a bind address it is every IPv4 interface and a port of the system’s choice', async () => {
+  test('without a bind address it is every interface, by IPv4 and IPv6, and a port of the system’s choice', async () => {
     const { lines, port } = await start([entry(plain(), { bindAddress: undefined })])
     expect(lines[0]).toBe(`SMETHOD plain 0.0.0.0:${port}`)
   })

@@ -1,0 +1,49 @@
+/**
+ * Binding the address that the parent asked for (SM-2). `0.0.0.0` means every address of the machine, as to programs in Go: one
+ * socket takes IPv4 and IPv6, and IPv4 clients stay plain IPv4 wherever they are named.
+ *
+ *     0.0.0.0:443                    [::]:443, both families           without IPv6: 0.0.0.0:443
+ *     0.0.0.0:443 and [::]:443       each its own family
+ */
+import type { Server } from 'node:net'
+import { listen } from '../io/index.ts'
+import type { Address } from '../ipc/index.ts'
+import { messageOf } from './failure.ts'
+
+const EVERY_IPV4 = '0.0.0.0'
+const EVERY = '::'
+
+/** What the system says where there is no IPv6, or where somebody else has the port there. */
+const noIpv6: ReadonlySet<unknown> = new Set([
+  'EAFNOSUPPORT',
+  'EPROTONOSUPPORT',
+  'EADDRNOTAVAIL',
+  'EINVAL',
+  'EADDRINUSE',
+])
+
+/**
+ * Listens, and resolves with the address as it was asked for and the port. `others` are the addresses that this PT listens on
+ * besides. The error names the port only: the parent knows the address.
+ */
+export async function bind(listener: Server, address: Address, others: readonly Address[] = []): Promise<Address> {
+  try {
+    return { host: address.host, port: await bindFamilies(listener, address, others) }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    const reason = code ?? messageOf(error)
+    throw new Error(`cannot listen on port ${address.port} of the bind address: ${reason}`, { cause: error })
+  }
+}
+
+async function bindFamilies(listener: Server, { host, port }: Address, others: readonly Address[]): Promise<number> {
+  const beside = (other: string): boolean => port !== 0 && others.some((one) => one.host === other && one.port === port)
+  if (host === EVERY_IPV4 && !beside(EVERY)) {
+    try {
+      return (await listen(listener, EVERY, port)).port
+    } catch (error) {
+      if (!noIpv6.has((error as NodeJS.ErrnoException).code)) throw error
+    }
+  }
+  return (await listen(listener, host, port, { ipv6Only: host === EVERY && beside(EVERY_IPV4) })).port
+}
