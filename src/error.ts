@@ -52,6 +52,7 @@ export type DialStage =
   | 'argument' // missing or malformed; the message names it
   | 'dns'
   | 'connect'
+  | 'local' // this machine has no way there: no network or no IPv6, no descriptor, not permitted
   | 'proxy'
   | 'timeout' // no answer in time
   | 'closed' // closed before an answer
@@ -118,8 +119,16 @@ const systemStages: Readonly<Record<string, DialStage>> = {
   ETIMEDOUT: 'timeout',
   ECONNREFUSED: 'connect',
   EHOSTUNREACH: 'connect',
-  ENETUNREACH: 'connect',
-  EADDRNOTAVAIL: 'connect',
+  ENETUNREACH: 'local',
+  ENETDOWN: 'local',
+  EAFNOSUPPORT: 'local',
+  EADDRNOTAVAIL: 'local',
+  EMFILE: 'local',
+  ENFILE: 'local',
+  ENOBUFS: 'local',
+  ENOMEM: 'local',
+  EACCES: 'local',
+  EPERM: 'local',
 }
 
 /** Where a dial failed, by the error's own stage, its code, or that of its cause; undefined where nothing says it. */

@@ -45,6 +45,8 @@ const verdicts: Readonly<Record<DialStage, string>> = {
   argument: 'the bridge line is wrong',
   dns: 'the name of the bridge cannot be resolved',
   connect: 'nothing accepts connections there: the bridge is down, its address is wrong, or the way to it is blocked',
+  local:
+    'this machine could not try: it has no network or no IPv6, no free file descriptor, or a rule of its own forbids it',
   proxy: 'the upstream proxy failed, or refused the connection',
   timeout: 'accepts the connection and then says nothing: a wrong or old cert, a wrong clock, or interference',
   closed: 'accepts the connection and hangs up: another service, a wrong or old cert, or interference',
@@ -105,7 +107,7 @@ async function connectTo(line: BridgeLine, timeout: number, signal: AbortSignal)
   try {
     return await makeConnect({ connectTimeout: timeout })(line.address, signal)
   } catch (cause) {
-    if (isPtError(cause) && cause.stage === 'dns') throw cause
+    if (isPtError(cause) && (cause.stage === 'dns' || cause.stage === 'local')) throw cause
     throw new PtError('PT_CONNECT', `no TCP connection: ${(cause as Error).message}`, { cause, stage: 'connect' })
   }
 }

@@ -156,6 +156,7 @@ const furthestFirst: readonly DialStage[] = [
   'proxy',
   'connect',
   'dns',
+  'local',
   'argument',
 ]
 

@@ -16,6 +16,7 @@ const stages: Readonly<Record<DialStage, true>> = {
   argument: true,
   dns: true,
   connect: true,
+  local: true,
   proxy: true,
   timeout: true,
   closed: true,
@@ -28,7 +29,7 @@ const stages: Readonly<Record<DialStage, true>> = {
 /** SOCKS 5 replies that say where it failed; 1, a general failure, does not. */
 const byReply: Readonly<Record<number, DialStage>> = {
   2: 'argument',
-  3: 'connect',
+  3: 'local',
   4: 'connect',
   5: 'connect',
   6: 'timeout',

@@ -9,6 +9,8 @@ const advice: Readonly<Record<DialStage, string>> = {
   argument: 'check the arguments in the bridge line',
   dns: 'the name of the bridge could not be resolved',
   connect: 'the bridge may be down, its address wrong, or the way to it blocked',
+  local:
+    'this machine has no way there: it has no network or no IPv6, no free file descriptor, or a rule of its own forbids it',
   proxy: 'the upstream proxy in TOR_PT_PROXY could not be used',
   timeout: 'the bridge may be down, speak another transport, or be blocked',
   closed: 'the bridge hung up: the bridge line may be wrong or old, or the connection is interfered with',

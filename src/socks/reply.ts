@@ -1,6 +1,6 @@
 /**
- * Which SOCKS 5 reply a failure is: docs/decisions/0002-socks-replies.md. Arti tries again after 1, 3, 4, 5 and 6 and never
- * after 2, 7 and 8, so 2 is kept for what no waiting mends.
+ * Which SOCKS 5 reply a failure is: docs/decisions/0002-socks-replies.md. Arti repeats a request after 1, 3, 4, 5 and 6
+ * and not after 2, 7 and 8, so 2 is kept for what no waiting mends.
  */
 import type { DialStage } from '../error.ts'
 import { isPtError } from '../error.ts'
@@ -25,6 +25,7 @@ const byStage: Readonly<Record<DialStage, number | undefined>> = {
   argument: replies.notAllowed,
   dns: replies.hostUnreachable,
   connect: undefined,
+  local: undefined,
   proxy: replies.generalFailure,
   timeout: replies.ttlExpired,
   closed: replies.connectionRefused,

@@ -10,7 +10,7 @@
  */
 import { isIP, isIPv6 } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { isPtError, PtError } from '../error.ts'
+import { isPtError, PtError, stageOf } from '../error.ts'
 import type { Address, OutboundBind, ProxyUri } from '../ipc/index.ts'
 import { formatAddress, formatProxyUri, parseTarget } from '../ipc/index.ts'
 import type { Cancellation } from '../io/index.ts'
@@ -98,17 +98,29 @@ function requireTarget(text: string): Address {
   }
 }
 
+/** What failed, by the stage. */
+const failed = {
+  dns: 'the name of the target cannot be resolved',
+  connect: 'the target cannot be reached',
+  local: 'no connection can be made from this machine',
+}
+
 function directError(error: unknown): PtError {
   const { syscall } = error as NodeJS.ErrnoException
-  const stage = syscall === 'getaddrinfo' ? 'dns' : 'connect'
-  const what = stage === 'dns' ? 'the name of the target cannot be resolved' : 'the target cannot be reached'
-  return new PtError('PT_CONNECT', `${what}: ${reasonOf(error)}`, { cause: error, stage })
+  const stage = isLocal(error) ? 'local' : syscall === 'getaddrinfo' ? 'dns' : 'connect'
+  return new PtError('PT_CONNECT', `${failed[stage]}: ${reasonOf(error)}`, { cause: error, stage })
+}
+
+/** Whether this machine is to blame; of several addresses, for each of them. */
+function isLocal(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.every((one) => isLocal(one))
+  return stageOf(error) === 'local'
 }
 
 function proxyError({ protocol }: ProxyUri, error: unknown): PtError {
   const cause = addressless(error)
   const message = `the ${protocol} proxy of TOR_PT_PROXY failed: ${reasonOf(cause)}`
-  return new PtError('PT_PROXY', message, { cause, stage: 'proxy' })
+  return new PtError('PT_PROXY', message, { cause, stage: isLocal(cause) ? 'local' : 'proxy' })
 }
 
 /** Why, in words without an address: ours, or the system's code. */

@@ -47,6 +47,8 @@ const rows: readonly (readonly [code: number, what: string, error: unknown])[] =
   [1, 'stage mac, whatever its cause', failed('mac', system('ECONNRESET'))],
   [1, 'stage connect without a cause', failed('connect')],
   [3, 'stage connect, by its cause', failed('connect', system('ENETUNREACH'))],
+  [3, 'stage local, by its cause', failed('local', system('ENETUNREACH'))],
+  [1, 'stage local, of what passes', failed('local', system('EMFILE'))],
   [6, 'PT_TIMEOUT', pt('PT_TIMEOUT')],
   [5, 'PT_CLOSED', pt('PT_CLOSED')],
   [1, 'PT_HANDSHAKE without a stage', pt('PT_HANDSHAKE')],

@@ -120,7 +120,7 @@ describe('the outbound bind address', () => {
     ['[::]:1', { v6: '2001:db8::4' }],
   ])('PT_CONNECT: one that this host does not have connects to nothing: %s', async (target, outboundBind) => {
     const error = await failureOf(makeConnect({ outboundBind })(target, forever))
-    expect(error).toMatchObject({ code: 'PT_CONNECT', stage: 'connect', cause: { syscall: 'bind' } })
+    expect(error).toMatchObject({ code: 'PT_CONNECT', stage: 'local', cause: { syscall: 'bind' } })
     expect(error.message).toMatch(/EADDRNOTAVAIL; the outbound bind address is not one that this host can use/)
   })
 
