@@ -12,9 +12,9 @@ function has(program: string, ...args: string[]): boolean {
 
 /** What `postern bridge test` says of a bridge at `address`, run by `wrapper`. */
 function verdict(address: string, ...wrapper: string[]): string {
-  const [program = '', ...args] = [...wrapper, process.execPath, main]
+  const [program, ...args]: readonly string[] = [...wrapper, process.execPath, main]
   const line = `obfs4 ${address} cert=${cert} iat-mode=0`
-  const { stdout, stderr } = spawnSync(program, [...args, 'bridge', 'test', '--timeout', '3', line], {
+  const { stdout, stderr } = spawnSync(program!, [...args, 'bridge', 'test', '--timeout', '3', line], {
     encoding: 'utf8',
   })
   return stdout + stderr
