@@ -63,6 +63,7 @@ export async function createBridgeServer(
     },
     bridgeLines: (publicAddress) =>
       [...pt.methods].map(([name, { address, args }]) => lineOf(name, publicOf(address, publicAddress), args)),
+    drain: (ms) => pt.drain(ms),
     stop: () => pt.stop(),
     [Symbol.asyncDispose]: async () => void (await pt.stop()),
   }

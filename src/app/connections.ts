@@ -37,6 +37,7 @@ export class Connections {
   readonly #carried = new Map<Duplex, Carried>()
   readonly #failures = new Map<string, number>()
   #state: TunnelState = 'ready'
+  #refusing = false
   #total = 0
   #refused = 0
   #restarts = 0
@@ -51,7 +52,7 @@ export class Connections {
 
   /** Counts `conn` in until it closes; destroys it, and is false, where there are too many. */
   admit(conn: Duplex): boolean {
-    if (this.#state === 'draining' || this.#state === 'closed' || this.#taken.size >= this.#max) {
+    if (this.#refusing || this.#taken.size >= this.#max) {
       this.#refused++
       conn.destroy()
       return false
@@ -86,9 +87,15 @@ export class Connections {
     if (this.#state === 'restarting') this.#state = 'ready'
   }
 
+  /** The tunnel is about to end. Connections that come now are of handshakes that were accepted before, and are taken. */
+  ending(): void {
+    this.#state = 'draining'
+  }
+
   /** Takes no more, and resolves once all have closed; those left after `ms` milliseconds are cut. */
   async drain(ms: number): Promise<void> {
     this.#state = 'draining'
+    this.#refusing = true
     if (this.#taken.size > 0) {
       const timer = setTimeout(() => this.#cut(), ms)
       await new Promise<void>((resolve) => (this.#whenEmpty = resolve))

@@ -56,6 +56,8 @@ export class TunnelServer extends Tunnel {
   readonly #options: TunnelServerOptions
   readonly #stopping = new AbortController()
   #server: BridgeServer | undefined
+  /** Whether the PT is one that closes its port and lets connections go on when it is asked to. */
+  #closesItsPort = false
 
   constructor(options: TunnelServerOptions) {
     super(new Connections(options.maxConnections ?? 1024), options.signal)
@@ -89,13 +91,19 @@ export class TunnelServer extends Tunnel {
     return this.#server!.bridgeLines(host)[0]!
   }
 
+  /** In order: the port is closed, connections and handshakes have their time, the rest is cut. */
   protected override async end(): Promise<void> {
-    await this.connections.drain(this.#options.drainTimeout ?? 5_000)
+    const { drainTimeout = 5_000 } = this.#options
+    const start = performance.now()
+    this.connections.ending()
+    if (this.#closesItsPort) await this.#server?.drain(drainTimeout)
+    await this.connections.drain(Math.max(0, drainTimeout - (performance.now() - start)))
     this.#stopping.abort(new PtError('PT_STOPPED', 'the tunnel has been closed'))
     await this.#server?.stop()
   }
 
   #watch(event: PtEvent): void {
+    this.#closesItsPort ||= drainsBySignal(event)
     if (event.type === 'ready') this.isReady()
     else if (event.type === 'restarting') this.restarting(event.error)
     else if (event.type === 'gaveUp') void this.shut(event.error)
@@ -116,6 +124,16 @@ export class TunnelServer extends Tunnel {
       if (this.#options.forward.type === 'address') cutOff(conn)
     }
   }
+}
+
+/** Programs that are known to take SIGINT so; others end by it. */
+const drainers: ReadonlySet<string> = new Set(['postern', 'lyrebird'])
+
+/** The PT says who it is (STATUS TYPE=version), or it is obfs4proxy, which does not. */
+function drainsBySignal(event: PtEvent): boolean {
+  if (event.type === 'launching') return /(?:^|[\\/])obfs4proxy(?:\.exe)?$/.test(event.program)
+  if (event.type !== 'status' || event.args.get('TYPE') !== 'version') return false
+  return drainers.has(event.args.get('IMPLEMENTATION') ?? '')
 }
 
 /** With a reset: an end would look as if the service had nothing to say. */

@@ -10,7 +10,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
 /** Sends `signal` to every process of the group. Does nothing if none is left, or if the system does not permit it. */
-export function signalGroup(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {
+export function signalGroup(pid: number, signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL'): void {
   send(pid, signal)
 }
 
@@ -41,7 +41,7 @@ function isRunningMember(entry: string, group: number): boolean {
 }
 
 /** False if there was nobody to send it to. */
-function send(pid: number, signal: 'SIGTERM' | 'SIGKILL' | 0): boolean {
+function send(pid: number, signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL' | 0): boolean {
   try {
     return process.kill(process.platform === 'win32' ? pid : -pid, signal)
   } catch (error) {

@@ -45,6 +45,8 @@ export interface Life {
   readonly ended: Promise<Ending>
   /** True if the process has ended, or is about to: asked when a connection that it carried has ended. */
   isOver(): Promise<boolean>
+  /** Asks for no more connections to be accepted; false where that cannot be asked. */
+  interrupt(): boolean
   /** Walks down the ladder. */
   stop(): Promise<ExitStatus>
 }
@@ -78,6 +80,7 @@ export async function launch(plan: Plan, emit: OnEvent, signal?: AbortSignal): P
     failures,
     ended: watch(child, exited, talk, plan),
     isOver: overOf(child),
+    interrupt: () => child.interrupt(),
     stop: () => stopChild(child, plan.stopTimeout),
   }
 }

@@ -45,6 +45,12 @@ export interface ServerMethod {
 
 export interface ServerPt extends Managed {
   readonly methods: ReadonlyMap<string, ServerMethod>
+  /**
+   * Asks the PT by SIGINT to close its ports and to end by itself after its last connection, which `postern`, obfs4proxy and
+   * lyrebird do; another program may end at once. Resolves when the PT has ended, or after `ms` milliseconds; it is not
+   * started again, and stop() is still to be called. On Windows, which has no signals, it does nothing.
+   */
+  drain(ms: number): Promise<void>
 }
 
 /**
@@ -105,6 +111,7 @@ function serverPt(supervisor: Supervisor): ServerPt {
     get failures() {
       return supervisor.life.failures
     },
+    drain: (ms) => supervisor.drain(ms),
     stop: () => supervisor.stop(),
     [Symbol.asyncDispose]: async () => void (await supervisor.stop()),
   }

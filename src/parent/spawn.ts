@@ -41,6 +41,8 @@ export interface Child {
   /** What stands on stdout behind the last NL. */
   readonly cutOff: string
   closeStdin(): void
+  /** Asks for no more connections to be accepted (SIGINT). False on Windows, which has no way to ask for it. */
+  interrupt(): boolean
   /** Sends a signal to the program and all of its process group; on Windows both end the program at once. */
   kill(signal: 'SIGTERM' | 'SIGKILL'): void
 }
@@ -82,6 +84,12 @@ export async function spawnPt(command: Command, env: Record<string, string>, out
       closeStdin: () => {
         asked = true
         child.stdin.destroy()
+      },
+      interrupt: () => {
+        if (process.platform === 'win32') return false
+        asked = true
+        signalGroup(child.pid!, 'SIGINT')
+        return true
       },
       kill: (signal) => {
         asked = true

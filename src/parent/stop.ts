@@ -27,7 +27,8 @@ const KILLING = 1_000
 /** Ends the process and resolves when it is gone; `stopTimeout` is the wait of each step, in milliseconds. */
 export async function stopChild(child: Child, stopTimeout: number): Promise<ExitStatus> {
   const gone = await within(child.exited, 0)
-  if (gone !== undefined) return { ...gone, step: 'exited' }
+  // A wrapper script may have ended by SIGINT, and the PT behind it still carries.
+  if (gone !== undefined && !child.hasOffspring) return { ...gone, step: 'exited' }
   child.closeStdin()
   const asked = await endOf(child, stopTimeout)
   if (asked !== undefined) return { ...asked, step: 'stdin' }

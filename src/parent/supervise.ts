@@ -12,6 +12,7 @@ import { delay } from '../io/index.ts'
 import type { OnEvent } from './events.ts'
 import type { Ending, Life } from './launch.ts'
 import type { ExitStatus } from './stop.ts'
+import { within } from './stop.ts'
 
 export interface RestartOptions {
   /** Milliseconds before the first restart; doubled with each end in a row. Default 250. */
@@ -51,6 +52,7 @@ export class Supervisor {
   #life: Life
   #ready: Gate
   #stopped: Promise<ExitStatus> | undefined
+  #draining = false
 
   constructor({ first, relaunch, restart, emit, cleanUp }: Supervision) {
     this.#life = first
@@ -80,6 +82,16 @@ export class Supervisor {
     return this.#stopping.signal
   }
 
+  /**
+   * Asks the PT to accept no more (SIGINT), and resolves when it has ended, or after `ms` milliseconds. It is not started
+   * again. Resolves at once where that cannot be asked.
+   */
+  async drain(ms: number): Promise<void> {
+    this.#draining = true
+    const life = this.#life
+    if (life.interrupt()) await within(life.ended, ms)
+  }
+
   /** Ends the PT and all waiting. Every call gives the same result. */
   stop(): Promise<ExitStatus> {
     this.#stopped ??= this.#stop()
@@ -107,7 +119,7 @@ export class Supervisor {
     let ends = 0
     for (;;) {
       const ending = await this.#life.ended
-      if (this.#stopping.signal.aborted) return
+      if (this.#stopping.signal.aborted || this.#draining) return
       if (this.#policy === undefined) return this.#giveUp(ending.error)
       this.#ready = gate()
       ends = ending.uptime >= this.#policy.healthyAfter ? 1 : ends + 1
@@ -130,6 +142,7 @@ export class Supervisor {
       this.#emit({ type: 'restarting', attempt, delay: wait, error: last })
       try {
         await delay(wait, signal)
+        if (this.#draining) return undefined
         // In one turn: whenever stop() is called, #life is the life that it has to end, or will be before #over resolves.
         this.#life = await this.#relaunch(signal)
         if (signal.aborted) return undefined
