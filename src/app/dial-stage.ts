@@ -91,6 +91,10 @@ const failures: Readonly<Record<DialStage, readonly [code: PtErrorCode, sentence
     'PT_CONNECT',
     'nobody accepts connections: the bridge is down, its address is wrong, or the way is blocked',
   ],
+  local: [
+    'PT_CONNECT',
+    'this machine has no way there: no network or no IPv6, no free descriptor, or a rule of its own',
+  ],
   proxy: ['PT_PROXY', 'the upstream proxy failed, or refused the connection'],
   timeout: ['PT_TIMEOUT', 'there was no answer in time'],
   closed: ['PT_HANDSHAKE', 'the bridge hung up without a valid answer'],
