@@ -34,7 +34,10 @@ export interface ClientSession extends Report {
   /** The per-connection arguments. */
   readonly args: Args
   readonly connect: Connect
-  /** Aborts when the parent hangs up, the handshake's time is over, or the PT shuts down. */
+  /**
+   * Lives as long as the connection, and aborts once: when the time of the handshake is over, when the parent hangs up, or when
+   * the connection has ended for another reason, such as that the PT shuts down.
+   */
   readonly signal: AbortSignal
   /** The same, and enough for `connect` and the readers of this package: in a PT the signal is made for who asks for it. */
   readonly cancellation?: Cancellation
@@ -43,7 +46,11 @@ export interface ClientSession extends Report {
 /** One connection of a PT client to this server. */
 export interface ServerSession extends Report {
   readonly conn: Duplex
-  /** Aborts when the PT shuts down. A server that holds a failed handshake open does so for at most its own time. */
+  /**
+   * Lives as long as the connection, and aborts once: when the time of the handshake is over, when the client has gone, or when
+   * the connection has ended for another reason, such as that the PT shuts down. A server that holds a failed handshake open
+   * does so for at most its own time.
+   */
   readonly signal: AbortSignal
   /** As a client's. */
   readonly cancellation?: Cancellation

@@ -93,7 +93,7 @@ const failures: Readonly<Record<DialStage, readonly [code: PtErrorCode, sentence
   ],
   local: [
     'PT_CONNECT',
-    'this machine could not try: no network or no IPv6, no free file descriptor, or a rule of its own',
+    'this machine has no way there: no network or no IPv6, no free descriptor, or a rule of its own',
   ],
   proxy: ['PT_PROXY', 'the upstream proxy failed, or refused the connection'],
   timeout: ['PT_TIMEOUT', 'there was no answer in time'],

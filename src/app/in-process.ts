@@ -3,7 +3,7 @@
  */
 import type { Duplex } from 'node:stream'
 import { PtError, stageOf } from '../error.ts'
-import { orAborted, withDeadline } from '../io/index.ts'
+import { deadline, orAborted } from '../io/index.ts'
 import { parseProxyUri, redact, scrubAddresses, secretsOf } from '../ipc/index.ts'
 import type { Client, Connect } from '../transport.ts'
 import { makeConnect } from '../upstream/index.ts'
@@ -68,15 +68,15 @@ async function dial({ client, line, connect, options, signal: parent }: Dial): P
     opened.push(conn)
     return conn
   }
+  const limit = deadline(options.connectTimeout ?? 60_000, 'the connection to the bridge', parent)
+  const { signal } = limit
   try {
-    const conn = await withDeadline(
-      options.connectTimeout ?? 60_000,
-      'the connection to the bridge',
-      parent,
-      (signal) => inTime(client.dial({ target: address, args, connect: tracked, signal, ...silent }), signal),
-    )
+    const conn = await inTime(client.dial({ target: address, args, connect: tracked, signal, ...silent }), signal)
+    // The session's signal lives until the connection has ended.
+    conn.once('close', () => limit.abort(new PtError('PT_CLOSED', 'the connection has ended')))
     return socketLike(conn, opened)
   } catch (error) {
+    limit.abort(error as Error)
     for (const conn of opened) conn.destroy()
     parent?.throwIfAborted()
     const stage = stageOf(error)
@@ -88,6 +88,8 @@ async function dial({ client, line, connect, options, signal: parent }: Dial): P
       error,
       messageOf(error, line),
     )
+  } finally {
+    limit[Symbol.dispose]()
   }
 }
 

@@ -26,8 +26,9 @@ function tierUp(v8: number): readonly string[] {
 /** For commands that run until they are stopped. All flags act on a running engine, on Node 20 to 26. */
 export function tuneEngine(): void {
   const soon = tierUp(Number.parseInt(process.versions.v8, 10))
-  // V8 says on stderr that it does not know a flag; so a version that nobody has tried keeps its own compiler settings.
-  const flags = soon.length === 0 ? memory : [...memory, ...compiler, ...soon]
+  // V8 says on stderr that it does not know a flag, and another version may mean something else by one; so a version that nobody
+  // has tried keeps all of its own settings.
+  const flags = soon.length === 0 ? [] : [...memory, ...compiler, ...soon]
   for (const flag of flags) setFlagsFromString(flag)
   setImmediate(collectGarbage)
 }

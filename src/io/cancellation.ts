@@ -49,11 +49,21 @@ export class Canceller implements Cancellation {
     this.reason = reason
     for (const listener of this.#listeners) {
       // It may have left while the others were told.
-      if (!this.#listeners.includes(listener)) continue
-      if (typeof listener === 'function') listener()
-      else listener.handleEvent()
+      if (this.#listeners.includes(listener)) tell(listener)
     }
     this.#listeners = []
     this.#controller?.abort(reason)
+  }
+}
+
+/** As an AbortSignal does it: a listener that throws keeps nobody else from being told, and its error is an uncaught one. */
+function tell(listener: CancelListener): void {
+  try {
+    if (typeof listener === 'function') listener()
+    else listener.handleEvent()
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
   }
 }

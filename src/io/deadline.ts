@@ -57,6 +57,8 @@ class AbortingLimit implements Deadline {
 
   clear(): void {
     clearTimeout(this.#timer)
+    // A limit may live as long as its connection.
+    this.#timer = undefined
   }
 
   [Symbol.dispose](): void {

@@ -7,7 +7,7 @@
 import type { Server } from 'node:net'
 import { createServer } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { stageOf } from '../error.ts'
+import { PtError, stageOf } from '../error.ts'
 import type { Guest, TcpConn } from '../io/index.ts'
 import { listen, listenerOptions } from '../io/index.ts'
 import type { SocksRequest } from '../socks/index.ts'
@@ -23,6 +23,7 @@ import type { TransportEntry } from './registry.ts'
 import { loadTransport } from './registry.ts'
 import type { Rehearsals } from './rehearsal.ts'
 import type { Reporter } from './report.ts'
+import type { Opened } from './session.ts'
 import { adopt, carry, Handshake, trackOpened } from './session.ts'
 
 /** Arti and tor want their PTs on loopback, and nobody else has any business there. */
@@ -30,6 +31,8 @@ const LISTEN_HOST = '127.0.0.1'
 const SOCKS_TIMEOUT = 10_000
 /** A backstop: connecting takes up to 30 s and a handshake up to 60, and who runs out of time first has the better reason. */
 const DIAL_TIMEOUT = 100_000
+/** Whoever hangs up sooner has changed its mind, or another bridge was faster. Arti gives up after 10 s, and asks nobody why. */
+const PATIENCE = 5_000
 
 export interface ClientConfig {
   /** Those that were requested and are known, in the order of the request. */
@@ -48,6 +51,8 @@ export interface ClientConfig {
   readonly launchTimeout?: number
   readonly socksTimeout?: number
   readonly dialTimeout?: number
+  /** Milliseconds after which a dial that the parent gives up is told as a failure (5,000). */
+  readonly patience?: number
 }
 
 /** Launches the transports, reports them up to CMETHODS DONE, and serves. Resolves with the listeners. */
@@ -102,8 +107,10 @@ async function serve(service: Service, conn: TcpConn, admission: Admission, gues
   }
   guest?.leave()
   const report = config.reporter.forTransport(name, () => secretsOf(request, config))
+  const outgoing = trackOpened(config.connect)
+  const start = performance.now()
   try {
-    const bridge = await dial(conn, request, report, service)
+    const bridge = await dial(conn, request, outgoing, { ...service, report })
     if (conn.destroyed) return void bridge.destroy()
     request.grant()
     admission.established()
@@ -111,10 +118,10 @@ async function serve(service: Service, conn: TcpConn, admission: Admission, gues
     // Not awaited: what this function holds is not needed as long as the connection lives.
     carry(conn, bridge).catch((error: unknown) => report.log('debug', `connection ended: ${messageOf(error)}`))
   } catch (error) {
-    const hungUp = hasHungUp(conn)
+    const failure = hasHungUp(conn) ? givenUp(outgoing, performance.now() - start, config) : error
     request.refuse(error)
-    if (hungUp) report.log('debug', 'the parent hung up before the connection was made')
-    else reportFailure(error, request, report, config)
+    if (failure === undefined) report.log('debug', 'the parent hung up before the connection was made')
+    else reportFailure(failure, request, report, config)
   }
 }
 
@@ -122,27 +129,42 @@ function hasHungUp(conn: TcpConn): boolean {
   return conn.destroyed || conn.readableEnded
 }
 
-async function dial(conn: TcpConn, request: SocksRequest, report: Report, service: Service): Promise<Duplex> {
-  const { client, config, parked } = service
+/** A parent that waited for some seconds is told what for; undefined if it did not. */
+function givenUp({ connected }: Opened, waited: number, { patience = PATIENCE }: ClientConfig): PtError | undefined {
+  if (waited < patience) return undefined
+  const seconds = Math.max(1, Math.round(waited / 1_000))
+  const what = connected
+    ? 'the bridge had not answered; most likely the cert, password or key in the bridge line is not of this bridge'
+    : 'no connection to the bridge had been made'
+  return new PtError('PT_TIMEOUT', `the parent gave up after ${seconds} s, and ${what}`, { stage: 'timeout' })
+}
+
+interface Dialling extends Service {
+  readonly report: Report
+}
+
+async function dial(conn: TcpConn, request: SocksRequest, outgoing: Opened, dialling: Dialling): Promise<Duplex> {
+  const { client, config, parked, report } = dialling
   const { target, args } = request
   const limit = config.dialTimeout ?? DIAL_TIMEOUT
   const handshake = new Handshake(conn, limit, 'the connection to the bridge', true)
-  const outgoing = trackOpened(config.connect)
   const given = { target, args, connect: outgoing.connect, ...report }
   const outlasting = client.outlastsParent === true ? parked.dial(limit, outgoing) : undefined
   try {
-    return await handshake.until(() =>
+    const bridge = await handshake.until(() =>
       outlasting === undefined
         ? client.dial(handshake.session(given))
         : outlasting.run(given, (session) => client.dial(session)),
     )
+    outlasting?.follow(handshake.cancellation)
+    return bridge
   } catch (error) {
     if (hasHungUp(conn)) outlasting?.park()
     else outlasting?.end()
     if (outlasting === undefined) outgoing.destroyAll()
     throw error
   } finally {
-    handshake.clear()
+    handshake.over()
   }
 }
 

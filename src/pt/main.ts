@@ -150,7 +150,11 @@ async function drain(pt: Pt, stop: StopRequest, connections: Connections, reason
   await connections.drain(interruptTimeout)
 }
 
-/** From here on stdout is the protocol's, and no failure of a single connection ends the process. */
+/**
+ * From here on stdout is the protocol's. A lost promise belongs to one connection, and the others go on. An exception that nobody
+ * caught ends the process: it broke off in the middle of code that all connections share, whose memory holds the bytes of each
+ * in turn, and a PT that goes on might give one connection's bytes to another. The parent starts it again.
+ */
 function takeOver(options: PtOptions): Pt {
   const stdout = openLineOutput(1, (count) =>
     formatMessage({
@@ -167,7 +171,6 @@ function takeOver(options: PtOptions): Pt {
   }
   const pt = { options, stdout, stderr, reporter: createReporter(stdout, options), rehearsals: new Rehearsals() }
   process.on('uncaughtException', (error) => void die(pt, error))
-  // A promise that nobody awaited belongs to one connection; the state of the others is sound.
   process.on('unhandledRejection', (error) => pt.reporter.log('error', `unhandled rejection: ${messageOf(error)}`))
   return pt
 }

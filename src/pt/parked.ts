@@ -6,7 +6,7 @@
  *                                    ├─ the transport's own time is over
  *                                    └─ MOST_PARKED others were parked later, or the PT stops: closed at once
  */
-import type { Deadline } from '../io/index.ts'
+import type { Cancellation, Deadline } from '../io/index.ts'
 import { deadline } from '../io/index.ts'
 import type { ClientSession } from '../transport.ts'
 import type { Opened } from './session.ts'
@@ -74,6 +74,13 @@ export class OutlastingDial {
       this.#limit.clear()
       if (this.#parked.remove(this)) this.end()
     }
+  }
+
+  /** The dial has succeeded: from now on its signal aborts with that of the parent's connection. */
+  follow(connection: Cancellation): void {
+    const abort = (): void => this.#limit.abort(connection.reason as Error)
+    if (connection.aborted) abort()
+    else connection.addEventListener('abort', abort)
   }
 
   /** Nobody waits for the dial any more. Unless it has settled, it goes on. */

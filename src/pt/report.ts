@@ -47,9 +47,12 @@ export function createReporter(output: LineOutput, options: ReportOptions = {}):
   }
   const log = (severity: Severity, text: string, secrets: () => readonly string[] = none): void => {
     if (severities.indexOf(severity) > severities.indexOf(logLevel) || !mayPass()) return
-    say({ type: 'log', severity, message: clean(text, secrets()) })
+    sayOrAdmit(output, () => say({ type: 'log', severity, message: clean(text, secrets()) }))
   }
   const status = (name: string, pairs: ArgsInit, secrets: () => readonly string[]): void => {
+    sayOrAdmit(output, () => sayStatus(name, pairs, secrets))
+  }
+  const sayStatus = (name: string, pairs: ArgsInit, secrets: () => readonly string[]): void => {
     // A transport in JavaScript may well give PERCENT as a number.
     const given: (readonly [string, unknown])[] = [...Args.from(pairs)]
     if (given.length === 0 || !mayPass()) return
@@ -64,7 +67,7 @@ export function createReporter(output: LineOutput, options: ReportOptions = {}):
   return {
     say,
     log: (severity, text) => log(severity, text),
-    lastWords: (text) => say({ type: 'log', severity: 'error', message: clean(text) }),
+    lastWords: (text) => sayOrAdmit(output, () => say({ type: 'log', severity: 'error', message: clean(text) })),
     clean,
     forTransport: (name, secrets = none) => ({
       log(severity, text) {
@@ -72,6 +75,22 @@ export function createReporter(output: LineOutput, options: ReportOptions = {}):
       },
       status: (pairs) => status(name, pairs, secrets),
     }),
+  }
+}
+
+/** Said in place of what could not be said. It is written as it is, and uses nothing of what has just failed. */
+const UNSAID = 'LOG SEVERITY=error MESSAGE="a LOG or STATUS line is missing: it could not be written"\n'
+
+/** Reports are about connections, and a report that fails must not take its connection with it. */
+function sayOrAdmit(output: LineOutput, act: () => void): void {
+  try {
+    act()
+  } catch {
+    try {
+      output.write(UNSAID)
+    } catch {
+      // Then nobody hears of it.
+    }
   }
 }
 

@@ -130,7 +130,7 @@ async function serve(service: Service, conn: TcpConn, admission: Admission): Pro
     conn.destroy()
     ended(error)
   } finally {
-    handshake.clear()
+    handshake.over()
   }
 }
 

@@ -4,27 +4,27 @@
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
 import type { Cancellation, Deadline, EndWatcher, RelayCount } from '../io/index.ts'
-import { deadline, hearErrors, leanReads, relay, splice, unwatchEnds, watchEnds } from '../io/index.ts'
+import { deadline, hearErrors, leanReads, relay, splice, watchEnds } from '../io/index.ts'
 import type { Connect } from '../transport.ts'
 
 /**
- * The handshake of an accepted connection, until it is cleared. With `watchEnd`, an end of `conn` that no byte waits in front
- * of counts as hanging up too: a parent that closes its SOCKS connection is seen as a FIN only.
+ * The handshake of an accepted connection, and what a transport is told of it afterwards: its signal aborts when the connection
+ * has closed, however long it lives. With `watchEnd`, an end of `conn` that no byte waits in front of counts as hanging up during
+ * the handshake: a parent that closes its SOCKS connection is seen as a FIN only.
  */
 export class Handshake implements EndWatcher {
-  readonly #conn: Duplex
   readonly #watchEnd: boolean
   readonly #limit: Deadline
+  #over = false
 
   constructor(conn: Duplex, ms: number, what: string, watchEnd: boolean) {
-    this.#conn = conn
     this.#watchEnd = watchEnd
     this.#limit = deadline(ms, what)
     watchEnds(conn, this)
     if (conn.destroyed) this.onClose()
   }
 
-  /** Aborts when `conn` closes, or after the time limit. */
+  /** Aborts when `conn` closes, or after the time limit of its handshake. */
   get cancellation(): Cancellation {
     return this.#limit.cancellation
   }
@@ -48,6 +48,7 @@ export class Handshake implements EndWatcher {
       else signal.addEventListener('abort', abandon)
       const arrived = (stream: Duplex): void => {
         ignoreErrors(stream)
+        signal.removeEventListener('abort', abandon)
         if (signal.aborted) stream.destroy()
         else resolve(stream)
       }
@@ -57,15 +58,17 @@ export class Handshake implements EndWatcher {
 
   /** A socket that nobody reads says so by itself, once nothing is left in it. */
   onEnd(): void {
-    if (this.#watchEnd) this.onClose()
+    if (this.#watchEnd && !this.#over) this.onClose()
   }
 
   onClose(): void {
-    this.#limit.abort(new PtError('PT_CLOSED', 'the connection was closed during the handshake'))
+    const what = this.#over ? 'the connection has ended' : 'the connection was closed during the handshake'
+    this.#limit.abort(new PtError('PT_CLOSED', what))
   }
 
-  clear(): void {
-    unwatchEnds(this.#conn, this)
+  /** The handshake is over, one way or another. The signal goes on until the connection has closed. */
+  over(): void {
+    this.#over = true
     this.#limit.clear()
   }
 }
@@ -91,6 +94,8 @@ export function sessionOf<Given extends object>(
 /** What a dial may open, and what ends it. */
 export interface Opened {
   readonly connect: Connect
+  /** True once a connection has been made. */
+  readonly connected: boolean
   destroyAll(): void
 }
 
@@ -104,6 +109,9 @@ export function trackOpened(connect: Connect): Opened {
       if (over) conn.destroy()
       opened.push(conn)
       return conn
+    },
+    get connected() {
+      return opened.length > 0
     },
     destroyAll() {
       over = true

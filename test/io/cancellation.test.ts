@@ -43,3 +43,25 @@ it('is an AbortSignal for who asks for one, before or behind the end', () => {
   over.abort(reason)
   expect(over.signal.reason).toBe(reason)
 })
+
+it('a listener that throws keeps nobody from being told, and its error is an uncaught one', async () => {
+  const canceller = new Canceller()
+  const uncaught = new Promise((resolve) => {
+    const others = process.listeners('uncaughtException')
+    process.removeAllListeners('uncaughtException').once('uncaughtException', (error) => {
+      for (const other of others) process.on('uncaughtException', other)
+      resolve(error)
+    })
+  })
+  const mistake = new Error('a mistake')
+  const later = vi.fn()
+  const { signal } = canceller
+  canceller.addEventListener('abort', () => {
+    throw mistake
+  })
+  canceller.addEventListener('abort', later)
+  canceller.abort(reason)
+  expect(later).toHaveBeenCalledOnce()
+  expect(signal.aborted).toBe(true)
+  expect(await uncaught).toBe(mistake)
+})

@@ -243,6 +243,75 @@ describe('a dial', () => {
     },
   )
 
+  test('that the parent gave up after some time is reported with what was waited for: a connection', async () => {
+    const { transport, dialing, reason } = waiting()
+    const { port, lines } = await start([transport], { patience: 1 })
+    const conn = await open(port)
+    conn.write(socksRequest('127.0.0.1:1', 'k=v'))
+    await dialing
+    await sleep(5)
+    conn.destroy()
+    await reason
+    await vi.waitFor(() => expect(lines.at(-1)).toMatch(/^LOG SEVERITY=notice/))
+    expect(lines.slice(-2)).toEqual([
+      expect.stringMatching(
+        /^STATUS TRANSPORT=plain CONNECT=Failed STAGE=timeout ERRSTR="the parent gave up after 1 s, and no connection to the bridge had been made"$/,
+      ),
+      expect.stringContaining('plain: connection failed: the parent gave up after 1 s'),
+    ])
+  })
+
+  test.each([true, false])(
+    'that the parent gave up after some time is reported with what was waited for: an answer (outlasting: %s)',
+    async (outlastsParent) => {
+      let accepted!: (wire: Socket) => void
+      const arrived = new Promise<Socket>((resolve) => (accepted = resolve))
+      const bridge = await application((wire) => accepted(wire))
+      const dial = async ({ target, connect, signal }: ClientSession): Promise<Duplex> => {
+        const conn = await connect(target, signal)
+        await readExactly(conn, 1, signal)
+        return conn
+      }
+      const { port, lines } = await start([plain({ client: () => ({ dial, outlastsParent }) })], { patience: 1 })
+      const conn = await open(port)
+      conn.write(socksRequest(bridge.address, 'k=v'))
+      await arrived
+      await sleep(50)
+      conn.end()
+      await vi.waitFor(() => expect(lines.at(-1)).toMatch(/^LOG SEVERITY=notice/))
+      expect(lines.at(-2)).toBe(
+        'STATUS TRANSPORT=plain CONNECT=Failed STAGE=timeout ERRSTR="the parent gave up after 1 s, and the bridge had not answered; most likely the cert, password or key in the bridge line is not of this bridge"',
+      )
+    },
+  )
+
+  test.each([true, false])(
+    'its signal lives until the connection has ended, and not longer (outlasting: %s)',
+    async (outlastsParent) => {
+      const { address } = await echo()
+      const signals: AbortSignal[] = []
+      const dial = async ({ target, connect, signal }: ClientSession): Promise<Duplex> => {
+        signals.push(signal)
+        return await connect(target, signal)
+      }
+      const { port, connections } = await start([plain({ client: () => ({ dial, outlastsParent }) })], {
+        dialTimeout: 300,
+      })
+      const [first, second] = [await socks(port, address), await socks(port, address)]
+      // The time limit of the handshake is over, and nothing happens.
+      await sleep(400)
+      second.conn.write('x')
+      expect(String(await readExactly(second.conn, 1))).toBe('x')
+      expect(signals.map(({ aborted }) => aborted)).toEqual([false, false])
+      first.conn.destroy()
+      await vi.waitFor(() => expect(signals[0]!.aborted).toBe(true))
+      expect(signals[0]!.reason).toMatchObject({ code: 'PT_CLOSED', message: 'the connection has ended' })
+      expect(signals[1]!.aborted).toBe(false)
+      await connections.drain(10)
+      expect(signals[1]!.aborted).toBe(true)
+    },
+  )
+
   test('a time limit ends it, with reply 6', async () => {
     const { transport, reason } = waiting()
     const { port, lines } = await start([transport], { dialTimeout: 50 })

@@ -23,7 +23,7 @@ interface Begun {
 /** A dial that waits until it is settled or its signal aborts. */
 function begin(parked: ParkedDials, ms = 60_000): Begun {
   const destroyAll = vi.fn()
-  const dial = parked.dial(ms, { connect: given.connect, destroyAll })
+  const dial = parked.dial(ms, { connect: given.connect, connected: false, destroyAll })
   let session!: ClientSession
   let settle!: () => void
   const over = dial

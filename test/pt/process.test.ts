@@ -480,3 +480,23 @@ test('a PT that is out of file descriptors goes on when there are some again', a
   for (const conn of waiting) conn.destroy()
   await expect.poll(async () => (await socks(port, address).catch(() => undefined))?.reply, { timeout: 10_000 }).toBe(0)
 })
+
+test('a reporter that cannot say anything takes no connection with it', async () => {
+  const { address } = await echo()
+  // A Node as the reporter does not expect it.
+  const broken =
+    'data:text/javascript,delete String.prototype.replaceAll;delete Array.prototype.toSorted;delete RegExp.prototype[Symbol.replace]'
+  const pt = runChild({
+    command: [process.execPath, '--import', broken, executable, 'pt', '--load', rotByN],
+    env: clientEnv(),
+  })
+  const port = portIn(await pt.line('CMETHOD '))
+  for (let round = 0; round < 3; round++) {
+    const { conn, reply } = await socks(port, address)
+    expect(reply).toBe(0)
+    conn.end('served')
+    expect(await readAll(conn)).toBe('served')
+    expect((await socks(port, '127.0.0.1:1')).reply).toBe(5)
+  }
+  await pt.line('LOG SEVERITY=error MESSAGE="a LOG or STATUS line is missing: it could not be written"')
+})

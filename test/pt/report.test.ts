@@ -52,6 +52,18 @@ describe('LOG', () => {
   })
 })
 
+test('what cannot be said is said to be missing, and whoever reports it does not hear of it', () => {
+  const { reporter, lines } = recorder()
+  const report = reporter.forTransport('obfs4', () => {
+    throw new Error('no secrets today')
+  })
+  report.log('notice', 'text')
+  report.status({ CONNECT: 'Success' })
+  reporter.log('notice', 'text')
+  const missing = 'LOG SEVERITY=error MESSAGE="a LOG or STATUS line is missing: it could not be written"'
+  expect(lines).toEqual([missing, missing, 'LOG SEVERITY=notice MESSAGE="text"'])
+})
+
 describe('STATUS', () => {
   test('STATUS-1, ANON-4: TRANSPORT comes first, and addresses are scrubbed', () => {
     const { reporter, lines } = recorder()

@@ -290,6 +290,29 @@ describe('a handshake', () => {
     ])
   })
 
+  test('has a signal that lives until the connection has ended, through hang-ups and the shutdown', async () => {
+    const { address } = await echo()
+    const signals: AbortSignal[] = []
+    const accept = plain({
+      accept: ({ conn, signal }) => {
+        signals.push(signal)
+        return Promise.resolve(conn)
+      },
+    })
+    const { port, connections } = await start([entry(accept)], address, { acceptTimeout: 200, destinationTimeout: 300 })
+    const conns = [await open(port), await open(port)] as const
+    for (const conn of conns) {
+      conn.write('x')
+      expect(String(await readExactly(conn, 1))).toBe('x')
+    }
+    await new Promise((resolve) => setTimeout(resolve, 400))
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false, false])
+    conns[0].destroy()
+    await expect.poll(() => signals.map(({ aborted }) => aborted)).toEqual([true, false])
+    await connections.drain(10)
+    expect(signals[1]!.reason).toMatchObject({ code: 'PT_CLOSED', message: 'the connection has ended' })
+  })
+
   test('that never ends is ended by the backstop', async () => {
     const { port, lines } = await start([entry(plain({ accept: () => new Promise(() => undefined) }))], undefined, {
       acceptTimeout: 50,

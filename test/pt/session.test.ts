@@ -13,7 +13,7 @@ it('a stream of a transport that heard errors until now ends no process by one l
   const closed = new Promise((resolve) => stream.once('close', resolve))
   stream.destroy(new Error('reset'))
   await closed
-  handshake.clear()
+  handshake.over()
 })
 
 it('a stream that comes too late is destroyed, and its errors end no process', async () => {
@@ -28,7 +28,7 @@ it('a stream that comes too late is destroyed, and its errors end no process', a
   arrive?.(late)
   await closed
   late.emit('error', new Error('reset'))
-  handshake.clear()
+  handshake.over()
 })
 
 it('a throw of a transport rejects, and so does what is no stream', async () => {
@@ -38,5 +38,5 @@ it('a throw of a transport rejects, and so does what is no stream', async () => 
   }
   await expect(handshake.until(failing)).rejects.toThrow('a mistake')
   await expect(handshake.until(() => Promise.resolve(undefined as never))).rejects.toThrow(TypeError)
-  handshake.clear()
+  handshake.over()
 })
