@@ -3,7 +3,7 @@
  */
 import type { Duplex } from 'node:stream'
 import { PtError, stageOf } from '../error.ts'
-import { orAborted, withDeadline } from '../io/index.ts'
+import { endTogether, orAborted, withDeadline } from '../io/index.ts'
 import { parseProxyUri } from '../ipc/index.ts'
 import type { Client, Connect } from '../transport.ts'
 import { makeConnect } from '../upstream/index.ts'
@@ -12,7 +12,7 @@ import { staged } from './dial-stage.ts'
 import type { Dialer, DialerOptions, TransportSource } from './dialer.ts'
 import { socketLike } from './socket-like.ts'
 
-export interface InProcessOptions extends Pick<DialerOptions, 'proxy' | 'connectTimeout'> {
+export interface InProcessOptions extends Pick<DialerOptions, 'proxy' | 'connectTimeout' | 'halfOpen'> {
   readonly transports: readonly TransportSource[]
   readonly stateDir: string
 }
@@ -68,6 +68,7 @@ async function dial({ client, line, connect, options, signal: parent }: Dial): P
       parent,
       (signal) => inTime(client.dial({ target: address, args, connect: tracked, signal, ...silent }), signal),
     )
+    if (options.halfOpen !== true) endTogether(conn)
     return socketLike(conn, opened)
   } catch (error) {
     for (const conn of opened) conn.destroy()
