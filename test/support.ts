@@ -3,12 +3,14 @@ import { randomInt } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import { tmpdir } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { TestContext } from 'vitest'
 import { expect, onTestFinished } from 'vitest'
 import { builtFolder, debianFolder } from '../scripts/peers.mjs'
 import type { PtError } from '../src/error.ts'
+import { readExactly } from '../src/io/index.ts'
 
 /** The project's folder. */
 export const root: string = fileURLToPath(new URL('../', import.meta.url))
@@ -104,6 +106,14 @@ export function isAlive(pid: number): boolean {
   } catch {
     return false
   }
+}
+
+/** Sends `text`, reads as much again, and ends: what came back. */
+export async function echoed(conn: Duplex, text: string): Promise<string> {
+  conn.write(text)
+  const back = await readExactly(conn, Buffer.byteLength(text))
+  conn.end()
+  return String(back)
 }
 
 /** Its error; anything else is a failed test. */

@@ -105,9 +105,12 @@ export class Bridge extends Emitter<BridgeEvents> implements AsyncDisposable {
   }
 
   /**
-   * A connection to what stands behind the bridge. Rejects with the bridge's PtError, whose `stage` says where it failed;
-   * PT_BRIDGES where there are several; PT_TIMEOUT; PT_STOPPED after close(); or the signal's reason. Clients that ask for a
-   * socket take it for one.
+   * A connection to what stands behind the bridge. It has one end for both directions: after `conn.end(request)` all of the
+   * request is delivered, but of the answer only what has come by then; so read the answer first, as by its length, and end
+   * after it. With the option `halfOpen` at both ends, `conn.end(request)` leaves the answer its time.
+   *
+   * Rejects with the bridge's PtError, whose `stage` says where it failed; PT_BRIDGES if there are several; PT_TIMEOUT;
+   * PT_STOPPED after close(); or the signal's reason. Clients that ask for a socket take it for one.
    */
   async connect({ signal }: BridgeConnectOptions = {}): Promise<BridgeConnection> {
     this.#closing.signal.throwIfAborted()

@@ -23,6 +23,12 @@ export interface DialerOptions {
   readonly connectTimeout?: number | undefined
   /** Values that no error may repeat of what a PT says. openBridge adds the addresses and arguments of its lines. */
   readonly secrets?: readonly string[] | undefined
+  /**
+   * The end of one direction leaves the other open, if the bridge's server allows it as well (`postern pt --half-open`, and no
+   * other PT that we know). By default the first end of either side closes the connection both ways, as with obfs4proxy. With
+   * `exec` it is the PT that decides: give it `--half-open` if it is ours.
+   */
+  readonly halfOpen?: boolean | undefined
   /** How a PT that has ended is started again. By default for ever, at most 10 s later. */
   readonly restart?: RestartOptions | false | undefined
 }

@@ -3,7 +3,7 @@
  */
 import type { Duplex } from 'node:stream'
 import { PtError, stageOf } from '../error.ts'
-import { deadline, orAborted } from '../io/index.ts'
+import { deadline, endTogether, orAborted } from '../io/index.ts'
 import { parseProxyUri, redact, scrubAddresses, secretsOf } from '../ipc/index.ts'
 import type { Client, Connect } from '../transport.ts'
 import { makeConnect } from '../upstream/index.ts'
@@ -12,7 +12,7 @@ import { failedAt, staged } from './dial-stage.ts'
 import type { Dialer, DialerOptions, TransportSource } from './dialer.ts'
 import { socketLike } from './socket-like.ts'
 
-export interface InProcessOptions extends Pick<DialerOptions, 'proxy' | 'connectTimeout'> {
+export interface InProcessOptions extends Pick<DialerOptions, 'proxy' | 'connectTimeout' | 'halfOpen'> {
   readonly transports: readonly TransportSource[]
   /** Called by transports that keep something. */
   readonly stateDir: () => string
@@ -74,6 +74,7 @@ async function dial({ client, line, connect, options, signal: parent }: Dial): P
     const conn = await inTime(client.dial({ target: address, args, connect: tracked, signal, ...silent }), signal)
     // The session's signal lives until the connection has ended.
     conn.once('close', () => limit.abort(new PtError('PT_CLOSED', 'the connection has ended')))
+    if (options.halfOpen !== true) endTogether(conn)
     return socketLike(conn, opened)
   } catch (error) {
     limit.abort(error as Error)

@@ -10,7 +10,7 @@ import { createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { isPtError, PtError } from '../error.ts'
-import { listen, relay } from '../io/index.ts'
+import { listen, listenerOptions, relay } from '../io/index.ts'
 import type { Address } from '../ipc/index.ts'
 import { isLoopback, parseAddress } from '../ipc/index.ts'
 import type { SocksRequest } from '../socks/index.ts'
@@ -32,6 +32,8 @@ export interface TunnelClientOptions {
    * Without `socks` the target that is asked for does not count.
    */
   readonly secret?: string | undefined
+  /** The end of one direction leaves the other open; the bridge and its server have to allow it as well. */
+  readonly halfOpen?: boolean | undefined
   /** Lets `listen` be other than loopback. */
   readonly exposed?: boolean | undefined
   /** Connections at once; those beyond are closed. Default 1024. */
@@ -65,7 +67,7 @@ export class TunnelClient extends Tunnel {
   constructor(options: TunnelClientOptions) {
     super(new Connections(options.maxConnections ?? 1024), options.signal)
     this.#options = options
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (conn) => void this.#serve(conn))
+    this.#server = createServer(listenerOptions, (conn) => void this.#serve(conn))
     // The system's, such as EMFILE while accepting: those that wait are accepted later.
     this.#server.on('error', () => undefined)
     options.bridge
@@ -158,12 +160,15 @@ export class TunnelClient extends Tunnel {
       if (!far.readableEnded || !far.writableFinished) cut()
     })
     try {
-      await relay(local, far, undefined, async (ended) => {
-        if (ended !== far) return
-        await this.#options.bridge.requireAlive(far).catch((error: unknown) => {
-          cut()
-          throw error
-        })
+      await relay(local, far, {
+        halfOpen: this.#options.halfOpen,
+        beforeEnd: async (ended) => {
+          if (ended !== far) return
+          await this.#options.bridge.requireAlive(far).catch((error: unknown) => {
+            cut()
+            throw error
+          })
+        },
       })
     } catch (error) {
       // Not where the application left first: nobody misses what it did not wait for.

@@ -28,6 +28,8 @@ export interface TunnelServerOptions {
   /** An absolute path; the bridge's identity is kept there. */
   readonly stateDir: string
   readonly forward: Forward
+  /** The end of one direction leaves the other open; the PT has to allow it as well (`postern pt --half-open`). */
+  readonly halfOpen?: boolean | undefined
   /** Connections at once; those beyond are closed. Default 1024. */
   readonly maxConnections?: number | undefined
   /** Milliseconds that connections have to end in when the tunnel is closed. Default 5,000. */
@@ -118,7 +120,7 @@ export class TunnelServer extends Tunnel {
       if (far instanceof Socket) this.connections.carries(conn, { socket: far, readsUp: false })
       this.emit('connection')
       // A connection that breaks off is its client's or its service's to explain.
-      await relay(conn, far).catch(() => undefined)
+      await relay(conn, far, { halfOpen: this.#options.halfOpen }).catch(() => undefined)
     } catch (error) {
       if (!this.#stopping.signal.aborted && !conn.destroyed) this.failed(unreached(error))
       if (this.#options.forward.type === 'address') cutOff(conn)

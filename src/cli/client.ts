@@ -33,6 +33,7 @@ Options:
   --connect-timeout S   seconds for a connection, the wait for a restart of the PT included (default 60)
   --drain-timeout S     seconds that connections have to end in at the end (default 5)
   --max-connections N   connections at once (default 1024)
+  --half-open           lets each direction end by itself; the server has to have it as well
   --expose              allows --listen on other than loopback
   --metrics IP:PORT     counts for Prometheus, on loopback
   --show-addresses      shows addresses in what is printed
@@ -53,6 +54,7 @@ export const options = {
   'connect-timeout': { type: 'string' },
   'drain-timeout': { type: 'string' },
   'max-connections': { type: 'string' },
+  'half-open': { type: 'boolean' },
   expose: { type: 'boolean' },
   metrics: { type: 'string' },
   'show-addresses': { type: 'boolean' },
@@ -60,7 +62,7 @@ export const options = {
   help: { type: 'boolean', short: 'h' },
 } as const
 
-const flags = { listen: '--listen (--expose would allow it)', bridges: 'LINE' }
+const flags = { listen: '--listen (--expose would allow it)', bridges: 'LINE', halfOpen: '--half-open' }
 
 /** Runs until a signal. Throws UsageError. */
 export async function run(argv: readonly string[]): Promise<number> {
@@ -81,6 +83,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     socks: values.socks ?? false,
     secret: secretOf('--secret-file', values['secret-file']),
     exposed: values.expose ?? false,
+    halfOpen: values['half-open'] ?? false,
     exec: execOf(values.exec),
     proxy: checkedMaybe('--proxy', values.proxy, checks.proxy),
     stateDir: stateDirOf(values['state-dir']),

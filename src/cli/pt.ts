@@ -20,6 +20,7 @@ Options:
   --load FILE         adds the transports that a JavaScript module exports; may be given several times
   --transport NAME    offers only this transport; may be given several times
   --socks4            says socks4 in CMETHOD (SOCKS 4, 4a and 5 are served either way)
+  --half-open         lets each direction of a connection end by itself, as both ends have to; see docs/pt.md
   --log-level LEVEL   error, warning, notice (default), info or debug
   --unsafe-logging    shows addresses in logs; without it they are scrubbed
   --help, --version
@@ -33,6 +34,7 @@ export const options = {
   load: { type: 'string', multiple: true },
   transport: { type: 'string', multiple: true },
   socks4: { type: 'boolean' },
+  'half-open': { type: 'boolean' },
   'log-level': { type: 'string' },
   'unsafe-logging': { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
@@ -63,6 +65,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     transports: async () => await chooseTransports(values.load ?? [], values.transport ?? []),
     implementation: { name: 'postern', version },
     socksVersion: values.socks4 === true ? 4 : 5,
+    halfOpen: values['half-open'] ?? false,
     unsafeLogging: values['unsafe-logging'] ?? false,
     logLevel,
     onLaunched: tuneEngine,

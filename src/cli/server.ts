@@ -23,6 +23,7 @@ Options:
   --state-dir DIR           where the bridge's identity is kept (default: a folder for it, which is printed)
   --option KEY=VALUE        an option of the transport, such as iat-mode=1; may be given several times
   --exec COMMAND            another PT, such as /usr/bin/obfs4proxy
+  --half-open               lets each direction end by itself; clients have to have it as well
   --drain-timeout S         seconds that connections have to end in at the end (default 5)
   --max-connections N       connections at once (default 1024)
   --metrics IP:PORT         counts for Prometheus, on loopback
@@ -41,6 +42,7 @@ export const options = {
   'state-dir': { type: 'string' },
   option: { type: 'string', multiple: true },
   exec: { type: 'string' },
+  'half-open': { type: 'boolean' },
   'drain-timeout': { type: 'string' },
   'max-connections': { type: 'string' },
   metrics: { type: 'string' },
@@ -49,7 +51,7 @@ export const options = {
   help: { type: 'boolean', short: 'h' },
 } as const
 
-const flags = { transport: 'TRANSPORT', options: '--option' }
+const flags = { transport: 'TRANSPORT', options: '--option', halfOpen: '--half-open' }
 
 /** Runs until a signal. Throws UsageError. */
 export async function run(argv: readonly string[]): Promise<number> {
@@ -72,6 +74,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     allow: checked('--allow', values.allow ?? [], checks.allow),
     options: pairsOf(values.option ?? []),
     publicAddress: checkedMaybe('--public-address', values['public-address'], checks.publicAddress),
+    halfOpen: values['half-open'] ?? false,
     exec: execOf(values.exec),
     stateDir: stateDirOf(values['state-dir']) ?? defaultStateDir(`${transport}-${parseAddress(listen).port}`),
     maxConnections: numberOf('--max-connections', values['max-connections'], 1024, [1, 65_536]),

@@ -7,7 +7,7 @@ import type { Socket } from 'node:net'
 import { createServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
-import { listen, Lobby, withDeadline } from '../io/index.ts'
+import { listen, listenerOptions, Lobby, withDeadline } from '../io/index.ts'
 import type { Guest } from '../io/index.ts'
 import { throwLater } from '../io/throw-later.ts'
 import type { Address } from '../ipc/index.ts'
@@ -70,7 +70,7 @@ export async function serveExtOrPort(options: ExtOrPortOptions): Promise<ExtOrPo
   formatCookie(cookie)
   const open = new Set<Socket>()
   const lobby = new Lobby({ limit: options.handshakeLimit ?? 256 })
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (conn) => {
+  const server = createServer(listenerOptions, (conn) => {
     open.add(conn)
     conn.on('error', () => {}).once('close', () => open.delete(conn))
     void serve(conn, lobby.enter(conn, conn.remoteAddress), cookie, options)

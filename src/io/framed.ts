@@ -5,6 +5,7 @@
  */
 import { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
+import { closeAtOnce, HALF_OPEN_LIMIT, leftIn, silent } from './close.ts'
 import type { EndWatcher } from './ends.ts'
 import { unwatchEnds, watchEnds } from './ends.ts'
 import { leanReadsOf } from './lean-reads.ts'
@@ -44,6 +45,12 @@ export interface DirectCodec extends Omit<Codec, 'direct'> {
 }
 
 /**
+ * At most so many bytes of the application are encoded at a time, and what they become is written at a time: as much as the Go
+ * programs read, so each burst on the wire is as long as theirs and has its own padding.
+ */
+export const BURST = 32_768
+
+/**
  * A codec that keeps nothing it is given, and whose results are its own, as one that can be spliced. `mostDecoded` gives that of
  * its DirectCodec.
  */
@@ -65,11 +72,22 @@ export interface PacedCodec extends Omit<Codec, 'encode' | 'preface' | 'direct'>
 }
 
 /**
- * `conn` as the application sees it. Payloads decoded before an error are delivered before the error, whether the codec
- * or `conn` failed. Where `conn` is closed before its end, so is this, without an error. Destroying it destroys `conn`.
+ * `conn` as the application sees it. Its two directions end one by one, unless endTogether() says otherwise. Payloads decoded
+ * before an error are delivered before the error, whether the codec or `conn` failed; if the codec failed, `conn` is closed at
+ * once. If `conn` is closed before its end, so is this, without an error. Destroying it destroys `conn`.
  */
 export function framed(conn: Duplex, codec: Codec | PacedCodec): Duplex {
   return new FramedStream(conn, codec)
+}
+
+/**
+ * From now on the first end of a framed stream closes its connection both ways, as obfs4proxy does: after end() it is closed
+ * once the system has all that was written, and what had come by then can still be read; after the end of the peer nothing
+ * more is written. Another stream ends its writing when its reading has ended, and no more can be done about it.
+ */
+export function endTogether(stream: Duplex): void {
+  if (togetherKey in stream) (stream as FramedStream)[togetherKey]()
+  else stream.allowHalfOpen = false
 }
 
 /** A codec that can do without streams, and the connection under it. */
@@ -91,6 +109,7 @@ export function unframe<Conn extends Duplex>(
 
 /** Not by class: a transport of another package may have a copy of this module of its own. */
 const unframeKey: unique symbol = Symbol.for('postern.unframe')
+const togetherKey: unique symbol = Symbol.for('postern.endTogether')
 
 class FramedStream extends Duplex implements EndWatcher {
   readonly #conn: Duplex
@@ -100,8 +119,12 @@ class FramedStream extends Duplex implements EndWatcher {
   /** Nothing more is decoded; the stream ends with #failure, if any, once the reader has caught up. */
   #failed = false
   #failure: Error | undefined
+  /** The connection has been closed here, as one direction has ended. */
+  #over = false
   /** The callback of the write or end that `conn` has not taken yet; _destroy() calls it where `conn` never will. */
   #waiting: ((error?: Error) => void) | undefined
+  /** Runs while the connection is half-closed. */
+  #silence: NodeJS.Timeout | undefined
 
   constructor(conn: Duplex, codec: Codec | PacedCodec) {
     super({ allowHalfOpen: true })
@@ -126,32 +149,72 @@ class FramedStream extends Duplex implements EndWatcher {
     return { conn, codec }
   }
 
+  [togetherKey](): void {
+    this.allowHalfOpen = false
+    if (this.#conn.readableEnded) this.#endWithPeer()
+  }
+
   readonly #decode = (chunk: Uint8Array): void => {
+    if (this.#failed) return
+    this.#silence?.refresh()
     try {
       for (const payload of this.#codec.decode(chunk)) {
         if (payload.length > 0 && !this.push(payload)) this.#conn.pause()
       }
     } catch (error) {
-      this.#fail(error as Error)
+      this.#refuse(error as Error)
     }
   }
 
   /** Of the connection, as the next two. */
   onEnd(): void {
+    if (this.#failed || this.#over) return
     try {
       this.#codec.end?.()
-      this.push(null)
     } catch (error) {
-      this.#fail(error as Error)
+      return this.#refuse(error as Error)
     }
+    this.#endSilence()
+    this.push(null)
+    if (!this.allowHalfOpen) this.#endWithPeer()
+  }
+
+  #endWithPeer(): void {
+    if (this.#over || this.#failed) return
+    this.#over = true
+    closeAtOnce(this.#conn)
+    if (this.#waiting !== undefined) this.#lose()
   }
 
   onError(error: Error): void {
-    this.#fail(error)
+    if (!this.#over) this.#fail(error)
   }
 
   onClose(): void {
-    if (!this.#conn.readableEnded || !this.#conn.writableFinished) this.#fail()
+    this.#endSilence()
+    if (this.#over) this.#finish()
+    else if (!this.#conn.readableEnded || !this.#conn.writableFinished) this.#fail()
+  }
+
+  /** The connection was closed here. What had come is read, and then it is the end. */
+  #finish(): void {
+    const conn = this.#conn.off('data', this.#decode)
+    for (const chunk of leftIn(conn)) this.#decode(chunk)
+    if (!this.#failed && !this.readableEnded) this.push(null)
+    if (this.writableEnded) this.#release()
+  }
+
+  /** The peer has closed the connection, so this write is lost. A reader gets all that came, and then writer and reader end. */
+  #lose(): void {
+    if (this.readableEnded) this.#release()
+    else if (this.#decoding) this.once('end', () => this.#release())
+    else this.#fail(new PtError('PT_CLOSED', 'the peer closed the connection'))
+  }
+
+  /** Of the codec. The connection is closed at once, whatever the reader still has to read. */
+  #refuse(error: Error): void {
+    this.#fail(error)
+    this.#conn.destroy()
   }
 
   #release(error?: Error): void {
@@ -194,14 +257,29 @@ class FramedStream extends Duplex implements EndWatcher {
 
   override _write(payload: Uint8Array, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
     this.#waiting = done
-    if ('send' in this.#codec) return void this.#send(this.#codec, payload)
+    if (this.#over) this.#lose()
+    else if ('send' in this.#codec) void this.#send(this.#codec, payload)
+    else this.#encode(this.#codec, payload, 0)
+  }
+
+  /** Each burst waits until the connection has passed on the one before: what would wait together would go out as one. */
+  #encode(codec: Codec, payload: Uint8Array, from: number): void {
     try {
-      if (payload.length > 0) this.#preface(this.#codec)
-      const bytes = this.#codec.encode(payload)
-      if (bytes.length === 0 || this.#conn.write(bytes)) this.#release()
-      else this.#conn.once('drain', () => this.#release())
+      if (payload.length > 0) this.#preface(codec)
+      for (let at = from; at < payload.length; at += BURST) {
+        const bytes = codec.encode(payload.subarray(at, at + BURST))
+        if (bytes.length === 0) continue
+        let waits = false
+        this.#conn.write(bytes, (error) => {
+          // If the connection broke, its own events say how.
+          if (waits && !error) this.#encode(codec, payload, at + BURST)
+        })
+        waits = this.#conn.writableLength > 0 || this.#conn.destroyed
+        if (waits) return
+      }
+      this.#release()
     } catch (error) {
-      this.#fail(error as Error)
+      this.#refuse(error as Error)
     }
   }
 
@@ -218,20 +296,53 @@ class FramedStream extends Duplex implements EndWatcher {
         this.#conn.write(bytes, (error) => (error ? reject(error) : resolve()))
       })
     try {
-      await codec.send(payload, write)
+      for (let at = 0; at < payload.length; at += BURST) await codec.send(payload.subarray(at, at + BURST), write)
       this.#release()
     } catch (error) {
-      // Where `conn` broke, its own events say how.
-      if (!this.#conn.destroyed) this.#fail(error as Error)
+      // If `conn` broke, its own events say how.
+      if (!this.#conn.destroyed) this.#refuse(error as Error)
     }
   }
 
   override _final(done: (error?: Error | null) => void): void {
     this.#waiting = done
-    this.#conn.end((error?: Error | null) => (error ? this.#fail(error) : this.#release()))
+    if (this.#over) this.#release()
+    else if (this.allowHalfOpen)
+      this.#conn.end((error?: Error | null) => (error ? this.#fail(error) : this.#halfClosed()))
+    else if (this.#decoding) this.#close()
+    else {
+      // Bytes that nobody has read yet would make a reset of the close, and that would take along what is on its way.
+      this._read()
+      setImmediate(() => this.#close())
+    }
+  }
+
+  /** The application has ended, and the connection has passed on all of it. */
+  #close(): void {
+    if (this.#over || this.#failed) return
+    this.#over = true
+    closeAtOnce(this.#conn)
+  }
+
+  #endSilence(): void {
+    clearTimeout(this.#silence)
+    this.#silence = undefined
+  }
+
+  #halfClosed(): void {
+    this.#release()
+    const conn = this.#conn
+    if (conn.readableEnded || conn.destroyed) return
+    const timer = setTimeout(() => {
+      // An application that does not read is no silence.
+      if (conn.isPaused() || conn.readableLength > 0) timer.refresh()
+      else this.#refuse(silent())
+    }, HALF_OPEN_LIMIT)
+    this.#silence = timer
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#endSilence()
     this.#release(error ?? new PtError('PT_CLOSED', 'the connection is closed'))
     this.#conn.destroy()
     done(error)

@@ -1,14 +1,15 @@
 /**
- * Carries bytes between two streams, both ways: back-pressure, half-close and failure in one place (FLOW-6).
+ * Carries bytes between two streams, both ways: back-pressure, ends and failure in one place (FLOW-6).
  *
- *     A ends     B gets the rest of A and its end, and may go on to speak
- *     A fails    B gets what was read of A and its end; what B still says is thrown away, for LINGER at most
+ *     A ends or fails     B gets what was read of A and its end; then both are closed, whatever B still says
+ *     A ends, halfOpen    B gets the rest of A and its end, and may go on to speak
  *
- * docs/decisions/0003-relay-endings.md says why a failure is not passed on as a reset.
+ * docs/decisions/0003-relay-endings.md says why, and what the one that leads over the network shows there.
  */
 import type { Duplex } from 'node:stream'
 import { finished } from 'node:stream'
 import { PtError } from '../error.ts'
+import { closeAtOnce, closeOnceWritten, discard, HALF_OPEN_LIMIT, leftIn, silent } from './close.ts'
 
 /** How many bytes went each way. */
 export interface RelayCount {
@@ -16,97 +17,214 @@ export interface RelayCount {
   readonly fromB: number
 }
 
-/** How long the stream that is left has to take what is on its way to it, and to end, in milliseconds. */
+/** How long an application has to take what is on its way to it, and to end, in milliseconds. */
 export const LINGER = 5_000
+/** How long the system may take to accept what is on its way to the wire, in milliseconds. */
+export const DRAIN = 60_000
 
 /**
  * Asked before the end of a stream is passed on; a rejection is taken for an error of that stream.
  */
 export type BeforeEnd = (ended: Duplex) => Promise<void>
 
+export interface RelayOptions {
+  /** Aborting destroys both streams at once. */
+  readonly signal?: AbortSignal | undefined
+  readonly beforeEnd?: BeforeEnd | undefined
+  /**
+   * The one of the two that leads over the network. At the first end it is closed both ways within milliseconds and nothing
+   * more is read of it, as obfs4proxy does. Without it, what comes within LINGER after the first end is carried as well.
+   */
+  readonly wire?: Duplex | undefined
+  /** The end of one direction leaves the other open. A half-closed connection that is silent for a minute is closed. */
+  readonly halfOpen?: boolean | undefined
+}
+
 /**
- * Relays until both directions have ended. The end of one direction is passed on and leaves the other open. After an error
- * or an early close (PT_CLOSED) of one stream the other still gets what was read of it, and an end; that error is what the
- * promise rejects with, once both are destroyed. Aborting destroys both at once.
+ * Relays until both streams are closed, which the first end leads to. After an error or an early close (PT_CLOSED) of one
+ * stream the other still gets what was read of it, and an end; that error is what the promise rejects with, once both are
+ * destroyed. With `halfOpen` PT_TIMEOUT, if one direction has ended and the other is silent.
  */
-export function relay(a: Duplex, b: Duplex, signal?: AbortSignal, beforeEnd?: BeforeEnd): Promise<RelayCount> {
-  return new Promise((resolve, reject) => {
-    const count = { fromA: 0, fromB: 0 }
-    let open = 2
-    let failure: Error | undefined
-    let linger: NodeJS.Timeout | undefined
-    const settle = (): void => {
-      open = 0
-      clearTimeout(linger)
-      signal?.removeEventListener('abort', abort)
-      a.destroy()
-      b.destroy()
-      if (failure === undefined) resolve(count)
-      else reject(failure)
-    }
-    const abort = (): void => {
-      failure ??= signal?.reason as Error
-      settle()
-    }
-    const over = (one: Duplex, other: Duplex, error?: Error | null): void => {
-      if (open === 0) return
-      if (error != null) failure ??= reasonOf(error)
-      if (--open === 0) return settle()
-      if (error == null) return
-      for (const stop of stops) stop()
-      bequeath(one, other)
-      linger = setTimeout(settle, LINGER)
-    }
+export function relay(a: Duplex, b: Duplex, options: RelayOptions = {}): Promise<RelayCount> {
+  return new Promise((resolve, reject) => new Relay(a, b, options, resolve, reject).start())
+}
+
+class Relay {
+  readonly #a: Lane
+  readonly #b: Lane
+  readonly #options: RelayOptions
+  readonly #resolve: (count: RelayCount) => void
+  readonly #reject: (error: Error) => void
+  #open = 2
+  /** The first end has come, and it ends both. */
+  #ending = false
+  #failure: Error | undefined
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(
+    a: Duplex,
+    b: Duplex,
+    options: RelayOptions,
+    resolve: (count: RelayCount) => void,
+    reject: (error: Error) => void,
+  ) {
+    const ended = (lane: Lane): void => this.#ended(lane)
+    this.#a = new Lane(a, b, ended)
+    this.#b = new Lane(b, a, ended)
+    this.#options = options
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  start(): void {
     // finished() reports each stream once: both its halves done, its error, or a close before its end.
-    finished(a, (error) => over(a, b, error))
-    finished(b, (error) => over(b, a, error))
-    if (signal?.aborted) return abort()
-    signal?.addEventListener('abort', abort)
-    const passEnd = (from: Duplex, to: Duplex): void => {
-      if (beforeEnd === undefined) to.end()
-      else
-        beforeEnd(from).then(
-          () => to.end(),
-          (error: Error) => from.destroy(error),
-        )
+    for (const lane of [this.#a, this.#b]) finished(lane.from, (error) => this.#closed(lane, error))
+    const { signal } = this.#options
+    if (signal?.aborted) return this.#abort()
+    signal?.addEventListener('abort', this.#abort)
+    this.#a.start()
+    this.#b.start()
+  }
+
+  readonly #abort = (): void => {
+    this.#failure ??= this.#options.signal?.reason as Error
+    this.#settle()
+  }
+
+  #ended(lane: Lane): void {
+    const { beforeEnd } = this.#options
+    if (beforeEnd === undefined) return this.#passEnd(lane)
+    beforeEnd(lane.from).then(
+      () => this.#passEnd(lane),
+      (error: Error) => lane.from.destroy(error),
+    )
+  }
+
+  #passEnd(lane: Lane): void {
+    if (this.#options.halfOpen === true) {
+      lane.to.end()
+      this.#limitSilence(this.#back(lane))
+    } else this.#endBoth(lane)
+  }
+
+  /** One of the streams has closed. */
+  #closed(lane: Lane, error: Error | null | undefined): void {
+    if (this.#open === 0) return
+    if (--this.#open === 0) return this.#settle()
+    if (this.#ending) this.#inherit(lane)
+    else if (error != null) this.#endBoth(lane, reasonOf(error))
+  }
+
+  /** `lane.from` has given its last byte, or has failed. */
+  #endBoth(lane: Lane, failure?: Error): void {
+    // The second end: the first has been passed on already.
+    if (this.#ending) return void lane.to.end()
+    this.#ending = true
+    this.#failure ??= failure
+    const { wire } = this.#options
+    const { from, to } = lane
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#settle(), to === wire ? DRAIN : LINGER)
+    if (wire !== undefined) this.#back(lane).stop()
+    if (from === wire && failure === undefined) closeAtOnce(from)
+    if (failure !== undefined) this.#inherit(lane)
+    else if (to === wire) closeOnceWritten(to)
+    else {
+      to.end()
+      if (from === wire) discard(to)
     }
-    const stops = [
-      carry(a, b, passEnd, (size) => (count.fromA += size)),
-      carry(b, a, passEnd, (size) => (count.fromB += size)),
-    ]
-  })
+  }
+
+  /** `lane.from` is gone, and all that came of it goes on to `lane.to`. */
+  #inherit(lane: Lane): void {
+    const { to } = lane
+    lane.bequeath()
+    this.#back(lane).stop()
+    if (to === this.#options.wire) return closeOnceWritten(to)
+    to.end()
+    discard(to)
+  }
+
+  /** One direction has ended; `lane` is the other. */
+  #limitSilence(lane: Lane): void {
+    if (this.#ending || this.#timer !== undefined) return
+    const timer = setTimeout(() => {
+      // A reader that takes its time is no silence.
+      if (lane.from.isPaused()) return void timer.refresh()
+      this.#failure ??= silent()
+      this.#settle()
+    }, HALF_OPEN_LIMIT)
+    this.#timer = timer
+    lane.from.on('data', () => {
+      if (this.#timer === timer) timer.refresh()
+    })
+  }
+
+  #back(lane: Lane): Lane {
+    return lane === this.#a ? this.#b : this.#a
+  }
+
+  #settle(): void {
+    this.#open = 0
+    clearTimeout(this.#timer)
+    this.#options.signal?.removeEventListener('abort', this.#abort)
+    this.#a.from.destroy()
+    this.#b.from.destroy()
+    if (this.#failure === undefined) this.#resolve({ fromA: this.#a.size, fromB: this.#b.size })
+    else this.#reject(this.#failure)
+  }
 }
 
-type PassEnd = (from: Duplex, to: Duplex) => void
+/** One direction. */
+class Lane {
+  readonly from: Duplex
+  readonly to: Duplex
+  /** Bytes so far. */
+  size = 0
+  readonly #ended: (lane: Lane) => void
+  #stopped = false
 
-/** Passes on bytes and end, until the function that it returns is called. */
-function carry(from: Duplex, to: Duplex, passEnd: PassEnd, counted: (size: number) => void): () => void {
-  const pass = (chunk: Buffer): void => {
-    counted(chunk.length)
-    if (!to.write(chunk)) from.pause()
+  constructor(from: Duplex, to: Duplex, ended: (lane: Lane) => void) {
+    this.from = from
+    this.to = to
+    this.#ended = ended
   }
-  const end = (): void => passEnd(from, to)
-  const resume = (): void => void from.resume()
-  // Whoever read before may have read up to the end.
-  if (from.readableEnded) end()
-  from.on('data', pass).once('end', end)
-  to.on('drain', resume)
-  from.resume()
-  return () => {
-    from.off('data', pass).off('end', end)
-    to.off('drain', resume)
-  }
-}
 
-/**
- * Gives `heir` what its buffer still holds of a stream that is gone, and the end. It is read on: a socket that is closed
- * over unread bytes is reset, and a reset takes along what the system has not delivered yet.
- */
-function bequeath(gone: Duplex, heir: Duplex): void {
-  gone.destroy()
-  for (let chunk = gone.read() as Buffer | null; chunk !== null; chunk = gone.read() as Buffer | null) heir.write(chunk)
-  heir.end()
-  heir.resume()
+  start(): void {
+    const { from, to } = this
+    // The other direction may have ended both already.
+    if (this.#stopped) return
+    // A handshake may have read up to the end.
+    if (from.readableEnded) this.#end()
+    from.on('data', this.#pass).once('end', this.#end)
+    to.on('drain', this.#resume)
+    from.resume()
+  }
+
+  /** Carries nothing more. */
+  stop(): void {
+    this.#stopped = true
+    this.from.off('data', this.#pass).off('end', this.#end).pause()
+    this.to.off('drain', this.#resume)
+  }
+
+  /** Gives what the buffer of a stream that is gone still holds. */
+  bequeath(): void {
+    const { from, to } = this
+    this.stop()
+    from.destroy()
+    for (const chunk of leftIn(from)) to.write(chunk)
+  }
+
+  readonly #pass = (chunk: Buffer): void => {
+    // A stream without half-close has ended by itself, as it came to its end.
+    if (!this.to.writable) return
+    this.size += chunk.length
+    if (!this.to.write(chunk)) this.from.pause()
+  }
+
+  readonly #end = (): void => this.#ended(this)
+  readonly #resume = (): void => void this.from.resume()
 }
 
 /** What Node calls a stream that was destroyed; the second where a socket was still writing, since Node 22. */

@@ -7,67 +7,82 @@
  */
 import type { Duplex } from 'node:stream'
 import { coalescing } from './coalesce.ts'
+import { DISCARD_LIMIT, HALF_OPEN_LIMIT, leftIn, silent } from './close.ts'
 import type { EndWatcher } from './ends.ts'
 import { watchEnds } from './ends.ts'
-import type { DirectCodec } from './framed.ts'
-import { unframe } from './framed.ts'
+import type { DirectCodec, Unframed } from './framed.ts'
+import { BURST, unframe } from './framed.ts'
 import type { RelayCount } from './relay.ts'
-import { closedEarly, LINGER, reasonOf } from './relay.ts'
+import { closedEarly, DRAIN, LINGER, reasonOf } from './relay.ts'
 import type { SharedSocket } from './shared-reads.ts'
 import { canShareReads, readOn, readOnInTurn, shareReads } from './shared-reads.ts'
 import { writeNow } from './write-now.ts'
 
+export interface SpliceOptions {
+  /** As relay()'s. */
+  readonly halfOpen?: boolean | undefined
+}
+
 /**
- * relay() for a socket and a framed one, both of which are given away: nobody else may use or watch them from here on.
- * Undefined, and nothing done, where it does not apply: the codec is not direct, either end is no TCP socket of this
+ * relay() for a socket and a framed one, the latter being the wire. Both are given away: nobody else may use or watch them from
+ * here on. Undefined, and nothing done, if it does not apply: the codec is not direct, either end is no TCP socket of this
  * process, or somebody has read from `b`.
  */
-export function splice(a: Duplex, b: Duplex): Promise<RelayCount> | undefined {
+export function splice(a: Duplex, b: Duplex, options: SpliceOptions = {}): Promise<RelayCount> | undefined {
   if (!canShareReads(a)) return undefined
   const taken = unframe(b, canShareReads)
   if (taken === undefined) return undefined
-  return new Promise((resolve, reject) => new Splice(a, taken.conn, taken.codec, resolve, reject).start())
+  return new Promise((resolve, reject) => new Splice(a, taken, options, resolve, reject).start())
 }
 
 class Splice {
-  readonly #ends: readonly [Lane, Lane]
+  readonly #up: Lane
+  readonly #down: Lane
+  readonly #halfOpen: boolean
   readonly #resolve: (count: RelayCount) => void
   readonly #reject: (error: Error) => void
   #open = 2
+  /** The first end has come, and it ends both. */
+  #ending = false
   #failure: Error | undefined
-  #linger: NodeJS.Timeout | undefined
+  #timer: NodeJS.Timeout | undefined
 
   constructor(
     plain: SharedSocket,
-    conn: SharedSocket,
-    codec: DirectCodec,
+    { conn, codec }: Unframed<SharedSocket>,
+    { halfOpen = false }: SpliceOptions,
     resolve: (count: RelayCount) => void,
     reject: (error: Error) => void,
   ) {
+    this.#halfOpen = halfOpen
     this.#resolve = resolve
     this.#reject = reject
-    this.#ends = [new Encoding(this, plain, conn, codec), new Decoding(this, conn, plain, codec)]
+    this.#up = new Encoding(this, plain, conn, codec)
+    this.#down = new Decoding(this, conn, plain, codec)
   }
 
   start(): void {
-    for (const lane of this.#ends) lane.watch()
-    for (const lane of this.#ends) lane.start()
+    for (const lane of [this.#up, this.#down]) lane.watch()
+    for (const lane of [this.#up, this.#down]) lane.start()
+  }
+
+  /** A socket has given its last byte. */
+  ended(lane: Lane): void {
+    if (!this.#halfOpen) return this.#endBoth(lane)
+    lane.passEnd()
+    this.#limitSilence(lane === this.#up ? this.#down : this.#up)
   }
 
   /** One of the sockets has closed. */
   closed(lane: Lane): void {
-    const [up, down] = this.#ends
-    const back = lane === up ? down : up
+    const back = lane === this.#up ? this.#down : this.#up
     // Also of the one that closes last, when all is settled.
     back.release()
     if (this.#open === 0) return
-    const failure = this.#failureOf(lane.from, back.closedTo)
-    this.#failure ??= failure
     if (--this.#open === 0) return this.#settle()
-    if (failure === undefined) return
-    for (const one of this.#ends) one.discard()
-    lane.to.end()
-    this.#linger = setTimeout(() => this.#settle(), LINGER)
+    if (this.#ending) return
+    const failure = this.#failureOf(lane.from, back.closedTo)
+    if (failure !== undefined) this.#endBoth(lane, failure)
   }
 
   /** How a socket has ended too early, or undefined; `closed` where it was closed here. */
@@ -76,13 +91,47 @@ class Splice {
     return readableEnded && (writableFinished || closed) ? undefined : closedEarly()
   }
 
+  /**
+   * The first end: the wire is closed as soon as the system has taken what was read of the application, and the application
+   * gets what was read of the wire, and the end.
+   */
+  #endBoth(first: Lane, failure?: Error): void {
+    if (this.#ending) return
+    this.#ending = true
+    this.#failure = failure
+    const [plain, wire] = [this.#up.from, this.#down.from]
+    this.#down.stop()
+    if (first === this.#down) wire.destroy()
+    else this.#up.onceTaken(() => wire.destroy())
+    plain.end()
+    this.#up.discard()
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(this.#closeRest, LINGER)
+  }
+
+  /** The application has had its time. A slow wire has more of it. */
+  readonly #closeRest = (): void => {
+    const [plain, wire] = [this.#up.from, this.#down.from]
+    this.#timer = setTimeout(() => wire.destroy(), DRAIN)
+    plain.destroy()
+  }
+
+  /** One direction has ended; `lane` is the other. */
+  #limitSilence(lane: Lane): void {
+    if (this.#timer !== undefined) return
+    let before = lane.taken
+    this.#timer = setTimeout(() => {
+      // A reader that takes its time is no silence.
+      if (lane.taken === before && !lane.waits) return this.#endBoth(lane, silent())
+      before = lane.taken
+      this.#timer?.refresh()
+    }, HALF_OPEN_LIMIT)
+  }
+
   #settle(): void {
     this.#open = 0
-    clearTimeout(this.#linger)
-    const [up, down] = this.#ends
-    up.from.destroy()
-    down.from.destroy()
-    if (this.#failure === undefined) this.#resolve({ fromA: up.taken, fromB: down.given })
+    clearTimeout(this.#timer)
+    if (this.#failure === undefined) this.#resolve({ fromA: this.#up.taken, fromB: this.#down.given })
     else this.#reject(this.#failure)
   }
 }
@@ -111,7 +160,9 @@ abstract class Lane implements EndWatcher {
   #held: (() => void)[] = []
   /** Of those, how many the system has taken by now. */
   #taken = 0
-  #discarding = false
+  /** Undefined as long as bytes are carried; then how many may be read and thrown away. */
+  #discardable: number | undefined
+  #whenTaken: (() => void) | undefined
 
   constructor(splice: Splice, from: SharedSocket, to: SharedSocket, codec: DirectCodec) {
     this.#splice = splice
@@ -133,9 +184,7 @@ abstract class Lane implements EndWatcher {
     const { from } = this
     if (from.readableFlowing) from.pause()
     // What a handshake has read too much; then what the system has.
-    for (let chunk = from.read() as Buffer | null; chunk !== null; chunk = from.read() as Buffer | null) {
-      this.#take(chunk)
-    }
+    for (const chunk of leftIn(from)) this.#take(chunk)
     this.#readUpTo(this.room)
     if (from.readableEnded) this.onEnd()
     else if (this.#held.length === 0) readOn(from)
@@ -153,9 +202,25 @@ abstract class Lane implements EndWatcher {
     shareReads(this.from, input, (length) => this.#take(length === room ? input : input.subarray(0, length)))
   }
 
-  /** What is read from now on is thrown away. */
+  /** The system, or the memory here, still has to take something. */
+  get waits(): boolean {
+    return this.#held.length > 0
+  }
+
+  /** Calls back once the system has taken all that was written; at once if nothing waits. */
+  onceTaken(act: () => void): void {
+    if (this.waits) this.#whenTaken = act
+    else act()
+  }
+
+  /** Nothing more is carried, and after this read nothing is read. */
+  stop(): void {
+    this.#discardable = 0
+  }
+
+  /** What is read from now on is thrown away, up to a limit; then nothing more is read. */
   discard(): void {
-    this.#discarding = true
+    this.#discardable = DISCARD_LIMIT
     readOn(this.from)
   }
 
@@ -167,7 +232,7 @@ abstract class Lane implements EndWatcher {
 
   /** False while the other side has not taken all. */
   #take(chunk: Uint8Array): boolean {
-    if (this.#discarding) return true
+    if (this.#discardable !== undefined) return (this.#discardable -= chunk.length) > 0
     this.taken += chunk.length
     const filled = chunk.length >= this.#room
     coalescing.count(chunk.length, filled)
@@ -175,7 +240,7 @@ abstract class Lane implements EndWatcher {
       this.recode(chunk)
       this.#readUpTo(this.room)
     } catch (error) {
-      this.#discarding = true
+      this.#discardable = 0
       this.from.destroy(error as Error)
     }
     return this.#held.length === 0 && this.#mayGoOn(chunk.length, filled)
@@ -193,7 +258,7 @@ abstract class Lane implements EndWatcher {
   readonly #written = (): void => {
     if (this.#held.length === 0 || ++this.#taken < this.#held.length) return
     this.release()
-    if (!this.from.destroyed) readOn(this.from)
+    if (this.#discardable === undefined && !this.from.destroyed) readOn(this.from)
   }
 
   /** The system has taken all, or never will. */
@@ -201,20 +266,21 @@ abstract class Lane implements EndWatcher {
     for (const release of this.#held) release()
     this.#held = []
     this.#taken = 0
+    this.#whenTaken?.()
   }
 
   onEnd(): void {
-    if (this.#discarding) return
+    if (this.#discardable !== undefined) return
     try {
       this.end()
-      this.#passEnd()
     } catch (error) {
-      this.from.destroy(error as Error)
+      return void this.from.destroy(error as Error)
     }
+    this.#splice.ended(this)
   }
 
   /** A close sends the end as well, and takes one call of the system where an end and the close behind it take three. */
-  #passEnd(): void {
+  passEnd(): void {
     const { to } = this
     this.closedTo = to.readableEnded && this.#held.length === 0 && to.writableLength === 0 && !to.destroyed
     if (this.closedTo) to.destroy()
@@ -232,7 +298,7 @@ class Encoding extends Lane {
   protected recode(chunk: Uint8Array): void {
     if (!this.#prefaced && this.codec.preface !== undefined) this.write(this.codec.preface())
     this.#prefaced = true
-    this.write(this.codec.encode(chunk))
+    for (let at = 0; at < chunk.length; at += BURST) this.write(this.codec.encode(chunk.subarray(at, at + BURST)))
   }
 
   protected end(): void {}

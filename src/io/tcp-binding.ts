@@ -19,7 +19,8 @@ export interface TcpHandle {
   bind(host: string, port: number): number
   bind6(host: string, port: number, flags: number): number
   setNoDelay(on: boolean): number
-  setKeepAlive(on: boolean, seconds: number): number
+  /** Seconds. Node before 26 takes the first two only. */
+  setKeepAlive(on: boolean, idle: number, interval: number, count: number): number
   getpeername(into: { address?: string; port?: number }): number
   ref(): void
   unref(): void

@@ -1,9 +1,10 @@
 /**
  * TCP connections of a PT: TcpSocket where this Node shows what it is made of, and net.Socket elsewhere. Both allow
- * half-close and do without Nagle's delay.
+ * half-close, do without Nagle's delay, and ask after a silent peer.
  */
 import type { Server, Socket } from 'node:net'
 import { connect, isIPv6 } from 'node:net'
+import { keepAlive, keepAliveOptions, keepHandleAlive } from './keep-alive.ts'
 import type { TcpBinding, TcpHandle } from './tcp-binding.ts'
 import { tcpBinding } from './tcp-binding.ts'
 import { systemError, TcpSocket } from './tcp-socket.ts'
@@ -37,6 +38,7 @@ function openSocket(target: TcpTarget, attempt: TcpAttempt): () => void {
   const failed = (error: Error): void => attempt.failed(error)
   socket.on('error', failed).once('connect', () => {
     socket.off('error', failed)
+    keepAlive(socket)
     attempt.connected(socket)
   })
   return () => void socket.destroy()
@@ -59,6 +61,8 @@ function openHandle(target: TcpTarget, attempt: TcpAttempt, binding: TcpBinding)
     if (code !== 0) return fail(code, 'connect')
     if (over) return
     over = true
+    // Not earlier: libuv would open the socket with a time of its own.
+    keepHandleAlive(handle)
     attempt.connected(new TcpSocket(handle, binding))
   }
   handle.setNoDelay(true)
@@ -79,23 +83,16 @@ function bind(handle: TcpHandle, address: string): number {
 }
 
 /** How a listener has to be made for acceptTcp(). */
-export const listenerOptions = { allowHalfOpen: true, noDelay: true }
+export const listenerOptions = { allowHalfOpen: true, noDelay: true, ...keepAliveOptions }
 
 interface Listening {
   onconnection: (this: Listening, code: number, handle: TcpHandle | undefined) => void
 }
 
-/**
- * What `listener` accepts from now on, where it listens already. With `keepAlive`, after so many seconds of silence TCP asks
- * whether the other end is still there.
- */
-export function acceptTcp(
-  listener: Server,
-  { keepAlive }: { readonly keepAlive?: number },
-  accepted: (conn: TcpConn) => void,
-): void {
+/** What `listener` accepts from now on, if it listens already. */
+export function acceptTcp(listener: Server, accepted: (conn: TcpConn) => void): void {
   listener.on('connection', (socket) => {
-    if (keepAlive !== undefined) socket.setKeepAlive(true, keepAlive * 1_000)
+    keepAlive(socket)
     accepted(socket)
   })
   const binding = tcpBinding()
@@ -106,7 +103,7 @@ export function acceptTcp(
     // Node makes an 'error' of it.
     if (code !== 0 || handle === undefined) return other.call(this, code, handle)
     handle.setNoDelay(true)
-    if (keepAlive !== undefined) handle.setKeepAlive(true, keepAlive)
+    keepHandleAlive(handle)
     accepted(new TcpSocket(handle, binding))
   }
 }

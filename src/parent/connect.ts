@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import { connect as connectTcp } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { isPtError, PtError } from '../error.ts'
-import { orAborted, withDeadline } from '../io/index.ts'
+import { keepAliveOptions, orAborted, withDeadline } from '../io/index.ts'
 import type { ArgsInit } from '../ipc/index.ts'
 import { Args, secretsOf } from '../ipc/index.ts'
 import { connectSocks } from '../socks/index.ts'
@@ -68,7 +68,7 @@ function methodOf(life: Life, transport: string): ClientMethod {
 async function attempt(method: ClientMethod, dial: Dial, signal: AbortSignal): Promise<Duplex | Error> {
   const { transport, target, args, supervisor } = dial
   const start = Date.now()
-  const socket = connectTcp({ ...method.address, noDelay: true, allowHalfOpen: true })
+  const socket = connectTcp({ ...method.address, noDelay: true, allowHalfOpen: true, ...keepAliveOptions })
   const stop = (): void => void socket.destroy(supervisor.stopping.reason as Error)
   supervisor.stopping.addEventListener('abort', stop, { once: true })
   const version = method.protocol === 'socks5' ? 5 : 4

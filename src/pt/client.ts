@@ -45,6 +45,8 @@ export interface ClientConfig {
   readonly rehearsals?: Rehearsals | undefined
   /** The word in CMETHOD; every version is served. Default 5. */
   readonly socksVersion?: 4 | 5
+  /** The end of one direction leaves the other open. */
+  readonly halfOpen?: boolean
   /** Says the bridge's address in STATUS. */
   readonly unsafeLogging?: boolean
   /** Milliseconds: a transport's launch (60,000), the SOCKS request (10,000), the dial (100,000). */
@@ -116,7 +118,9 @@ async function serve(service: Service, conn: TcpConn, admission: Admission, gues
     admission.established()
     report.status([...addressOf(request, config), ['CONNECT', 'Success']])
     // Not awaited: what this function holds is not needed as long as the connection lives.
-    carry(conn, bridge).catch((error: unknown) => report.log('debug', `connection ended: ${messageOf(error)}`))
+    carry(conn, bridge, config.halfOpen ?? false).catch((error: unknown) =>
+      report.log('debug', `connection ended: ${messageOf(error)}`),
+    )
   } catch (error) {
     const failure = hasHungUp(conn) ? givenUp(outgoing, performance.now() - start, config) : error
     request.refuse(error)

@@ -42,6 +42,11 @@ export interface PtOptions extends ConnectionLimits {
   readonly implementation?: Implementation
   /** The word in CMETHOD; SOCKS 4, 4a and 5 are served in any case. Default 5. */
   readonly socksVersion?: 4 | 5
+  /**
+   * The end of one direction leaves the other open, which neither obfs4proxy nor lyrebird does: for a PT whose other end is
+   * ours and does so as well. By default the first end closes both.
+   */
+  readonly halfOpen?: boolean
   /** Shows addresses in LOG, STATUS and on stderr. Secrets never appear. */
   readonly unsafeLogging?: boolean
   /** LOG lines below it are left out. Default: notice. */

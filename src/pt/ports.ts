@@ -28,8 +28,6 @@ export interface PortOptions {
   readonly name: string
   /** True for a port that only programs of this machine use: whoever is silent there makes room for others. */
   readonly local: boolean
-  /** Seconds of silence after which TCP asks whether the other end is still there. */
-  readonly keepAlive?: number
 }
 
 /** Serves a connection. `guest` is its place among those that have not made a request, on a local port. */
@@ -82,7 +80,7 @@ export class Ports {
     listener.on('error', (error) =>
       this.#reporter.log('warning', `${options.name}: accepting failed: ${error.message}`),
     )
-    acceptTcp(listener, options, (conn) => this.#accepted(port, conn, serve))
+    acceptTcp(listener, (conn) => this.#accepted(port, conn, serve))
   }
 
   #accepted(port: Port, conn: TcpConn, serve: Serve): void {

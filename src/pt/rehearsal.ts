@@ -134,7 +134,7 @@ class Stage {
 
   async listen(accepted: (conn: TcpConn) => void): Promise<Address> {
     const { listener, address } = await this.#open()
-    acceptTcp(listener, {}, (conn) => accepted(this.#keep(conn)))
+    acceptTcp(listener, (conn) => accepted(this.#keep(conn)))
     return address
   }
 

@@ -28,8 +28,6 @@ import { adopt, carry, Handshake } from './session.ts'
 /** A backstop: transports have limits of their own, and hold failed handshakes open for a time of their choice. */
 const ACCEPT_TIMEOUT = 180_000
 const DESTINATION_TIMEOUT = 30_000
-/** How long a connection is silent before TCP asks whether its other end is still there, in seconds. */
-const KEEP_ALIVE = 60
 
 /** A transport that was requested and is known, with what it was given. */
 export interface ServerEntry extends ServerTransport {
@@ -47,6 +45,8 @@ export interface ServerConfig {
   readonly ports: Ports
   /** What to play before the first connection, for those who want that. */
   readonly rehearsals?: Rehearsals | undefined
+  /** The end of one direction leaves the other open. */
+  readonly halfOpen?: boolean
   /** Milliseconds: a transport's launch (60,000), its handshake with a client (180,000), the ORPort (30,000). */
   readonly launchTimeout?: number
   readonly acceptTimeout?: number
@@ -90,8 +90,7 @@ async function launch(requested: ServerEntry, abandoned: () => boolean, config: 
     const rehearsed = { name, server, report, config: { ...config, ...stand, destination } }
     return (conn, admission) => void serve(rehearsed, conn, admission)
   })
-  // A client that vanishes without a word, as phones do, is noticed after some minutes instead of never.
-  const port = { name, local: false, keepAlive: KEEP_ALIVE }
+  const port = { name, local: false }
   config.ports.accept(listener, port, (conn, admission) => void serve(service, conn, admission))
   return { listener, message: { type: 'smethod', transport: name, address, args: Args.from(server.args ?? Args.none) } }
 }
@@ -122,7 +121,7 @@ async function serve(service: Service, conn: TcpConn, admission: Admission): Pro
     handshake.again(config.destinationTimeout ?? DESTINATION_TIMEOUT, 'the connection to the ORPort')
     const application = await forward(conn, userAddr, service, handshake.cancellation)
     // Not awaited: what this function holds is not needed as long as the connection lives.
-    carry(client, application)
+    carry(application, client, config.halfOpen ?? false)
       .catch(ended)
       .finally(() => conn.destroy())
   } catch (error) {

@@ -4,7 +4,7 @@
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
 import type { Cancellation, Deadline, EndWatcher, RelayCount } from '../io/index.ts'
-import { deadline, hearErrors, leanReads, relay, splice, watchEnds } from '../io/index.ts'
+import { deadline, endTogether, hearErrors, leanReads, relay, splice, watchEnds } from '../io/index.ts'
 import type { Connect } from '../transport.ts'
 
 /**
@@ -120,9 +120,15 @@ export function trackOpened(connect: Connect): Opened {
   }
 }
 
-/** Carries bytes between two streams that nobody else uses any more, until both have ended (FLOW-6). */
-export function carry(conn: Duplex, other: Duplex): Promise<RelayCount> {
-  return splice(conn, other) ?? splice(other, conn) ?? relay(conn, other)
+/**
+ * Carries bytes between two streams that nobody else uses any more, until both are closed (FLOW-6). The first end of either
+ * closes the wire both ways, as obfs4proxy does; with `halfOpen` the two directions end one by one.
+ */
+export function carry(application: Duplex, wire: Duplex, halfOpen: boolean): Promise<RelayCount> {
+  const spliced = splice(application, wire, { halfOpen })
+  if (spliced !== undefined) return spliced
+  if (!halfOpen) endTogether(wire)
+  return relay(application, wire, { wire, halfOpen })
 }
 
 /** Takes a connection over for a handshake: its errors end no process, and its reads are lean. */

@@ -18,8 +18,10 @@ import { run } from './program.ts'
 
 export type Program = 'postern' | 'obfs4proxy' | 'lyrebird'
 
-/** What scenes/ends.mjs returns. */
-export interface Ending {
+/** What scenes/ends.mjs returns, by the way in which the connection was ended. */
+export type Endings = Readonly<Record<string, Ending>>
+
+interface Ending {
   /** `client FIN`, `server RST` and the like, in order. */
   readonly ends: readonly string[]
   /** The connection is over before the other application does anything. */

@@ -20,7 +20,7 @@ async function gated(): Promise<Gated> {
   const { port } = await listen(server, '127.0.0.1', 0)
   const waiting: ((text: string) => void)[] = []
   let accepted = 0
-  acceptTcp(server, {}, (conn) => {
+  acceptTcp(server, (conn) => {
     accepted++
     onTestFinished(() => void conn.destroy())
     conn.on('error', () => undefined).once('data', (chunk: Buffer) => waiting.shift()?.(String(chunk)))

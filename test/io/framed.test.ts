@@ -212,7 +212,7 @@ describe.each(pairs)('on %s', (_name, make) => {
     const [near] = await make()
     const app = framed(near, identity)
     const written = new Promise<Error | null | undefined>((resolve) => {
-      app.write(Buffer.alloc(8 << 20), resolve)
+      app.write(Buffer.alloc(64 << 20), resolve)
     })
     await settle()
     near.destroy()

@@ -45,7 +45,7 @@ describe.each(kinds)('%s', (_name, pair) => {
 
   it('encodes from a to b and decodes from b to a, byte for byte, with ends one by one', async () => {
     const { left, a, b, right } = await ends()
-    const done = splice(a, framed(b, flipping))
+    const done = splice(a, framed(b, flipping), { halfOpen: true })
     const bytes = randomBytes(3 << 20)
     left.end(bytes)
     expect((await drain(right)).equals(flip(bytes))).toBe(true)
@@ -146,7 +146,7 @@ describe.each(kinds)('%s', (_name, pair) => {
     const bytes = randomBytes(12 << 20)
     slow.left.end(bytes)
     await settle(50)
-    expect(lending.held()).toBe(1)
+    expect(lending.held()).toBeGreaterThan(0)
     other.left.end('meanwhile')
     expect(String(await drain(other.right))).toBe('meanwhile')
     expect((await drain(slow.right)).equals(bytes)).toBe(true)
@@ -165,7 +165,7 @@ describe.each(kinds)('%s', (_name, pair) => {
     left.on('error', () => undefined)
     left.write(randomBytes(12 << 20))
     await settle(50)
-    expect(lending.held()).toBe(1)
+    expect(lending.held()).toBeGreaterThan(0)
     right.destroy()
     left.resume().end()
     await expect(done).rejects.toBeInstanceOf(Error)
@@ -192,11 +192,15 @@ describe.each(kinds)('%s', (_name, pair) => {
     const done = splice(a, framed(b, lending))
     left.write(randomBytes(12 << 20))
     await settle(50)
-    expect(lending.held()).toBe(1)
+    expect(lending.held()).toBeGreaterThan(0)
     a.destroy()
     await settle()
     const closed = once(b, 'close')
     vi.advanceTimersByTime(5_000)
+    await settle()
+    // A slow wire has more time than an application: what was read is still on its way.
+    expect(b.destroyed).toBe(false)
+    vi.advanceTimersByTime(60_000)
     await expect(done).rejects.toBeInstanceOf(PtError)
     await closed
     expect(lending.held()).toBe(0)

@@ -24,7 +24,7 @@ export async function socketPair(): Promise<[Socket, Socket]> {
 export async function tcpPair(): Promise<[TcpConn, TcpConn]> {
   const server = createServer(listenerOptions)
   const { port } = await listen(server, '127.0.0.1', 0)
-  const accepted = new Promise<TcpConn>((resolve) => acceptTcp(server, {}, resolve))
+  const accepted = new Promise<TcpConn>((resolve) => acceptTcp(server, resolve))
   const client = new Promise<TcpConn>((connected, failed) =>
     openTcp({ host: '127.0.0.1', port }, { connected, failed }),
   )

@@ -143,7 +143,7 @@ it('EMFILE: what cannot be accepted is an error of the listener', async () => {
   const server = createServer(listenerOptions)
   await listen(server, '127.0.0.1', 0)
   onTestFinished(() => void server.close())
-  acceptTcp(server, {}, () => expect.unreachable())
+  acceptTcp(server, () => expect.unreachable())
   const { _handle: handle } = server as unknown as { _handle: { onconnection(code: number): void } }
   setImmediate(() => handle.onconnection(-constants.errno.EMFILE))
   const [error] = (await once(server, 'error')) as [Error]
@@ -153,7 +153,7 @@ it('EMFILE: what cannot be accepted is an error of the listener', async () => {
 it('a listener that is closed accepts nothing more; what it has accepted lives on', async () => {
   const server = createServer(listenerOptions)
   const { port } = await listen(server, '127.0.0.1', 0)
-  const accepted = new Promise<TcpConn>((resolve) => acceptTcp(server, { keepAlive: 60 }, resolve))
+  const accepted = new Promise<TcpConn>((resolve) => acceptTcp(server, resolve))
   const client = connect({ host: '127.0.0.1', port })
   onTestFinished(() => void client.destroy())
   const conn = await accepted
@@ -170,7 +170,7 @@ const program = `
   const { createServer } = await import('node:net')
   const server = createServer(listenerOptions)
   const { port } = await listen(server, '127.0.0.1', 0)
-  acceptTcp(server, { keepAlive: 60 }, (conn) => conn.pipe(conn))
+  acceptTcp(server, (conn) => conn.pipe(conn))
   const failed = (error) => { throw error }
   openTcp({ host: '127.0.0.1', port, localAddress: '127.0.0.9' }, { failed, async connected(conn) {
     conn.end('there and back')

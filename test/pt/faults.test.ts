@@ -4,6 +4,7 @@ import { readExactly } from 'postern/io'
 import { expect, test } from 'vitest'
 import type { PtProcess } from './child.ts'
 import { clientEnv, portIn, program, runChild, serverEnv, usageOf } from './child.ts'
+import { echoed } from '../support.ts'
 import { application, open, readAll, socks, socksRequest } from './support.ts'
 
 /** A reproducible sequence of numbers in [0, 1) (mulberry32). */
@@ -119,8 +120,7 @@ test(
     for (let i = 0; i < 20; i++) {
       const { conn, reply } = await socks(port, address)
       expect(reply).toBe(0)
-      conn.end('served')
-      expect(await readAll(conn)).toBe('served')
+      expect(await echoed(conn, 'served')).toBe('served')
     }
     expect(cut).toBe(0)
     expect(await Promise.all(ends)).toEqual(waiting.map(() => ''))

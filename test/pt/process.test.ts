@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readExactly } from 'postern/io'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { isAlive, tempDir } from '../support.ts'
+import { echoed, isAlive, tempDir } from '../support.ts'
 import { clientEnv, executable, noisy, portIn, program, rotByN, runChild, serverEnv, usageOf } from './child.ts'
 import { echo, open, readAll, socks, socksRequest } from './support.ts'
 
@@ -204,8 +204,7 @@ describe('client and server', () => {
     await server.line('SMETHODS DONE')
     const { conn, reply } = await socks(portIn(await client.line('CMETHOD ')), `127.0.0.1:${portIn(smethod)}`, 'N=200')
     expect(reply).toBe(0)
-    conn.end('through both')
-    expect(await readAll(conn)).toBe('through both')
+    expect(await echoed(conn, 'through both')).toBe('through both')
     expect(await client.line('STATUS TRANSPORT')).toBe('STATUS TRANSPORT=rot_by_N CONNECT=Success')
   })
 
@@ -262,8 +261,7 @@ describe('standard streams', () => {
     const during = await socks(port, address, 'fail=reject')
     expect(await pt.line('LOG')).toBe('LOG SEVERITY=error MESSAGE="unhandled rejection: rejected at [scrubbed]"')
     for (const { conn } of [before, during]) {
-      conn.end('alive')
-      expect(await readAll(conn)).toBe('alive')
+      expect(await echoed(conn, 'alive')).toBe('alive')
     }
   })
 
@@ -277,8 +275,7 @@ describe('standard streams', () => {
     expect((await socks(port, address, 'fail=storm')).reply).toBe(0)
     for (let i = 0; i < 200; i++) {
       const { conn } = await socks(port, address, 'k=v')
-      conn.end('alive')
-      expect(await readAll(conn)).toBe('alive')
+      expect(await echoed(conn, 'alive')).toBe('alive')
     }
     expect(usageOf(pt.child.pid!).rss).toBeLessThan(200)
     pt.child.stdout!.resume()
@@ -351,8 +348,7 @@ describe('shutting down', () => {
       const { conn } = await socks(port, address)
       pt.child.kill(signal)
       await closed(port)
-      conn.end('goodbye')
-      expect(await readAll(conn)).toBe('goodbye')
+      expect(await echoed(conn, 'goodbye')).toBe('goodbye')
       expect(await pt.exit).toBe(0)
     },
   )

@@ -16,7 +16,7 @@ import { Ports } from '../../src/pt/ports.ts'
 import type { ServerConfig, ServerEntry } from '../../src/pt/server.ts'
 import { startServer } from '../../src/pt/server.ts'
 import { makeConnect } from '../../src/upstream/index.ts'
-import { tempDir } from '../support.ts'
+import { echoed, tempDir } from '../support.ts'
 import { application, closing, echo, open, plain, portOf, readAll, recorder } from './support.ts'
 
 const loopback: Address = { host: '127.0.0.1', port: 0 }
@@ -123,11 +123,11 @@ describe('launching', () => {
 describe('ORPort', () => {
   test('ARCH-4, SENV-10, FLOW-6: decoded bytes and nothing else reach it, ends included', async () => {
     const { address } = await application((conn) => {
-      void readAll(conn).then((text) => conn.end(`got ${text}`))
+      void readExactly(conn, 5).then((text) => conn.end(`got ${String(text)}`))
     })
     const { port } = await start([entry(rotByN, { options: Args.from({ N: '1' }) })], address)
     const conn = await open(port)
-    conn.end('IFMMP')
+    conn.write('IFMMP')
     expect(await readAll(conn)).toBe('hpu!IFMMP')
   })
 
@@ -146,8 +146,8 @@ describe('ORPort', () => {
     })
     const { port } = await start([entry(transport)], address)
     const conn = await open(port)
-    conn.end('helobody')
-    expect(await readAll(conn)).toBe('body')
+    conn.write('helobody')
+    expect(String(await readExactly(conn, 4))).toBe('body')
     expect(connections).toBe(1)
   })
 
@@ -179,8 +179,7 @@ describe('ORPort', () => {
     go()
     await expect.poll(() => connections.count.open).toBe(0)
     const conn = await open(port)
-    conn.end('alive')
-    expect(await readAll(conn)).toBe('alive')
+    expect(await echoed(conn, 'alive')).toBe('alive')
   })
 })
 

@@ -19,7 +19,7 @@ export async function observe(server: Address, limit: number): Promise<Observer>
     conn.on('data', (chunk: Buffer) => {
       seen = Buffer.concat([seen, chunk.subarray(0, limit - seen.length)])
     })
-    relay(conn, connect({ ...server, allowHalfOpen: true })).catch(() => undefined)
+    relay(conn, connect({ ...server, allowHalfOpen: true }), { halfOpen: true }).catch(() => undefined)
   })
   const address = await listen(listener, '127.0.0.1', 0)
   return {

@@ -59,6 +59,7 @@ const command = v.pipe(
 const common = {
   exec: v.optional(command),
   'state-dir': v.optional(text(checks.stateDir)),
+  'half-open': v.optional(v.boolean(), false),
   'max-connections': v.optional(wholeNumber(1, 65_536), 1024),
   'drain-timeout': v.optional(wholeNumber(0, 3600), 5),
 }
@@ -208,6 +209,7 @@ function clientSpec(
     socks: given.socks,
     secret: secretFor(name, given['secret-file']),
     exposed: given.expose,
+    halfOpen: given['half-open'],
     exec: given.exec,
     proxy: given.proxy,
     stateDir: given['state-dir'] === undefined ? undefined : resolveStateDir(given['state-dir'], folder),
@@ -231,6 +233,7 @@ function serverSpec(
     allow: given.allow,
     options: given.options,
     publicAddress: given['public-address'],
+    halfOpen: given['half-open'],
     exec: given.exec,
     stateDir: stateDirFor(name, given['state-dir']),
     maxConnections: given['max-connections'],

@@ -7,7 +7,15 @@ import { builtIns } from '../../transports/index.ts'
 const main = fileURLToPath(new URL('../main.js', import.meta.url))
 
 /** With addresses in STATUS, so that of several bridges the one that failed is known; what we print is scrubbed here. */
-export const ownPt: readonly string[] = [process.execPath, main, 'pt', '--unsafe-logging']
+const ownPt: readonly string[] = [process.execPath, main, 'pt', '--unsafe-logging']
+
+/** The command of a tunnel's PT. */
+export function commandOf(spec: {
+  readonly exec: readonly string[] | undefined
+  readonly halfOpen: boolean
+}): readonly string[] {
+  return spec.exec ?? (spec.halfOpen ? [...ownPt, '--half-open'] : ownPt)
+}
 
 /** `/usr/bin/lyrebird -enableLogging` as a program and its arguments; quotation marks keep spaces together. */
 export function splitCommand(text: string): string[] {

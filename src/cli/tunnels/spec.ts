@@ -19,6 +19,7 @@ export interface ClientSpec {
   readonly socks: boolean
   readonly secret: string | undefined
   readonly exposed: boolean
+  readonly halfOpen: boolean
   readonly exec: readonly string[] | undefined
   readonly proxy: string | undefined
   readonly stateDir: string | undefined
@@ -38,6 +39,7 @@ export interface ServerSpec {
   readonly allow: readonly string[]
   readonly options: Readonly<Record<string, string>>
   readonly publicAddress: string | undefined
+  readonly halfOpen: boolean
   readonly exec: readonly string[] | undefined
   readonly stateDir: string
   readonly maxConnections: number
@@ -95,6 +97,8 @@ export function checkTogether(spec: TunnelSpec, name: (key: string) => string): 
   const fail = (key: string, why: string): never => {
     throw new ConflictError(key, `${name(key)}: ${why}`)
   }
+  if (spec.halfOpen && spec.exec !== undefined)
+    fail('halfOpen', 'it is for the built-in transports; no other PT can do it')
   if (spec.kind === 'client') {
     if (!spec.exposed && !isLoopback(parseAddress(spec.listen).host)) {
       fail('listen', 'the port would be open to other machines; listen on 127.0.0.1 or [::1], or set exposed')

@@ -5,7 +5,7 @@ import { PtError } from '../../error.ts'
 import { formatAddress } from '../../ipc/index.ts'
 import type { PtEvent } from '../../parent/index.ts'
 import { makeStateDir } from '../../pt/state-dir.ts'
-import { ownPt } from './exec.ts'
+import { commandOf } from './exec.ts'
 import type { ClientSpec, ServerSpec, TunnelSpec } from './spec.ts'
 import { whyNoHome } from './state-home.ts'
 
@@ -28,7 +28,7 @@ export async function startTunnel(spec: TunnelSpec, context: StartContext): Prom
 
 async function startClient(spec: ClientSpec, { dialers, onPtEvent }: StartContext): Promise<Started> {
   const options: OpenBridgeOptions = {
-    exec: spec.exec ?? ownPt,
+    exec: commandOf(spec),
     proxy: spec.proxy,
     stateDir: spec.stateDir,
     strategy: spec.strategy,
@@ -37,8 +37,9 @@ async function startClient(spec: ClientSpec, { dialers, onPtEvent }: StartContex
     onPtEvent: (event) => onPtEvent(spec.name, event),
   }
   const bridge = await openBridge(spec.bridges, options)
-  const { listen, socks, secret, exposed, maxConnections, drainTimeout } = spec
-  const tunnel = await startTunnelClient({ bridge, listen, socks, secret, exposed, maxConnections, drainTimeout })
+  const { listen, socks, secret, exposed, halfOpen, maxConnections, drainTimeout } = spec
+  const own = { socks, secret, exposed, halfOpen, maxConnections, drainTimeout }
+  const tunnel = await startTunnelClient({ bridge, listen, ...own })
   return { spec, tunnel, facts: { listen: formatAddress(tunnel.address) } }
 }
 
@@ -46,7 +47,8 @@ async function startServer(spec: ServerSpec, { onPtEvent }: StartContext): Promi
   const { forward, allow, transport, listen, options, stateDir, maxConnections, drainTimeout } = spec
   requireStateDir(stateDir)
   const tunnel: TunnelServer = await startTunnelServer({
-    exec: spec.exec ?? ownPt,
+    exec: commandOf(spec),
+    halfOpen: spec.halfOpen,
     transport,
     listen,
     options,

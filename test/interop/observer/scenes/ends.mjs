@@ -1,6 +1,6 @@
 /**
- * One side ends a connection in one of several ways, and the other application does nothing about it. Options: transport, client,
- * server (programs), and `how`.
+ * One side ends a connection in each of several ways, and the other application does nothing about it. Options: transport, client
+ * and server (programs), and `hows`, by default all ways. Returns what is seen of each.
  */
 import { once } from 'node:events'
 
@@ -19,33 +19,40 @@ const ways = {
 /** How long an end that nobody answers is watched, in milliseconds. */
 const UNANSWERED = 3_000
 
-export async function scene(stage, { transport, client, server, how }) {
-  const { download, upload = 10, act } = ways[how]
-  const served = withResolvers()
-  const bridge = await stage.server(server, transport, await stage.service(served.resolve))
-  const near = await (await stage.client(client, transport)).dial(bridge)
+export async function scene(stage, { transport, client, server, hows = Object.keys(ways) }) {
+  let served
+  const bridge = await stage.server(server, transport, await stage.service((conn) => served(conn)))
+  const dialler = await stage.client(client, transport)
+  const seen = {}
+  for (const [at, how] of hows.entries()) {
+    const accepted = new Promise((resolve) => (served = resolve))
+    const near = await dialler.dial(bridge)
+    const wire = () => stage.capture.to(bridge.port)[at]
+    seen[how] = await ending(stage, { near, accepted, wire }, ways[how])
+    near.destroy()
+  }
+  return seen
+}
+
+async function ending(stage, { near, accepted, wire }, { download, upload = 10, act }) {
   send(near, upload)
-  const far = await served.promise
+  const far = await accepted
   send(far, download)
   await once(near, 'readable')
   await once(far, 'readable')
   // A download is under way, and the applications take it as it comes.
   near.resume()
   if (upload === Infinity) far.resume()
-  const [wire] = stage.capture.to(bridge.port)
   const busy = download === Infinity ? 'server' : 'client'
   if (download === Infinity || upload === Infinity)
-    await stage.capture.until(() => wire.bytes(busy) > 1_000_000, 'traffic')
+    await stage.capture.until(() => wire().bytes(busy) > 1_000_000, 'traffic')
   await stage.capture.flush()
   act({ near, far })
-  const answered = await stage.capture
-    .until(() => wire.over, 'an answer', UNANSWERED)
-    .then(
-      () => true,
-      () => false,
-    )
+  await stage.capture.until(() => wire().over, 'an answer', UNANSWERED).catch(() => undefined)
   await stage.capture.flush()
-  return { ends: wire.ends, answered, after: { client: wire.afterEnd('client'), server: wire.afterEnd('server') } }
+  const { ends, over } = wire()
+  far.destroy()
+  return { ends, answered: over, after: { client: wire().afterEnd('client'), server: wire().afterEnd('server') } }
 }
 
 /** Writes so many bytes, as fast as they are taken. */
@@ -59,10 +66,4 @@ function send(conn, bytes) {
     }
   }
   more()
-}
-
-function withResolvers() {
-  let resolve
-  const promise = new Promise((done) => (resolve = done))
-  return { promise, resolve }
 }
