@@ -29,7 +29,11 @@ export const traps: readonly Trap[] = [
   trap(8, 'Client Messages', 'CMETHOD and SMETHOD have single spaces and no surplus words: Arti fails the launch.'),
   trap(9, 'Log Message', 'SEVERITY comes before MESSAGE, the only order that Arti reads.'),
   trap(10, 'Shutdown', 'SIGINT ends the PT gracefully too: it is what a terminal sends.'),
-  trap(11, 'Workflow', 'The end of one direction leaves the other open: what comes after a half-close arrives.'),
+  trap(
+    11,
+    'Workflow',
+    'The end of a connection is passed on, after all that was sent before it: lyrebird keeps it to itself.',
+  ),
   trap(
     12,
     'Per-Connection Arguments',

@@ -9,7 +9,10 @@ import type { TcpHandle } from './tcp-binding.ts'
 const [IDLE, INTERVAL, COUNT] = [15, 15, 9]
 
 /** For net.createServer and net.connect. */
-export const keepAliveOptions = { keepAlive: true, keepAliveInitialDelay: IDLE * 1_000 }
+export const keepAliveOptions: Readonly<{ keepAlive: boolean; keepAliveInitialDelay: number }> = {
+  keepAlive: true,
+  keepAliveInitialDelay: IDLE * 1_000,
+}
 
 /** The parameters that Node has since 26; before, it ignores the last two, and asks ten times a second apart. */
 type SetKeepAlive = (on: boolean, idle: number, interval: number, count: number) => unknown

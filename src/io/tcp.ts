@@ -2,7 +2,7 @@
  * TCP connections of a PT: TcpSocket where this Node shows what it is made of, and net.Socket elsewhere. Both allow
  * half-close, do without Nagle's delay, and ask after a silent peer.
  */
-import type { Server, Socket } from 'node:net'
+import type { Server, ServerOpts, Socket } from 'node:net'
 import { connect, isIPv6 } from 'node:net'
 import { keepAlive, keepAliveOptions, keepHandleAlive } from './keep-alive.ts'
 import type { TcpBinding, TcpHandle } from './tcp-binding.ts'
@@ -83,7 +83,7 @@ function bind(handle: TcpHandle, address: string): number {
 }
 
 /** How a listener has to be made for acceptTcp(). */
-export const listenerOptions = { allowHalfOpen: true, noDelay: true, ...keepAliveOptions }
+export const listenerOptions: Readonly<ServerOpts> = { allowHalfOpen: true, noDelay: true, ...keepAliveOptions }
 
 interface Listening {
   onconnection: (this: Listening, code: number, handle: TcpHandle | undefined) => void

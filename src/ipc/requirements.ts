@@ -89,7 +89,7 @@ export const requirements: readonly Requirement[] = [
     who: 'pt',
     level: 'IS',
     section: 'Workflow',
-    says: 'Traffic is forwarded and transformed, whole and in order, in both directions, half-closes included.',
+    says: 'Traffic is forwarded and transformed, whole and in order, in both directions: what was sent before an end arrives before it.',
   },
   {
     id: 'FLOW-7',

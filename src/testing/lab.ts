@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import type { ArgsInit } from '../ipc/index.ts'
 import { Args, formatAddress, formatMessage, parseMessage, transportStatus } from '../ipc/index.ts'
-import { listen } from '../io/index.ts'
+import { endTogether, listen } from '../io/index.ts'
 import type { Client, Connect, Report, Server, Transport } from '../transport.ts'
 import type { Settings } from './settings.ts'
 import type { TapOptions } from './tap.ts'
@@ -191,6 +191,8 @@ export class Lab implements AsyncDisposable {
 
   #handedOver(stream: Duplex): Duplex {
     this.#streams.add(stream)
+    // As a PT does.
+    if (!this.settings.halfClose) endTogether(stream)
     return stream.on('error', () => {})
   }
 

@@ -6,7 +6,10 @@ export interface CaseOptions {
   readonly serverOptions?: ArgsInit
   /** What clients say beside the ARGS of SMETHOD. Default nothing: the ARGS are enough. */
   readonly clientArgs?: ArgsInit
-  /** False where the wire has no way to say that one direction has ended. Default true. */
+  /**
+   * True if the wire can say that one direction has ended: then it is also tried that the other goes on, as with the option
+   * `halfOpen` of the PT. By default one end ends both, as the PT has it.
+   */
   readonly halfClose?: boolean
   /** True where the server sends nothing to who does not speak the transport. Default false. */
   readonly silentToProbes?: boolean
@@ -24,7 +27,7 @@ export function settingsOf(options: CaseOptions): Settings {
   return {
     serverOptions: [],
     clientArgs: [],
-    halfClose: true,
+    halfClose: false,
     silentToProbes: false,
     badClientArgs: [],
     badServerOptions: [],

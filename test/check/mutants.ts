@@ -86,7 +86,7 @@ export const mutants: readonly Mutant[] = [
   ['userid', 'client', ['ARGS-3']],
   ['logs-bridge', 'client', ['ANON-4']],
   ['traffic-corrupt', 'client', ['FLOW-6']],
-  ['half-close', 'client', ['TRAP-11']],
+  ['end-kept', 'client', ['TRAP-11']],
   ['unknown-stops', 'server', ['SENV-2']],
   ['options-strict', 'server', ['SENV-3']],
   ['bind-needed', 'server', ['SENV-6', 'TRAP-23']],

@@ -108,8 +108,9 @@ test('ANON-2: a host name is handed to the proxy as it is, even where this machi
   const { pt } = await launch({ proxy: `socks5://127.0.0.1:${proxy.port}` })
   for (const host of ['bridge.invalid', 'localhost']) {
     const conn = await pt.connect('rot_by_N', `${host}:443`, { args })
-    conn.end('hello')
+    conn.write('hello')
     expect(String(await readExactly(conn, 5))).toBe('hello')
+    conn.end()
   }
   expect(asked).toEqual(['bridge.invalid:443', 'localhost:443'])
 })

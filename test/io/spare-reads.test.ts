@@ -106,7 +106,7 @@ describe('a codec that wants few bytes for the time being', () => {
     const codec = { encode: (bytes: Uint8Array) => bytes, decode: (): Uint8Array[] => refuse(), mostDecoded: 10 }
     const direct = { ...codec, input: Buffer.alloc(100) }
     const done = splice(plain, framed(conn, { ...codec, direct }))!
-    app.end()
+    app.once('end', () => app.end()).resume()
     far.write(Buffer.alloc(11))
     const [end] = await Promise.all([endOf(far), expect(done).rejects.toThrow('not for me')])
     expect(end).toBe('RST')
@@ -129,8 +129,8 @@ describe('a codec that wants few bytes for the time being', () => {
     }
     const done = splice(plain, framed(conn, { encode: direct.encode, decode, direct }))!
     far.end(Buffer.alloc(500, 'x'))
-    app.end()
     expect(await drain(app)).toEqual(Buffer.alloc(500, 'x'))
+    app.end()
     await done
     expect(lengths).toEqual([10, 10, 480])
   })

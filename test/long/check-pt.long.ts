@@ -39,12 +39,12 @@ test(
     const report = await check([peer('obfs4proxy', context)], { transport: 'obfs4' })
     expect(idsOf(report, 'client')).toMatchObject({
       broken: ['CM-4', 'FLOW-2', 'FLOW-3', 'PROXY-2'],
-      advice: ['TRAP-10', 'TRAP-11', 'TRAP-13', 'TRAP-14', 'TRAP-15', 'TRAP-19', 'TRAP-2'],
+      advice: ['TRAP-10', 'TRAP-13', 'TRAP-14', 'TRAP-15', 'TRAP-19', 'TRAP-2'],
       unknown: [],
     })
     expect(idsOf(report, 'server')).toMatchObject({
       broken: ['FLOW-2', 'FLOW-3', 'SENV-6'],
-      advice: ['TRAP-10', 'TRAP-11', 'TRAP-15', 'TRAP-2', 'TRAP-20', 'TRAP-23', 'TRAP-3'],
+      advice: ['TRAP-10', 'TRAP-15', 'TRAP-2', 'TRAP-20', 'TRAP-23', 'TRAP-3'],
       unknown: [],
     })
     expect(exitStatus(report)).toBe(1)
@@ -59,12 +59,12 @@ test(
     const [ofClient, ofServer] = [await check([client], { peer: [server] }), await check([server], { peer: [client] })]
     expect(idsOf(ofClient, 'client')).toMatchObject({
       broken: ['CM-4', 'PROXY-2', 'STOP-4'],
-      advice: ['TRAP-10', 'TRAP-11', 'TRAP-13', 'TRAP-15', 'TRAP-18', 'TRAP-19', 'TRAP-2', 'TRAP-3'],
+      advice: ['TRAP-10', 'TRAP-13', 'TRAP-15', 'TRAP-18', 'TRAP-19', 'TRAP-2', 'TRAP-3'],
       unknown: [],
     })
     expect(idsOf(ofServer, 'server')).toMatchObject({
       broken: ['SENV-6', 'STOP-4'],
-      advice: ['TRAP-10', 'TRAP-11', 'TRAP-15', 'TRAP-18', 'TRAP-2', 'TRAP-20', 'TRAP-23', 'TRAP-3'],
+      advice: ['TRAP-10', 'TRAP-15', 'TRAP-18', 'TRAP-2', 'TRAP-20', 'TRAP-23', 'TRAP-3'],
       unknown: [],
     })
   },

@@ -9,6 +9,7 @@ import type { ConnectionLimits } from '../../src/pt/ports.ts'
 import { Ports } from '../../src/pt/ports.ts'
 import type { PtProcess } from './child.ts'
 import { clientEnv, executable, portIn, rotByN, runChild, serverEnv } from './child.ts'
+import { echoed } from '../support.ts'
 import { echo, open, readAll, recorder, socks } from './support.ts'
 
 interface Door {
@@ -122,8 +123,7 @@ test('a bridge with few descriptors closes nothing that comes, says so in one li
   for (const conn of silent) conn.destroy()
   const { conn, reply } = await waiting
   expect(reply).toBe(0)
-  conn.end('served')
-  expect(await readAll(conn)).toBe('served')
+  expect(await echoed(conn, 'served')).toBe('served')
   expect(server.stdout().match(/SEVERITY=warning/g)).toHaveLength(1)
 })
 
@@ -150,8 +150,7 @@ test(
     const args = / ARGS:(\S+)/.exec(smethod)![1]!.replaceAll(',', ';')
     const { conn, reply } = await socks(portIn(await client.line('CMETHOD ')), `127.0.0.1:${port}`, args)
     expect(reply).toBe(0)
-    conn.end('served')
-    expect(await readAll(conn)).toBe('served')
+    expect(await echoed(conn, 'served')).toBe('served')
     expect(ended).toBe(0)
   },
 )

@@ -10,7 +10,7 @@ describe('a sound transport passes', () => {
 
 describe('an unsound transport is caught', () => {
   test.each(mutants)('one that $fault, by the case "$caught …"', async ({ parts, caught, says }) => {
-    const cases = transportCases(sound(parts), { ...options, patience: 250 })
+    const cases = transportCases(sound(parts), { ...options, halfClose: true, patience: 250 })
     const catching = cases.filter(({ name }) => name.startsWith(caught))
     expect(catching.length).toBe(1)
     await expect(catching[0]!.run()).rejects.toThrow(says)

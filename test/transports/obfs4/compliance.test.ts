@@ -16,6 +16,7 @@ describe.each(['0', '1', '2'])('what every transport has to keep, iat-mode %s', 
     badClientArgs: [{}, { cert }, { 'iat-mode': '0' }, { cert: 'x', 'iat-mode': '0' }, { cert, 'iat-mode': '7' }],
     badServerOptions: [{ 'private-key': identityOptions['private-key'] }, { 'iat-mode': '7' }],
     patience: 30_000,
+    halfClose: true,
   })
   for (const { name, run } of cases) test(name, run, 60_000)
 })
