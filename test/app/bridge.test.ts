@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { createServer as createHttpServer, get } from 'node:http'
 import { createServer } from 'node:net'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { connect } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -147,14 +148,17 @@ test('what a listener throws reaches the application, and neither the next liste
       throw mistakes[1]!
     })
     .on('failure', () => told.push('failure'))
-  const conn = await bridge.connect()
-  conn.end('hello')
-  expect(await text(conn)).toBe('hello')
+  expect(await echoed(await bridge.connect(), 'hello')).toBe('hello')
   await expect(dead.connect()).rejects.toMatchObject({ stage: 'connect' })
   await bridge.close()
   await expect.poll(() => uncaught).toEqual(mistakes)
   expect(told).toEqual(['connection', 'failure'])
 })
+
+/** Until a connection has closed, by a reset or an end: that depends on whether the server has read all by then. */
+async function closed(conn: Duplex): Promise<void> {
+  await new Promise((resolve) => conn.on('error', () => undefined).once('close', resolve).resume())
+}
 
 test('what the listener of a bridge server throws reaches the application, and its connection is cut off', async () => {
   const uncaught = hearUncaught()
@@ -166,8 +170,7 @@ test('what the listener of a bridge server throws reaches the application, and i
     },
   )
   const conn = await connectBridge(server.bridgeLines()[0]!)
-  await once(conn.resume(), 'end')
-  conn.destroy()
+  await closed(conn)
   expect(uncaught).toEqual([mistake])
 })
 
@@ -309,8 +312,7 @@ describe('tunnels', () => {
     })
     const failure = once(server, 'failure')
     const conn = await connectBridge(server.bridgeLine())
-    // By a reset or an end: it depends on whether the server has read all by then.
-    await once(conn.on('error', () => undefined).resume(), 'close')
+    await closed(conn)
     expect((await failure)[0]).toMatchObject({ code: 'PT_CONNECT', stage: 'connect' })
   })
 

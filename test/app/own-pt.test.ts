@@ -1,8 +1,7 @@
-import { text } from 'node:stream/consumers'
 import type { PtEvent } from 'postern'
 import { connectBridge, launchClient, ownPt } from 'postern'
 import { expect, onTestFinished, test } from 'vitest'
-import { tempDir } from '../support.ts'
+import { echoed, tempDir } from '../support.ts'
 import { serveEcho, startBridge } from './bridges.ts'
 
 test('ownPt: the PT of this package, with neither postern nor node in PATH, on both ends', async () => {
@@ -11,8 +10,7 @@ test('ownPt: the PT of this package, with neither postern nor node in PATH, on b
   onTestFinished(() => void (process.env['PATH'] = path))
   const line = await startBridge(await serveEcho(), { exec: ownPt() })
   const conn = await connectBridge(line, { exec: ownPt('--log-level', 'info') })
-  conn.end('hello')
-  expect(await text(conn)).toBe('hello')
+  expect(await echoed(conn, 'hello')).toBe('hello')
 })
 
 test('ownPt: in Electron its executable is told to be Node; other programs are not told', async () => {
