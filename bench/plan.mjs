@@ -9,6 +9,7 @@ const measuredOf = {
   transfer: [PEER, OURS, SUCCESSOR, OUR_CLIENT, OUR_SERVER, FLOOR, CEILING],
   bulk: [PEER, OURS, SUCCESSOR, OUR_CLIENT, OUR_SERVER, FLOOR, CEILING],
   setup: [PEER, OURS, SUCCESSOR, OUR_CLIENT, OUR_SERVER, FLOOR, CEILING],
+  first: [PEER, OURS, SUCCESSOR],
   beside: [PEER, OURS],
   ping: [PEER, OURS, SUCCESSOR, FLOOR, CEILING],
   memory: [PEER, OURS, SUCCESSOR, FLOOR],
@@ -66,6 +67,7 @@ const secondsOf = {
   bulk: ({ streams, windowSeconds, warmSeconds, fillSeconds }) =>
     2 * streams.length * (windowSeconds + warmSeconds) + fillSeconds - warmSeconds,
   setup: ({ setups, setupSeconds, warmSeconds }) => setups / 200 + setupSeconds + warmSeconds,
+  first: () => 1,
   beside: ({ besideSeconds }) => besideSeconds,
   ping: ({ pings, warmPings }) => (4 * pings + warmPings) / 8_000,
   memory: ({ held, settleMs }) => held / PACE + settleMs / 500,

@@ -2,6 +2,7 @@
 // figure as it comes: what fails later takes none back.
 import { measureBeside } from './beside.mjs'
 import { measureBulk } from './bulk.mjs'
+import { measureFirst } from './first.mjs'
 import { measureMemory } from './memory.mjs'
 import { measurePing } from './ping.mjs'
 import { measureSetup } from './setup.mjs'
@@ -21,6 +22,7 @@ import { measureTransfer } from './transfer.mjs'
 export const metrics = {
   transfer: measureTransfer,
   bulk: measureBulk,
+  first: measureFirst,
   setup: measureSetup,
   beside: measureBeside,
   ping: measurePing,
