@@ -2,7 +2,7 @@
 export { httpAgent, httpsAgent } from './agents.ts'
 export type { BridgeDispatcherOptions, BridgeTlsOptions, FetchDispatcher } from './dispatcher.ts'
 export { bridgeDispatcher } from './dispatcher.ts'
-export type { AllowList } from './allow-list.ts'
+export type { AllowList, OwnNetworks } from './allow-list.ts'
 export { parseAllowList } from './allow-list.ts'
 export type {
   Bridge,

@@ -13,8 +13,9 @@ import type { PtEvent } from '../parent/index.ts'
 import type { BridgeServer } from './bridge-server.ts'
 import { createBridgeServer } from './bridge-server.ts'
 import { Connections } from './connections.ts'
-import type { Forward } from './forward.ts'
+import type { Forward, WatchOwn } from './forward.ts'
 import { openForward } from './forward.ts'
+import { watchOwnNetworks } from './own-networks.ts'
 import { tunnelRestart } from './pt-process.ts'
 import { Tunnel } from './tunnel.ts'
 
@@ -30,6 +31,8 @@ export interface TunnelServerOptions {
   readonly forward: Forward
   /** The end of one direction leaves the other open; the PT has to allow it as well (`postern pt --half-open`). */
   readonly halfOpen?: boolean | undefined
+  /** Where clients reach this machine, `<host>` or `<host>:<port>`, for a forward of socks not to lead there. */
+  readonly publicAddress?: string | undefined
   /** Connections at once; those beyond are closed. Default 1024. */
   readonly maxConnections?: number | undefined
   /** Milliseconds that connections have to end in when the tunnel is closed. Default 5,000. */
@@ -57,6 +60,7 @@ export async function startTunnelServer(options: TunnelServerOptions): Promise<T
 export class TunnelServer extends Tunnel {
   readonly #options: TunnelServerOptions
   readonly #stopping = new AbortController()
+  readonly #own: WatchOwn
   #server: BridgeServer | undefined
   /** Whether the PT is one that closes its port and lets connections go on when it is asked to. */
   #closesItsPort = false
@@ -64,6 +68,10 @@ export class TunnelServer extends Tunnel {
   constructor(options: TunnelServerOptions) {
     super(new Connections(options.maxConnections ?? 1024), options.signal)
     this.#options = options
+    this.#own = watchOwnNetworks([
+      options.listen,
+      ...(options.publicAddress === undefined ? [] : [options.publicAddress]),
+    ])
     // Each connection that is being made listens, so there may be many.
     setMaxListeners(0, this.#stopping.signal)
   }
@@ -115,7 +123,7 @@ export class TunnelServer extends Tunnel {
   async #serve(conn: Duplex): Promise<void> {
     if (!this.connections.admit(conn)) return
     try {
-      const far = await openForward(conn, this.#options.forward, this.#stopping.signal)
+      const far = await openForward(conn, this.#options.forward, this.#own, this.#stopping.signal)
       if (conn.destroyed) return void far.destroy()
       if (far instanceof Socket) this.connections.carries(conn, { socket: far, readsUp: false })
       this.emit('connection')

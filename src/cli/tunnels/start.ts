@@ -44,7 +44,7 @@ async function startClient(spec: ClientSpec, { dialers, onPtEvent }: StartContex
 }
 
 async function startServer(spec: ServerSpec, { onPtEvent }: StartContext): Promise<Started> {
-  const { forward, allow, transport, listen, options, stateDir, maxConnections, drainTimeout } = spec
+  const { forward, allow, transport, listen, options, stateDir, publicAddress, maxConnections, drainTimeout } = spec
   requireStateDir(stateDir)
   const tunnel: TunnelServer = await startTunnelServer({
     exec: commandOf(spec),
@@ -53,6 +53,7 @@ async function startServer(spec: ServerSpec, { onPtEvent }: StartContext): Promi
     listen,
     options,
     stateDir,
+    publicAddress,
     maxConnections,
     drainTimeout,
     forward:
