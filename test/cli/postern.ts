@@ -2,6 +2,7 @@
 import type { ChildProcess, StdioOptions } from 'node:child_process'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { onTestFinished } from 'vitest'
 import { root } from '../support.ts'
@@ -70,9 +71,12 @@ function watch(child: ChildProcess): Running {
   return { pid: child.pid!, events, next, signal: (name) => void child.kill(name), stop }
 }
 
-/** The event `ready` of a tunnel, which has where it listens or its bridge line. */
+/** The event `ready` of a tunnel: where it listens, or its bridge line, which is read from the file that the event names. */
 export async function ready(running: Running, tunnel: string): Promise<{ listen: string; bridgeLine: string }> {
-  return (await running.next((one) => one.event === 'ready' && one.tunnel === tunnel)) as never
+  const event = await running.next((one) => one.event === 'ready' && one.tunnel === tunnel)
+  const { listen, bridgeLineFile } = event as { listen?: string; bridgeLineFile?: string }
+  const bridgeLine = bridgeLineFile === undefined ? '' : readFileSync(bridgeLineFile, 'utf8').trimEnd()
+  return { listen: listen ?? '', bridgeLine }
 }
 
 /** Runs a command to its end. */

@@ -6,14 +6,19 @@ import { formatAddress } from '../../ipc/index.ts'
 import type { PtEvent } from '../../parent/index.ts'
 import { makeStateDir } from '../../pt/state-dir.ts'
 import { commandOf } from './exec.ts'
+import { writeBridgeLine } from './bridge-line-file.ts'
 import type { ClientSpec, ServerSpec, TunnelSpec } from './spec.ts'
 import { whyNoHome } from './state-home.ts'
 
 export interface Started {
   readonly spec: TunnelSpec
   readonly tunnel: Tunnel
-  /** What whoever started it has to know: where it listens, or the bridge line to hand out. */
+  /** What its operator has to know: where it listens, or where its identity is. */
   readonly facts: Readonly<Record<string, string>>
+  /** What a server's operator hands out. It is a secret of its users, and not for every eye. */
+  readonly bridgeLine?: string
+  /** Why the line could not be kept in the state directory. */
+  readonly trouble?: Error
 }
 
 export interface StartContext {
@@ -44,7 +49,18 @@ async function startClient(spec: ClientSpec, { dialers, onPtEvent }: StartContex
 }
 
 async function startServer(spec: ServerSpec, { onPtEvent }: StartContext): Promise<Started> {
-  const { forward, allow, transport, listen, options, stateDir, publicAddress, maxConnections, drainTimeout } = spec
+  const {
+    forward,
+    allow,
+    transport,
+    listen,
+    options,
+    stateDir,
+    publicAddress,
+    idleTimeout,
+    maxConnections,
+    drainTimeout,
+  } = spec
   requireStateDir(stateDir)
   const tunnel: TunnelServer = await startTunnelServer({
     exec: commandOf(spec),
@@ -54,6 +70,7 @@ async function startServer(spec: ServerSpec, { onPtEvent }: StartContext): Promi
     options,
     stateDir,
     publicAddress,
+    idleTimeout,
     maxConnections,
     drainTimeout,
     forward:
@@ -61,7 +78,8 @@ async function startServer(spec: ServerSpec, { onPtEvent }: StartContext): Promi
     onPtEvent: (event) => onPtEvent(spec.name, event),
   })
   try {
-    return { spec, tunnel, facts: { stateDir, bridgeLine: tunnel.bridgeLine(spec.publicAddress) } }
+    const bridgeLine = tunnel.bridgeLine(publicAddress)
+    return { spec, tunnel, bridgeLine, ...(await factsOf(stateDir, transport, bridgeLine)) }
   } catch (error) {
     await tunnel.close()
     throw error
@@ -78,5 +96,18 @@ function requireStateDir(path: string): void {
     makeStateDir(path, 'server')
   } catch (error) {
     throw fail((error as Error).message.replace(/^TOR_PT_STATE_LOCATION:? /, ''), error)
+  }
+}
+
+/** A state directory that cannot be written to is no reason not to serve. */
+async function factsOf(
+  stateDir: string,
+  transport: string,
+  bridgeLine: string,
+): Promise<Pick<Started, 'facts' | 'trouble'>> {
+  try {
+    return { facts: { stateDir, bridgeLineFile: await writeBridgeLine(stateDir, transport, bridgeLine) } }
+  } catch (error) {
+    return { facts: { stateDir }, trouble: error as Error }
   }
 }
