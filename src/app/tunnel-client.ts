@@ -95,8 +95,9 @@ export class TunnelClient extends Tunnel {
     this.#address = await listen(this.#server, host, port)
   }
 
-  protected override async end(): Promise<void> {
+  protected override async end(released: () => void): Promise<void> {
     this.#server.close()
+    released()
     await this.connections.drain(this.#options.drainTimeout ?? 5_000)
     await this.#options.bridge.close()
   }
@@ -112,7 +113,7 @@ export class TunnelClient extends Tunnel {
       const far = await this.#dial(request, gone.signal)
       if (local.destroyed) return void far.destroy()
       request?.grant()
-      this.connections.carries(local, { socket: local, readsUp: true })
+      this.connections.carries(local)
       this.emit('connection')
       await this.#relay(local, far)
     } catch (error) {

@@ -35,6 +35,8 @@ export interface TunnelServerOptions {
   readonly publicAddress?: string | undefined
   /** Connections at once; those beyond are closed. Default 1024. */
   readonly maxConnections?: number | undefined
+  /** Milliseconds after which a connection that carries no byte is ended. Default 0: never. */
+  readonly idleTimeout?: number | undefined
   /** Milliseconds that connections have to end in when the tunnel is closed. Default 5,000. */
   readonly drainTimeout?: number | undefined
   /** What the PT says and does, unchecked and with addresses. */
@@ -66,7 +68,7 @@ export class TunnelServer extends Tunnel {
   #closesItsPort = false
 
   constructor(options: TunnelServerOptions) {
-    super(new Connections(options.maxConnections ?? 1024), options.signal)
+    super(new Connections(options.maxConnections ?? 1024, options.idleTimeout), options.signal)
     this.#options = options
     this.#own = watchOwnNetworks([
       options.listen,
@@ -125,7 +127,7 @@ export class TunnelServer extends Tunnel {
     try {
       const far = await openForward(conn, this.#options.forward, this.#own, this.#stopping.signal)
       if (conn.destroyed) return void far.destroy()
-      if (far instanceof Socket) this.connections.carries(conn, { socket: far, readsUp: false })
+      this.connections.carries(conn)
       this.emit('connection')
       // A connection that breaks off is its client's or its service's to explain.
       await relay(conn, far, { halfOpen: this.#options.halfOpen }).catch(() => undefined)

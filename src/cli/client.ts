@@ -36,6 +36,7 @@ Options:
   --half-open           lets each direction end by itself; the server has to have it as well
   --expose              allows --listen on other than loopback
   --metrics IP:PORT     counts for Prometheus, on loopback
+  --metrics-host NAME   a name besides localhost under which they are asked for; may be given several times
   --show-addresses      shows addresses in what is printed
   --json                prints events as JSON, a line each
   --help
@@ -57,6 +58,7 @@ export const options = {
   'half-open': { type: 'boolean' },
   expose: { type: 'boolean' },
   metrics: { type: 'string' },
+  'metrics-host': { type: 'string', multiple: true },
   'show-addresses': { type: 'boolean' },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },

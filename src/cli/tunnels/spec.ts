@@ -40,6 +40,8 @@ export interface ServerSpec {
   readonly options: Readonly<Record<string, string>>
   readonly publicAddress: string | undefined
   readonly halfOpen: boolean
+  /** Milliseconds after which a connection without a byte ends; 0 for never. */
+  readonly idleTimeout: number
   readonly exec: readonly string[] | undefined
   readonly stateDir: string
   readonly maxConnections: number
@@ -56,6 +58,9 @@ export const checks = {
   loopback: (text: string): void => {
     if (!isLoopback(parseAddress(text).host))
       throw new Error('it is not an address of this machine alone (127.0.0.1 or [::1])')
+  },
+  host: (text: string): void => {
+    if (isIP(text) === 0 && !isHostName(text)) throw new Error('it is neither a host name nor an IP address')
   },
   forward: (text: string): void => {
     if (text !== 'socks' && parseTarget(text).port === 0) throw new Error('the port is 0')
