@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { splitCommand, whyNotExec } from '../../src/cli/tunnels/exec.ts'
 import { locateKey } from '../../src/cli/tunnels/locate-key.ts'
 import { formatMetrics } from '../../src/cli/tunnels/metrics.ts'
-import { statusLine } from '../../src/cli/tunnels/output.ts'
+import { statusLine } from '../../src/cli/tunnels/live-lines.ts'
 import { tempDir } from '../support.ts'
 import { postern } from './postern.ts'
 
