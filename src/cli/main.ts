@@ -10,6 +10,7 @@
  */
 // First of all: it notes who started this process.
 import '../pt/parent-process.ts'
+import './no-inspector.ts'
 import { printable } from './printable.ts'
 import { isUsageError, USAGE, UsageError } from './usage.ts'
 
