@@ -28,7 +28,8 @@ Options:
   --secret-file FILE    the port speaks SOCKS 5 and wants the password that the first line of FILE holds
   --race                tries all bridges at once and takes the fastest
   --exec COMMAND        another PT, such as /usr/bin/obfs4proxy
-  --proxy URI           an upstream proxy: socks5://[user:password@]host:port, socks4a://… or http://…
+  --proxy URI           an upstream proxy: socks5://[user:password@]HOST:PORT, socks4a://… or http://…;
+                        a name is looked up at each connection, and the proxy is never gone around
   --state-dir DIR       where transports keep what they keep; by default it is gone at the end
   --connect-timeout S   seconds for a connection, the wait for a restart of the PT included (default 60)
   --drain-timeout S     seconds that connections have to end in at the end (default 5)
