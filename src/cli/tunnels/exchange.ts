@@ -59,7 +59,7 @@ export async function planExchange(wanted: readonly TunnelSpec[], running: reado
 }
 
 /** The system's error if nobody can listen there at this moment. */
-async function whyNotListen(address: string): Promise<unknown> {
+export async function whyNotListen(address: string): Promise<unknown> {
   const { host, port } = parseAddress(address)
   if (port === 0) return undefined
   const server = createServer((conn) => conn.destroy())

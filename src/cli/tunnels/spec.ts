@@ -4,8 +4,6 @@
 import type { AllowList } from '../../app/index.ts'
 import { lintBridgeLine, parseAllowList, parseBridgeLine, parseNamedProxy } from '../../app/index.ts'
 import type { Strategy } from '../../app/index.ts'
-import { lintBridgeLine, parseAllowList, parseBridgeLine, parseNamedProxy } from '../../app/index.ts'
-import type { Strategy } from '../../app/index.ts'
 import { Args, isHostName, isLoopback, parseAddress, parseTarget } from '../../ipc/index.ts'
 import { isIP } from 'node:net'
 import { checkArguments } from '../../transports/arguments.ts'

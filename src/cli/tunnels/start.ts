@@ -1,12 +1,13 @@
 /** A checked tunnel, started. */
 import type { OpenBridgeOptions, SharedDialers, Tunnel, TunnelServer } from '../../app/index.ts'
 import { openBridge, parseAllowList, startTunnelClient, startTunnelServer } from '../../app/index.ts'
-import { PtError } from '../../error.ts'
+import { isPtError, PtError } from '../../error.ts'
 import { formatAddress } from '../../ipc/index.ts'
 import type { PtEvent } from '../../parent/index.ts'
 import { makeStateDir } from '../../pt/state-dir.ts'
 import { commandOf } from './exec.ts'
 import { writeBridgeLine } from './bridge-line-file.ts'
+import { whyNotListen } from './exchange.ts'
 import type { ClientSpec, ServerSpec, TunnelSpec } from './spec.ts'
 import { whyNoHome } from './state-home.ts'
 
@@ -61,7 +62,9 @@ async function startServer(spec: ServerSpec, { onPtEvent }: StartContext): Promi
     maxConnections,
     drainTimeout,
   } = spec
-  requireStateDir(stateDir)
+  const unwritable = requireStateDir(stateDir)
+  const taken = await whyNotListen(listen)
+  if (taken !== undefined) throw taken
   const tunnel: TunnelServer = await startTunnelServer({
     exec: commandOf(spec),
     halfOpen: spec.halfOpen,
@@ -76,6 +79,9 @@ async function startServer(spec: ServerSpec, { onPtEvent }: StartContext): Promi
     forward:
       forward === 'socks' ? { type: 'socks', allow: parseAllowList(allow) } : { type: 'address', target: forward },
     onPtEvent: (event) => onPtEvent(spec.name, event),
+  }).catch((error: unknown) => {
+    if (unwritable === undefined || !isPtError(error, 'PT_LAUNCH')) throw error
+    throw stateDirError(stateDir, `${unwritable}, and holds no identity that would do`, error)
   })
   try {
     const bridgeLine = tunnel.bridgeLine(publicAddress)
@@ -86,17 +92,22 @@ async function startServer(spec: ServerSpec, { onPtEvent }: StartContext): Promi
   }
 }
 
-/** Throws PT_STATE, in the words of whoever typed the option: the PT would name a variable that nobody has set. */
-function requireStateDir(path: string): void {
-  const fail = (why: string, cause?: unknown): PtError =>
-    new PtError('PT_STATE', `the state directory ${path} ${why}; --state-dir names another`, { cause })
+/**
+ * Throws PT_STATE, in the words of whoever typed the option: the PT would name a variable that nobody has set. Returns why nothing
+ * can be written there, if so: a bridge whose identity is there already starts all the same.
+ */
+function requireStateDir(path: string): string | undefined {
   const why = whyNoHome(path)
-  if (why !== undefined) throw fail(`cannot be made: ${why}`)
+  if (why !== undefined) throw stateDirError(path, `cannot be made: ${why}`)
   try {
-    makeStateDir(path, 'server')
+    return makeStateDir(path, 'server')
   } catch (error) {
-    throw fail((error as Error).message.replace(/^TOR_PT_STATE_LOCATION:? /, ''), error)
+    throw stateDirError(path, (error as Error).message.replace(/^TOR_PT_STATE_LOCATION:? /, ''), error)
   }
+}
+
+function stateDirError(path: string, why: string, cause?: unknown): PtError {
+  return new PtError('PT_STATE', `the state directory ${path} ${why}; --state-dir names another`, { cause })
 }
 
 /** A state directory that cannot be written to is no reason not to serve. */
