@@ -13,7 +13,7 @@ import type { Duplex } from 'node:stream'
 import { PtError, stageOf } from '../error.ts'
 import { hearErrors, listen, relay } from '../io/index.ts'
 import type { ProxyUri } from '../ipc/index.ts'
-import { formatProxyUri, parseProxyUri, parseTarget } from '../ipc/index.ts'
+import { formatProxyUri, isHostName, parseProxyUri, parseTarget } from '../ipc/index.ts'
 import { makeConnect } from '../upstream/index.ts'
 
 /** For the look-up and the connection together, in ms. */
@@ -30,7 +30,7 @@ export interface NamedProxy {
 /** Reads a proxy URI as people write it: with a name, and `socks5h` for socks5. Throws PT_PROXY_URI. */
 export function parseNamedProxy(text: string): NamedProxy {
   const [, scheme = '', userinfo = '', address = ''] = /^([^:/]*:\/\/)(.*@)?([^@/]*)\/?$/s.exec(text) ?? []
-  if (address !== '' && !/:\d+$/.test(address)) throw new PtError('PT_PROXY_URI', 'the port of the proxy is missing')
+  if (isHostName(address)) throw new PtError('PT_PROXY_URI', 'the port of the proxy is missing')
   const type = scheme.replace(/^socks5h:/i, 'socks5:')
   const named = nameOf(address)
   const uri = parseProxyUri(

@@ -104,10 +104,11 @@ function requireIp(text: string): void {
   const [, host = '', port = ''] = /^(?:(.*):)?(\d{1,5})$/s.exec(text) ?? []
   if (port === '' || isIP(host.replace(/^\[(.*)\]$/, '$1')) !== 0 || Number(port) > 65_535) return
   const here = `write 127.0.0.1:${port}, or [::1]:${port} for IPv6`
-  if (host.toLowerCase() === 'localhost') throw new Error(`it takes an IP address: ${here}`)
+  if (host.toLowerCase() === 'localhost') throw new Error(`malformed address: it takes an IP address: ${here}`)
   if (host === '' || host === '*')
-    throw new Error(`the IP address is missing: ${here}; 0.0.0.0:${port} is open to all machines`)
-  if (isHostName(host)) throw new Error('it takes an IP address and no name: write the address of this machine')
+    throw new Error(`malformed address: the IP address is missing: ${here}; 0.0.0.0:${port} is open to all machines`)
+  if (isHostName(host))
+    throw new Error('malformed address: it takes an IP address and no name: write the address of this machine')
 }
 
 /** A value that fits its key and not another's: throws an Error with the key's name, as `name` writes it. */
