@@ -4,11 +4,12 @@
  *     clients ══ transport ══ PT server ── this process ── 127.0.0.1:22, or wherever a SOCKS client asks for
  */
 import { setMaxListeners } from 'node:events'
-import { Socket } from 'node:net'
+import { createServer, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { isPtError, PtError, stageOf } from '../error.ts'
-import { relay } from '../io/index.ts'
-import type { ArgsInit } from '../ipc/index.ts'
+import { delay, listen, relay } from '../io/index.ts'
+import type { Address, ArgsInit } from '../ipc/index.ts'
+import { parseAddress } from '../ipc/index.ts'
 import type { PtEvent } from '../parent/index.ts'
 import type { BridgeServer } from './bridge-server.ts'
 import { createBridgeServer } from './bridge-server.ts'
@@ -44,6 +45,9 @@ export interface TunnelServerOptions {
   /** Closes the tunnel when it aborts. */
   readonly signal?: AbortSignal | undefined
 }
+
+/** How often a port that is being closed is tried, in ms. */
+const LOOK_AGAIN = 10
 
 /** Launches the PT server. Rejects as launchServer does; nothing is left then. */
 export async function startTunnelServer(options: TunnelServerOptions): Promise<TunnelServer> {
@@ -104,11 +108,16 @@ export class TunnelServer extends Tunnel {
   }
 
   /** In order: the port is closed, connections and handshakes have their time, the rest is cut. */
-  protected override async end(): Promise<void> {
-    const { drainTimeout = 5_000 } = this.#options
+  protected override async end(released: () => void): Promise<void> {
+    const { drainTimeout = 5_000, listen } = this.#options
     const start = performance.now()
     this.connections.ending()
-    if (this.#closesItsPort) await this.#server?.drain(drainTimeout)
+    if (this.#closesItsPort && this.#server !== undefined) {
+      const drained = this.#server.drain(drainTimeout)
+      await Promise.race([drained, untilFree(parseAddress(listen), drainTimeout)])
+      released()
+      await drained
+    }
     await this.connections.drain(Math.max(0, drainTimeout - (performance.now() - start)))
     this.#stopping.abort(new PtError('PT_STOPPED', 'the tunnel has been closed'))
     await this.#server?.stop()
@@ -146,6 +155,24 @@ function drainsBySignal(event: PtEvent): boolean {
   if (event.type === 'launching') return /(?:^|[\\/])obfs4proxy(?:\.exe)?$/.test(event.program)
   if (event.type !== 'status' || event.args.get('TYPE') !== 'version') return false
   return drainers.has(event.args.get('IMPLEMENTATION') ?? '')
+}
+
+/** Resolves once somebody else could listen there, or after `ms` milliseconds. */
+async function untilFree({ host, port }: Address, ms: number): Promise<void> {
+  const start = performance.now()
+  while (!(await canListen(host, port)) && performance.now() - start < ms) await delay(LOOK_AGAIN)
+}
+
+async function canListen(host: string, port: number): Promise<boolean> {
+  const server = createServer()
+  try {
+    await listen(server, host, port)
+    return true
+  } catch {
+    return false
+  } finally {
+    server.close()
+  }
 }
 
 /** With a reset: an end would look as if the service had nothing to say. */
