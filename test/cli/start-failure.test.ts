@@ -21,7 +21,7 @@ function startServer(listen: string, stateDir: string): { status: number | null;
   })
 }
 
-const cure = 'name a folder with state-dir that the user of this process may write to'
+const cure = '--state-dir names another'
 
 test('a state directory that cannot be made, or cannot be written, or is a file', () => {
   const dir = tempDir()
@@ -29,7 +29,7 @@ test('a state directory that cannot be made, or cannot be written, or is a file'
   onTestFinished(() => chmodSync(dir, 0o755))
   expect(startServer('127.0.0.1:0', `${dir}/new`)).toMatchObject({
     status: 1,
-    stderr: `postern: server: the state directory ${dir}/new cannot be made (EACCES); ${cure}\n`,
+    stderr: `postern: server: the state directory ${dir}/new cannot be used as a directory: EACCES: permission denied, mkdir '${dir}/new'; ${cure}\n`,
   })
   expect(startServer('127.0.0.1:0', dir)).toMatchObject({
     status: 1,
@@ -39,7 +39,9 @@ test('a state directory that cannot be made, or cannot be written, or is a file'
   chmodSync(join(file, '..'), 0o755)
   writeFileSync(file, '')
   const { stderr } = startServer('127.0.0.1:0', file)
-  expect(stderr).toMatch(/^postern: server: the state directory \S+ cannot be made \(\w+\); name a folder .*\n$/)
+  expect(stderr).toMatch(
+    /^postern: server: the state directory \S+ cannot be used as a directory: a file is in its way; --state-dir names another\n$/,
+  )
 })
 
 test('a port that somebody else has, and an address that is not this machine’s', async () => {
