@@ -114,8 +114,7 @@ export class TunnelServer extends Tunnel {
     this.connections.ending()
     if (this.#closesItsPort && this.#server !== undefined) {
       const drained = this.#server.drain(drainTimeout)
-      await Promise.race([drained, untilFree(parseAddress(listen), drainTimeout)])
-      released()
+      if (await isFreeWithin(parseAddress(listen), drainTimeout)) released()
       await drained
     }
     await this.connections.drain(Math.max(0, drainTimeout - (performance.now() - start)))
@@ -157,10 +156,14 @@ function drainsBySignal(event: PtEvent): boolean {
   return drainers.has(event.args.get('IMPLEMENTATION') ?? '')
 }
 
-/** Resolves once somebody else could listen there, or after `ms` milliseconds. */
-async function untilFree({ host, port }: Address, ms: number): Promise<void> {
+/** True once somebody else could listen there; false after `ms` milliseconds. */
+async function isFreeWithin({ host, port }: Address, ms: number): Promise<boolean> {
   const start = performance.now()
-  while (!(await canListen(host, port)) && performance.now() - start < ms) await delay(LOOK_AGAIN)
+  while (!(await canListen(host, port))) {
+    if (performance.now() - start >= ms) return false
+    await delay(LOOK_AGAIN)
+  }
+  return true
 }
 
 async function canListen(host: string, port: number): Promise<boolean> {

@@ -146,7 +146,7 @@ describe('postern bridge check', () => {
     expect({ status, stderr }).toEqual({ status: 1, stderr: '' })
     expect(stdout).toBe(
       'line 1, obfs4: nothing wrong\nline 2, obfs4:\n' +
-        '  error: cert: it is missing, and without it nothing can be connected\n' +
+        '  error: cert: it is missing\n' +
         '  warning: line: the same bridge as line 1\n',
     )
   })
