@@ -5,40 +5,63 @@
  *                       port   443 · 8000-8099 · *
  *
  * Names are looked up first, and what they lead to is judged as well: a name, and `*`, allow addresses of the Internet only.
- * This machine and private networks take a rule with their address, so that no name of a stranger's leads there.
+ * Private networks and the networks that this machine stands in take a rule that names them, so that no name of a stranger's
+ * leads there. A rule that is wider than such a range does not name it: 0.0.0.0/0 is the Internet and no more. This machine
+ * itself takes a rule with exactly its address, or with a part of loopback.
  */
-import type { BlockList } from 'node:net'
 import { isIP, isIPv6 } from 'node:net'
 import { PtError } from '../error.ts'
 import { isHostName } from '../ipc/index.ts'
-import { blockListOf, specialRange } from './special-addresses.ts'
+import { loopback, specialSubnets } from './special-addresses.ts'
+import type { Subnet } from './subnets.ts'
+import { holds, isWithin, parseSubnet } from './subnets.ts'
 
 interface Rule {
   readonly ports: readonly [first: number, last: number]
   /** Of an address or a subnet. */
-  readonly subnet: BlockList | undefined
+  readonly subnet: Subnet | undefined
   /** Of a name, in lower case; `*` for all. */
   readonly name: string | undefined
 }
 
-export interface AllowList {
-  /** True where some rule is for this name and port, whatever it leads to. */
-  allowsName(name: string, port: number): boolean
-  /** True where the address may be connected to; `named`: it is what an allowed name led to. */
-  allowsAddress(ip: string, port: number, named: boolean): boolean
+/** This machine and its networks, which rules have to name. */
+export interface OwnNetworks {
+  /** True for an address of this machine. */
+  isOwn(ip: string): boolean
+  /** The subnets that it stands in. */
+  readonly subnets: readonly Subnet[]
 }
+
+export interface AllowList {
+  /** True if some rule is for this name and port, whatever it leads to. */
+  allowsName(name: string, port: number): boolean
+  /** True if the address may be connected to. `named`: an allowed name led to it. */
+  allowsAddress(ip: string, port: number, named: boolean, own?: OwnNetworks): boolean
+  /** True if a rule names exactly this address, or loopback: then it may be this machine's own. */
+  namesAddress(ip: string, port: number): boolean
+}
+
+const elsewhere: OwnNetworks = { isOwn: () => false, subnets: [] }
 
 /** Throws PT_ADDRESS for a rule that cannot be read, with its place in the list. */
 export function parseAllowList(texts: readonly string[]): AllowList {
   const rules = texts.map((text, at) => parseRule(text, at))
   const forPort = (port: number): Rule[] => rules.filter(({ ports: [first, last] }) => port >= first && port <= last)
+  const subnetsFor = (ip: string, port: number): Subnet[] =>
+    forPort(port).flatMap(({ subnet }) => (subnet !== undefined && holds(subnet, ip) ? [subnet] : []))
+  const namesAddress = (ip: string, port: number): boolean =>
+    subnetsFor(ip, port).some((rule) => rule.bits === rule.width || loopback.some((range) => isWithin(rule, range)))
   return {
     allowsName: (name, port) => forPort(port).some((rule) => rule.name !== undefined && matches(rule.name, name)),
-    allowsAddress: (ip, port, named) =>
-      forPort(port).some(({ name, subnet }) => {
-        if (subnet !== undefined) return subnet.check(ip, isIPv6(ip) ? 'ipv6' : 'ipv4')
-        return specialRange(ip) === 'global' && (named || name === '*')
-      }),
+    namesAddress,
+    allowsAddress: (ip, port, named, own = elsewhere) => {
+      if (namesAddress(ip, port)) return true
+      if (own.isOwn(ip)) return false
+      const given = subnetsFor(ip, port)
+      const guarded = [...specialSubnets(ip), ...own.subnets.filter((subnet) => holds(subnet, ip))]
+      if (guarded.length > 0) return given.some((rule) => guarded.some((range) => isWithin(rule, range)))
+      return given.length > 0 || forPort(port).some(({ name }) => name === '*' || (named && name !== undefined))
+    },
   }
 }
 
@@ -60,9 +83,9 @@ function parseRule(text: string, at: number): Rule {
   if (isIP(address) !== 0) {
     const width = isIPv6(address) ? 128 : 32
     if (bits !== undefined && (!/^\d{1,3}$/.test(bits) || Number(bits) > width)) {
-      throw fail(`what stands behind the / is not a number up to ${width}`)
+      throw fail(`what follows the / is not a number up to ${width}`)
     }
-    return { ports, subnet: blockListOf([`${address}/${bits ?? width}`]), name: undefined }
+    return { ports, subnet: parseSubnet(`${address}/${bits ?? width}`)!, name: undefined }
   }
   const name = host.toLowerCase()
   if (name !== '*' && !isHostName(name.replace(/^\*\./, ''))) throw fail('the host is no name, address or subnet')

@@ -17,6 +17,8 @@ import { Candidates } from './candidates.ts'
 import type { Dialer, DialerOptions } from './dialer.ts'
 import { Emitter } from './emitter.ts'
 import { inProcessDialer } from './in-process.ts'
+import type { ProxyDoor } from './proxy-door.ts'
+import { openProxyDoor } from './proxy-door.ts'
 import { ptProcessDialer } from './pt-process.ts'
 import { BridgeSocket } from './bridge-socket.ts'
 import type { BridgeConnection } from './socket-like.ts'
@@ -221,20 +223,27 @@ export interface OpenDialer {
 /** A dialer for the transports `names`, and what ends it and removes its folder. */
 export async function openDialer(names: readonly string[], options: OpenBridgeOptions): Promise<OpenDialer> {
   const folder = new TempFolder()
+  const { exec, transports = [], onPtEvent: onEvent } = options
+  let door: ProxyDoor | undefined
+  const removeRest = async (): Promise<void> => {
+    await door?.close()
+    await folder.remove()
+  }
   try {
-    const { exec, transports = [], onPtEvent: onEvent } = options
+    door = await openProxyDoor(options.proxy, (message) => onEvent?.({ type: 'log', severity: 'warning', message }))
     const stateDir = (): string => options.stateDir ?? folder.path
+    const given = { ...options, proxy: door.proxy }
     const dialer =
       exec === undefined
-        ? await inProcessDialer({ ...options, transports, stateDir }, names)
-        : await ptProcessDialer({ ...options, exec, stateDir: stateDir(), onEvent }, names)
+        ? await inProcessDialer({ ...given, transports, stateDir }, names)
+        : await ptProcessDialer({ ...given, exec, stateDir: stateDir(), onEvent }, names)
     const cleanUp = async (): Promise<void> => {
       await dialer.close()
-      await folder.remove()
+      await removeRest()
     }
     return { dialer, cleanUp }
   } catch (error) {
-    await folder.remove()
+    await removeRest()
     throw error
   }
 }

@@ -2,7 +2,6 @@
  * What a tunnel knows of itself: its connections, bounded in number and ended together, and the counts that people and
  * programs are shown. There is no address in any of it.
  */
-import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { PtError } from '../error.ts'
 
@@ -25,11 +24,28 @@ export interface TunnelStats {
   readonly lastFailure: { readonly at: Date; readonly stage: string; readonly message: string } | undefined
 }
 
-interface Carried {
-  readonly socket: Socket
-  /** True where what the socket reads goes up. */
-  readonly readsUp: boolean
+/** What sockets count by themselves; a stream that does not is carried all the same, and moves no bytes here. */
+interface Counting {
+  readonly bytesRead?: number
+  readonly bytesWritten?: number
 }
+
+interface Moved {
+  readonly read: number
+  readonly written: number
+}
+
+interface Carried {
+  readonly conn: Duplex & Counting
+  /** What was read and written before, as the handshake of SOCKS. */
+  readonly before: Moved
+  /** As it was last seen, and since when, for those that carry nothing. */
+  seen: Moved
+  since: number
+}
+
+/** How often within its time-out a connection is looked at. */
+const IDLE_CHECKS = 4
 
 export class Connections {
   readonly #max: number
@@ -45,9 +61,13 @@ export class Connections {
   #down = 0
   #lastFailure: TunnelStats['lastFailure']
   #whenEmpty: (() => void) | undefined
+  #idleCheck: NodeJS.Timeout | undefined
 
-  constructor(max: number) {
+  /** With `idleTimeout`, connections on which no byte has moved for so many milliseconds end. */
+  constructor(max: number, idleTimeout = 0) {
     this.#max = max
+    if (idleTimeout === 0) return
+    this.#idleCheck = setInterval(() => this.#endIdle(idleTimeout), Math.ceil(idleTimeout / IDLE_CHECKS)).unref()
   }
 
   /** Counts `conn` in until it closes; destroys it, and is false, where there are too many. */
@@ -67,9 +87,13 @@ export class Connections {
     return true
   }
 
-  /** `conn` carries bytes from now on; they are counted at `socket`, which is `conn` itself or its other side. */
-  carries(conn: Duplex, carried: Carried): void {
-    if (!conn.destroyed) this.#carried.set(conn, carried)
+  /** `conn`, which has been admitted, carries bytes from now on: what is read of it goes up. */
+  carries(conn: Duplex): void {
+    if (conn.destroyed) return
+    const { read, written } = movedBy(conn)
+    // What came ahead of its turn is payload already.
+    const before = { read: read - conn.readableLength, written }
+    this.#carried.set(conn, { conn, before, seen: { read, written }, since: performance.now() })
   }
 
   failed(error: PtError): void {
@@ -102,14 +126,15 @@ export class Connections {
       clearTimeout(timer)
     }
     this.#state = 'closed'
+    clearInterval(this.#idleCheck)
   }
 
   get stats(): TunnelStats {
     let [bytesUp, bytesDown] = [this.#up, this.#down]
     for (const carried of this.#carried.values()) {
-      const { up, down } = bytesOf(carried)
-      bytesUp += up
-      bytesDown += down
+      const { read, written } = bytesOf(carried)
+      bytesUp += read
+      bytesDown += written
     }
     return {
       state: this.#state,
@@ -132,14 +157,29 @@ export class Connections {
   #settle(conn: Duplex): void {
     const carried = this.#carried.get(conn)
     if (carried === undefined) return
-    const { up, down } = bytesOf(carried)
-    this.#up += up
-    this.#down += down
+    const { read, written } = bytesOf(carried)
+    this.#up += read
+    this.#down += written
     this.#carried.delete(conn)
+  }
+
+  #endIdle(idleTimeout: number): void {
+    const now = performance.now()
+    for (const carried of this.#carried.values()) {
+      const moved = movedBy(carried.conn)
+      if (moved.read !== carried.seen.read || moved.written !== carried.seen.written) {
+        carried.seen = moved
+        carried.since = now
+      } else if (now - carried.since >= idleTimeout) carried.conn.destroy()
+    }
   }
 }
 
-function bytesOf({ socket, readsUp }: Carried): { up: number; down: number } {
-  const [read, written] = [socket.bytesRead, socket.bytesWritten]
-  return readsUp ? { up: read, down: written } : { up: written, down: read }
+function movedBy({ bytesRead = 0, bytesWritten = 0 }: Duplex & Counting): Moved {
+  return { read: bytesRead, written: bytesWritten }
+}
+
+function bytesOf({ conn, before }: Carried): Moved {
+  const { read, written } = movedBy(conn)
+  return { read: Math.max(0, read - before.read), written: written - before.written }
 }

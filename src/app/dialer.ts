@@ -17,7 +17,10 @@ export interface DialerOptions {
   readonly transports?: readonly TransportSource[] | undefined
   /** The folder for what transports keep. By default one that is made if a transport keeps something, and removed at the end. */
   readonly stateDir?: string | undefined
-  /** An upstream proxy, `socks5://[user:password@]host:port`, `socks4a://…` or `http://…`; never gone around. */
+  /**
+   * An upstream proxy, `socks5://[user:password@]host:port`, `socks4a://…` or `http://…`; never gone around. A host name is
+   * looked up at each connection.
+   */
   readonly proxy?: string | undefined
   /** Milliseconds for one connection to one bridge, the wait for a restart included. Default 60,000. */
   readonly connectTimeout?: number | undefined

@@ -10,7 +10,8 @@ import { withDeadline } from '../io/index.ts'
 import { formatAddress, parseTarget } from '../ipc/index.ts'
 import { acceptSocks } from '../socks/index.ts'
 import { makeConnect } from '../upstream/index.ts'
-import type { AllowList } from './allow-list.ts'
+import type { AllowList, OwnNetworks } from './allow-list.ts'
+import { leadsToThisMachine } from './own-networks.ts'
 
 export type Forward =
   { readonly type: 'address'; readonly target: string } | { readonly type: 'socks'; readonly allow: AllowList }
@@ -20,15 +21,18 @@ const CONNECT_TIMEOUT = 30_000
 
 const connect = makeConnect({ connectTimeout: CONNECT_TIMEOUT })
 
+/** What is this machine's own at this moment; see watchOwnNetworks(). */
+export type WatchOwn = () => Promise<OwnNetworks>
+
 /**
  * The connection to what `conn` is to reach. Rejects with PT_CONNECT, PT_DENIED, as acceptSocks does, or with the signal's
  * reason; a SOCKS client has been told by then.
  */
-export async function openForward(conn: Duplex, forward: Forward, signal: AbortSignal): Promise<Duplex> {
+export async function openForward(conn: Duplex, forward: Forward, own: WatchOwn, signal: AbortSignal): Promise<Duplex> {
   if (forward.type === 'address') return await connect(forward.target, signal)
-  const request = await acceptSocks(conn, { prefer: 'none', signal })
+  const request = await acceptSocks(conn, { prefer: 'none', applications: true, signal })
   try {
-    const far = await connectAllowed(request.target, forward.allow, signal)
+    const far = await connectAllowed(request.target, forward.allow, await own(), signal)
     request.grant()
     return far
   } catch (error) {
@@ -37,12 +41,22 @@ export async function openForward(conn: Duplex, forward: Forward, signal: AbortS
   }
 }
 
-async function connectAllowed(target: string, allow: AllowList, signal: AbortSignal): Promise<Duplex> {
+async function connectAllowed(
+  target: string,
+  allow: AllowList,
+  own: OwnNetworks,
+  signal: AbortSignal,
+): Promise<Duplex> {
   const { host, port } = parseTarget(target)
   const named = isIP(host) === 0
   if (named && !allow.allowsName(host, port)) throw denied()
   const addresses = named ? await resolve(host, signal) : [host]
-  const allowed = addresses.filter((ip) => allow.allowsAddress(ip, port, named))
+  const mayReach = async (ip: string): Promise<boolean> => {
+    if (!allow.allowsAddress(ip, port, named, own)) return false
+    return allow.namesAddress(ip, port) || !(await leadsToThisMachine(ip))
+  }
+  const verdicts = await Promise.all(addresses.map(mayReach))
+  const allowed = addresses.filter((_, at) => verdicts[at])
   if (allowed.length === 0) throw denied()
   let last: unknown
   for (const ip of allowed) {

@@ -2,7 +2,7 @@
 export { httpAgent, httpsAgent } from './agents.ts'
 export type { BridgeDispatcherOptions, BridgeTlsOptions, FetchDispatcher } from './dispatcher.ts'
 export { bridgeDispatcher } from './dispatcher.ts'
-export type { AllowList } from './allow-list.ts'
+export type { AllowList, OwnNetworks } from './allow-list.ts'
 export { parseAllowList } from './allow-list.ts'
 export type {
   Bridge,
@@ -24,6 +24,7 @@ export type { Dialer, DialerOptions, TransportSource } from './dialer.ts'
 export type { BridgeConnection, SocketMethods } from './socket-like.ts'
 export type { BridgeSocket } from './bridge-socket.ts'
 export { ownPt } from './own-pt.ts'
+export { parseNamedProxy } from './proxy-door.ts'
 export { SharedDialers } from './shared-dialers.ts'
 export type { TunnelState, TunnelStats } from './connections.ts'
 export type { Forward } from './forward.ts'

@@ -95,8 +95,9 @@ export class TunnelClient extends Tunnel {
     this.#address = await listen(this.#server, host, port)
   }
 
-  protected override async end(): Promise<void> {
+  protected override async end(released: () => void): Promise<void> {
     this.#server.close()
+    released()
     await this.connections.drain(this.#options.drainTimeout ?? 5_000)
     await this.#options.bridge.close()
   }
@@ -112,11 +113,11 @@ export class TunnelClient extends Tunnel {
       const far = await this.#dial(request, gone.signal)
       if (local.destroyed) return void far.destroy()
       request?.grant()
-      this.connections.carries(local, { socket: local, readsUp: true })
+      this.connections.carries(local)
       this.emit('connection')
       await this.#relay(local, far)
     } catch (error) {
-      request?.refuse(error)
+      request?.refuse(error, farReplyOf(error))
       // A reset and no end: what has come so far is not all there is.
       if (request === undefined) local.resetAndDestroy()
     }
@@ -126,9 +127,10 @@ export class TunnelClient extends Tunnel {
     const { socks, secret } = this.#options
     if (socks !== true && secret === undefined) return undefined
     try {
-      return await acceptSocks(local, { prefer: 'none', password: secret, signal })
+      return await acceptSocks(local, { prefer: 'none', applications: true, password: secret, signal })
     } catch (error) {
-      if (isPtError(error, 'PT_DENIED')) this.failed(error)
+      // An application that hangs up knows it; every other mistake is for its user to learn.
+      if (isPtError(error) && error.code !== 'PT_CLOSED') this.failed(error)
       throw error
     }
   }
@@ -141,7 +143,9 @@ export class TunnelClient extends Tunnel {
       await connectSocks(far, { version: 5, target: request.target }, signal)
       return far
     } catch (error) {
-      if (!signal.aborted && !isPtError(error, 'PT_SOCKS_REFUSED')) this.failed(lost(error))
+      // What the far end refuses is its own to say, in its own words.
+      if (isPtError(error, 'PT_SOCKS_REFUSED')) throw new FarRefusal(error)
+      if (!signal.aborted) this.failed(lost(error))
       throw error
     }
   }
@@ -175,6 +179,20 @@ export class TunnelClient extends Tunnel {
       if (lostFirst) this.failed(lost(error))
     }
   }
+}
+
+/** The SOCKS server at the far end refused the target. */
+class FarRefusal extends Error {
+  readonly reply: number | undefined
+
+  constructor(cause: PtError) {
+    super(cause.message, { cause })
+    this.reply = cause.reply
+  }
+}
+
+function farReplyOf(error: unknown): number | undefined {
+  return error instanceof FarRefusal ? error.reply : undefined
 }
 
 function requireLoopback(host: string, exposed: boolean): void {

@@ -4,17 +4,19 @@
  *     clients ══ transport ══ PT server ── this process ── 127.0.0.1:22, or wherever a SOCKS client asks for
  */
 import { setMaxListeners } from 'node:events'
-import { Socket } from 'node:net'
+import { createServer, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { isPtError, PtError, stageOf } from '../error.ts'
-import { relay } from '../io/index.ts'
-import type { ArgsInit } from '../ipc/index.ts'
+import { delay, listen, relay } from '../io/index.ts'
+import type { Address, ArgsInit } from '../ipc/index.ts'
+import { parseAddress } from '../ipc/index.ts'
 import type { PtEvent } from '../parent/index.ts'
 import type { BridgeServer } from './bridge-server.ts'
 import { createBridgeServer } from './bridge-server.ts'
 import { Connections } from './connections.ts'
-import type { Forward } from './forward.ts'
+import type { Forward, WatchOwn } from './forward.ts'
 import { openForward } from './forward.ts'
+import { watchOwnNetworks } from './own-networks.ts'
 import { tunnelRestart } from './pt-process.ts'
 import { Tunnel } from './tunnel.ts'
 
@@ -30,8 +32,12 @@ export interface TunnelServerOptions {
   readonly forward: Forward
   /** The end of one direction leaves the other open; the PT has to allow it as well (`postern pt --half-open`). */
   readonly halfOpen?: boolean | undefined
+  /** Where clients reach this machine, `<host>` or `<host>:<port>`, for a forward of socks not to lead there. */
+  readonly publicAddress?: string | undefined
   /** Connections at once; those beyond are closed. Default 1024. */
   readonly maxConnections?: number | undefined
+  /** Milliseconds after which a connection that carries no byte is ended. Default 0: never. */
+  readonly idleTimeout?: number | undefined
   /** Milliseconds that connections have to end in when the tunnel is closed. Default 5,000. */
   readonly drainTimeout?: number | undefined
   /** What the PT says and does, unchecked and with addresses. */
@@ -39,6 +45,9 @@ export interface TunnelServerOptions {
   /** Closes the tunnel when it aborts. */
   readonly signal?: AbortSignal | undefined
 }
+
+/** How often a port that is being closed is tried, in ms. */
+const LOOK_AGAIN = 10
 
 /** Launches the PT server. Rejects as launchServer does; nothing is left then. */
 export async function startTunnelServer(options: TunnelServerOptions): Promise<TunnelServer> {
@@ -57,13 +66,18 @@ export async function startTunnelServer(options: TunnelServerOptions): Promise<T
 export class TunnelServer extends Tunnel {
   readonly #options: TunnelServerOptions
   readonly #stopping = new AbortController()
+  readonly #own: WatchOwn
   #server: BridgeServer | undefined
   /** Whether the PT is one that closes its port and lets connections go on when it is asked to. */
   #closesItsPort = false
 
   constructor(options: TunnelServerOptions) {
-    super(new Connections(options.maxConnections ?? 1024), options.signal)
+    super(new Connections(options.maxConnections ?? 1024, options.idleTimeout), options.signal)
     this.#options = options
+    this.#own = watchOwnNetworks([
+      options.listen,
+      ...(options.publicAddress === undefined ? [] : [options.publicAddress]),
+    ])
     // Each connection that is being made listens, so there may be many.
     setMaxListeners(0, this.#stopping.signal)
   }
@@ -94,11 +108,15 @@ export class TunnelServer extends Tunnel {
   }
 
   /** In order: the port is closed, connections and handshakes have their time, the rest is cut. */
-  protected override async end(): Promise<void> {
-    const { drainTimeout = 5_000 } = this.#options
+  protected override async end(released: () => void): Promise<void> {
+    const { drainTimeout = 5_000, listen } = this.#options
     const start = performance.now()
     this.connections.ending()
-    if (this.#closesItsPort) await this.#server?.drain(drainTimeout)
+    if (this.#closesItsPort && this.#server !== undefined) {
+      const drained = this.#server.drain(drainTimeout)
+      if (await isFreeWithin(parseAddress(listen), drainTimeout)) released()
+      await drained
+    }
     await this.connections.drain(Math.max(0, drainTimeout - (performance.now() - start)))
     this.#stopping.abort(new PtError('PT_STOPPED', 'the tunnel has been closed'))
     await this.#server?.stop()
@@ -115,9 +133,9 @@ export class TunnelServer extends Tunnel {
   async #serve(conn: Duplex): Promise<void> {
     if (!this.connections.admit(conn)) return
     try {
-      const far = await openForward(conn, this.#options.forward, this.#stopping.signal)
+      const far = await openForward(conn, this.#options.forward, this.#own, this.#stopping.signal)
       if (conn.destroyed) return void far.destroy()
-      if (far instanceof Socket) this.connections.carries(conn, { socket: far, readsUp: false })
+      this.connections.carries(conn)
       this.emit('connection')
       // A connection that breaks off is its client's or its service's to explain.
       await relay(conn, far, { halfOpen: this.#options.halfOpen }).catch(() => undefined)
@@ -136,6 +154,28 @@ function drainsBySignal(event: PtEvent): boolean {
   if (event.type === 'launching') return /(?:^|[\\/])obfs4proxy(?:\.exe)?$/.test(event.program)
   if (event.type !== 'status' || event.args.get('TYPE') !== 'version') return false
   return drainers.has(event.args.get('IMPLEMENTATION') ?? '')
+}
+
+/** True once somebody else could listen there; false after `ms` milliseconds. */
+async function isFreeWithin({ host, port }: Address, ms: number): Promise<boolean> {
+  const start = performance.now()
+  while (!(await canListen(host, port))) {
+    if (performance.now() - start >= ms) return false
+    await delay(LOOK_AGAIN)
+  }
+  return true
+}
+
+async function canListen(host: string, port: number): Promise<boolean> {
+  const server = createServer()
+  try {
+    await listen(server, host, port)
+    return true
+  } catch {
+    return false
+  } finally {
+    server.close()
+  }
 }
 
 /** With a reset: an end would look as if the service had nothing to say. */

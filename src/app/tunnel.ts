@@ -23,6 +23,10 @@ export interface TunnelEvents {
 export abstract class Tunnel extends Emitter<TunnelEvents> implements AsyncDisposable {
   protected readonly connections: Connections
   #closed: Promise<void> | undefined
+  #release!: () => void
+
+  /** Resolves once the tunnel is being closed and another one may take its port and its state; its connections may go on. */
+  readonly released: Promise<void> = new Promise((resolve) => (this.#release = resolve))
 
   constructor(connections: Connections, signal?: AbortSignal) {
     super()
@@ -51,12 +55,14 @@ export abstract class Tunnel extends Emitter<TunnelEvents> implements AsyncDispo
   }
 
   async #end(reason: PtError | undefined): Promise<void> {
-    await this.end()
+    await this.end(this.#release)
+    this.#release()
     if (reason === undefined) this.emit('closed')
     else this.emit('closed', reason)
   }
 
-  protected abstract end(): Promise<void>
+  /** Calls `released` as soon as nothing is listened on any more, if that is before the end. */
+  protected abstract end(released: () => void): Promise<void>
 
   protected failed(error: PtError, line?: BridgeLine): void {
     this.connections.failed(error)

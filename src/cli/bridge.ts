@@ -12,6 +12,7 @@ import {
 import { withReported } from '../error.ts'
 import { scrubAddresses, secretsOf } from '../ipc/index.ts'
 import { builtIns } from '../transports/index.ts'
+import { printable, printableJson } from './printable.ts'
 import { atFirstSignal } from './signals.ts'
 import { whyNotBuiltIn } from './tunnels/exec.ts'
 import { bridgeLinesOf, checkedMaybe, execOf, numberOf } from './tunnels/flags.ts'
@@ -91,7 +92,7 @@ function check(lines: readonly string[], values: Values): number {
   const wrong = results.some((findings) => findings.some(({ severity }) => severity === 'error'))
   if (values.json === true) {
     const entries = lines.map((line, at) => ({ line: at + 1, ...valueOf(line, values), findings: results[at] }))
-    process.stdout.write(`${JSON.stringify(entries, null, 2)}\n`)
+    process.stdout.write(`${printableJson(JSON.stringify(entries, null, 2))}\n`)
     return wrong ? 1 : 0
   }
   for (const [at, findings] of results.entries()) {
@@ -102,7 +103,7 @@ function check(lines: readonly string[], values: Values): number {
 }
 
 function formatFinding({ severity, field, message }: Finding): string {
-  return `  ${severity}: ${field}: ${message}\n`
+  return `  ${severity}: ${printable(`${field}: ${message}`)}\n`
 }
 
 /** The bridge of a readable line; with its address, name and keys only where they were asked for. */
@@ -116,7 +117,7 @@ function valueOf(line: string, values: Values): object {
 }
 
 function labelOf(line: string, at: number, values: Values): string {
-  if (values['show-addresses'] === true) return `line ${at + 1}, ${line}`
+  if (values['show-addresses'] === true) return `line ${at + 1}, ${printable(line)}`
   const transport = (valueOf(line, values) as { transport?: string }).transport
   return `line ${at + 1}${transport === undefined ? '' : `, ${transport}`}`
 }
@@ -230,12 +231,13 @@ function formatJson(lines: readonly string[], results: readonly BridgeTest[], va
     verdict,
     ...(message === undefined ? {} : { message: clean(message, values) }),
   }))
-  return `${JSON.stringify(entries, null, 2)}\n`
+  return `${printableJson(JSON.stringify(entries, null, 2))}\n`
 }
 
 function formatTable(lines: readonly string[], results: readonly BridgeTest[], values: Values): string {
   const rows = results.map(({ ok, stage, time, verdict, message }, at) => {
-    const why = stage === 'argument' && message !== undefined ? `${verdict}: ${clean(message, values)}` : verdict
+    const why =
+      stage === 'argument' && message !== undefined ? `${verdict}: ${printable(clean(message, values))}` : verdict
     const bridge = transportOf(lines[at]!)[0] ?? '?'
     return [`${at + 1}`, bridge, ok ? 'works' : (stage ?? 'failed'), `${time} ms`, ok ? '' : why]
   })
@@ -247,7 +249,8 @@ function formatTable(lines: readonly string[], results: readonly BridgeTest[], v
       .join('  ')
       .trimEnd(),
   )
-  const shown = values['show-addresses'] === true ? lines.map((line, at) => `${at + 1}: ${readable(line)}`) : []
+  const shown =
+    values['show-addresses'] === true ? lines.map((line, at) => `${at + 1}: ${printable(readable(line))}`) : []
   return `${[...text, ...shown].join('\n')}\n`
 }
 

@@ -21,6 +21,7 @@ import {
 } from '../check/index.ts'
 import { isTransportName, parseClientArgs } from '../ipc/index.ts'
 import { atFirstSignal } from './signals.ts'
+import { printableJson, printableLines } from './printable.ts'
 import { parseArguments, UsageError } from './usage.ts'
 import { packageVersion } from './version.ts'
 
@@ -215,6 +216,9 @@ function tell(report: Report, values: Values): number {
   const { strict = false } = values
   if (values.junit !== undefined) writeFileSync(values.junit, formatJunit(report, strict))
   if (values.html !== undefined) writeFileSync(values.html, formatHtml(report))
-  process.stdout.write(values.json === true ? formatJson(report, strict) : formatText(report, values.verbose))
+  const json = values.json === true
+  process.stdout.write(
+    json ? printableJson(formatJson(report, strict)) : printableLines(formatText(report, values.verbose)),
+  )
   return exitStatus(report, strict)
 }

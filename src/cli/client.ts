@@ -28,7 +28,8 @@ Options:
   --secret-file FILE    the port speaks SOCKS 5 and wants the password that the first line of FILE holds
   --race                tries all bridges at once and takes the fastest
   --exec COMMAND        another PT, such as /usr/bin/obfs4proxy
-  --proxy URI           an upstream proxy: socks5://[user:password@]host:port, socks4a://… or http://…
+  --proxy URI           an upstream proxy: socks5://[user:password@]HOST:PORT, socks4a://… or http://…;
+                        a name is looked up at each connection, and the proxy is never gone around
   --state-dir DIR       where transports keep what they keep; by default it is gone at the end
   --connect-timeout S   seconds for a connection, the wait for a restart of the PT included (default 60)
   --drain-timeout S     seconds that connections have to end in at the end (default 5)
@@ -36,6 +37,7 @@ Options:
   --half-open           lets each direction end by itself; the server has to have it as well
   --expose              allows --listen on other than loopback
   --metrics IP:PORT     counts for Prometheus, on loopback
+  --metrics-host NAME   a name besides localhost under which they are asked for; may be given several times
   --show-addresses      shows addresses in what is printed
   --json                prints events as JSON, a line each
   --help
@@ -57,6 +59,7 @@ export const options = {
   'half-open': { type: 'boolean' },
   expose: { type: 'boolean' },
   metrics: { type: 'string' },
+  'metrics-host': { type: 'string', multiple: true },
   'show-addresses': { type: 'boolean' },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },

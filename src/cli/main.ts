@@ -10,6 +10,8 @@
  */
 // First of all: it notes who started this process.
 import '../pt/parent-process.ts'
+import './no-inspector.ts'
+import { printable } from './printable.ts'
 import { isUsageError, USAGE, UsageError } from './usage.ts'
 
 interface Command {
@@ -83,7 +85,8 @@ async function tellParent(failure: Error): Promise<never> {
 }
 
 async function fail(error: unknown): Promise<number> {
-  const { message } = error as Error
+  // It may quote arguments, files and other programs.
+  const message = printable((error as Error).message)
   if (managed) await tellParent(error as Error)
   if (isUsageError(error)) return complain(`postern: ${message}\nTry: ${helpFor(process.argv[2])}\n`)
   process.stderr.write(`postern: ${message}\n`)

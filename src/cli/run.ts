@@ -2,13 +2,14 @@
 import { readConfigFile } from './tunnels/config-file.ts'
 import { hostTunnels } from './tunnels/host.ts'
 import { createTunnelOutput } from './tunnels/output.ts'
+import { printable } from './printable.ts'
 import { parseArguments, UsageError } from './usage.ts'
 
 const help = `Usage: postern run FILE [options]
 
 Runs the tunnels of a TOML file:
 
-  metrics = "127.0.0.1:9100"
+  metrics = "127.0.0.1:9460"
 
   [client.web]
   listen = "127.0.0.1:9000"
@@ -20,11 +21,12 @@ Runs the tunnels of a TOML file:
   forward = "127.0.0.1:22"
 
 Further keys are the options of postern client and postern server without their dashes: socks, secret-file, exec, proxy,
-allow, public-address, state-dir, max-connections, drain-timeout …; strategy = "race"; options = { iat-mode = "1" }.
+allow, public-address, state-dir, max-connections, drain-timeout, idle-timeout …; strategy = "race"; options = { iat-mode = "1" }.
 SIGHUP reads the file again: tunnels that have not changed keep their connections.
 
 Options:
   --check               checks the file and starts nothing
+  --print-line          prints bridge lines, secrets of their users, even where nobody sees them on a terminal
   --show-addresses      shows addresses in what is printed
   --json                prints events as JSON, a line each
   --help
@@ -34,6 +36,7 @@ Exit status: 0 after SIGINT or SIGTERM, 1 where a tunnel failed to start, 2 for 
 
 export const options = {
   check: { type: 'boolean' },
+  'print-line': { type: 'boolean' },
   'show-addresses': { type: 'boolean' },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
@@ -51,11 +54,12 @@ export async function run(argv: readonly string[]): Promise<number> {
   if (surplus !== undefined) throw new UsageError(`Unexpected argument ${JSON.stringify(surplus)}`)
   const plan = readConfigFile(file)
   if (values.check === true) {
-    process.stdout.write(`${file}: ${plan.tunnels.length} tunnels, nothing wrong\n`)
+    process.stdout.write(`${printable(file)}: ${plan.tunnels.length} tunnels, nothing wrong\n`)
     return 0
   }
-  const output = createTunnelOutput(process.stdout, {
+  const output = createTunnelOutput({
     json: values.json ?? false,
+    printLine: values['print-line'] ?? false,
     showAddresses: values['show-addresses'] ?? false,
   })
   return await hostTunnels(plan, { output, reload: () => readConfigFile(file) })

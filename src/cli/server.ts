@@ -9,7 +9,7 @@ import { parseArguments, UsageError } from './usage.ts'
 
 const help = `Usage: postern server TRANSPORT --listen IP:PORT --forward IP:PORT [options]
 
-Runs a bridge and prints the line to hand out to its users:
+Runs a bridge and shows the line to hand out to its users, on a terminal; otherwise the file that holds it:
 
   postern server obfs4 --listen 0.0.0.0:443 --forward 127.0.0.1:22 --public-address 198.51.100.7
 
@@ -24,9 +24,12 @@ Options:
   --option KEY=VALUE        an option of the transport, such as iat-mode=1; may be given several times
   --exec COMMAND            another PT, such as /usr/bin/obfs4proxy
   --half-open               lets each direction end by itself; clients have to have it as well
+  --idle-timeout S          ends connections that carry nothing for so long (default 0: never)
   --drain-timeout S         seconds that connections have to end in at the end (default 5)
   --max-connections N       connections at once (default 1024)
   --metrics IP:PORT         counts for Prometheus, on loopback
+  --metrics-host NAME       a name besides localhost under which they are asked for; may be given several times
+  --print-line              prints the bridge line, a secret of its users, even where nobody sees it on a terminal
   --show-addresses          shows addresses in what is printed besides the bridge line
   --json                    prints events as JSON, a line each
   --help
@@ -45,7 +48,10 @@ export const options = {
   'half-open': { type: 'boolean' },
   'drain-timeout': { type: 'string' },
   'max-connections': { type: 'string' },
+  'idle-timeout': { type: 'string' },
   metrics: { type: 'string' },
+  'metrics-host': { type: 'string', multiple: true },
+  'print-line': { type: 'boolean' },
   'show-addresses': { type: 'boolean' },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
@@ -75,6 +81,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     options: pairsOf(values.option ?? []),
     publicAddress: checkedMaybe('--public-address', values['public-address'], checks.publicAddress),
     halfOpen: values['half-open'] ?? false,
+    idleTimeout: numberOf('--idle-timeout', values['idle-timeout'], 0, [0, 604_800]) * 1000,
     exec: execOf(values.exec),
     stateDir: stateDirOf(values['state-dir']) ?? defaultStateDir(`${transport}-${parseAddress(listen).port}`),
     maxConnections: numberOf('--max-connections', values['max-connections'], 1024, [1, 65_536]),

@@ -49,6 +49,10 @@ export interface Connections {
   cut(): void
 }
 
+/** How long handshakes alone keep a PT that is to end, and how often that is looked at, in ms. */
+const HANDSHAKE_PATIENCE = 10_000
+const LOOK = 1_000
+
 export function createConnections(): Connections {
   return new OpenConnections()
 }
@@ -90,8 +94,14 @@ class OpenConnections implements Connections {
   async drain(ms: number): Promise<void> {
     if (this.#open.size === 0) return
     const timer = setTimeout(() => this.cut(), ms)
+    let quiet = 0
+    const look = setInterval(() => {
+      quiet = this.#open.size === this.#handshakes ? quiet + LOOK : 0
+      if (quiet >= HANDSHAKE_PATIENCE) this.cut()
+    }, LOOK)
     await new Promise<void>((resolve) => this.#whenEmpty.push(resolve))
     clearTimeout(timer)
+    clearInterval(look)
   }
 
   get count(): ConnectionCount {

@@ -73,7 +73,11 @@ export function openLineOutput(fd: number, droppedLine: (count: number) => strin
 
 function ended(queue: Socket, ms: number): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms)
+    const timer = setTimeout(() => {
+      // What is left must not keep the process alive.
+      queue.destroy()
+      resolve()
+    }, ms)
     queue.ref()
     queue.once('close', resolve).end(() => {
       clearTimeout(timer)

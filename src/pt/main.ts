@@ -206,6 +206,8 @@ function launch(pt: Pt, configuration: Configuration, known: Registry, ports: Po
 function watch(parentIsAlive: () => boolean): StopRequest {
   // nohup and terminals send it to the whole group; when a PT ends is its parent's decision.
   process.on('SIGHUP', () => undefined)
+  // Node would open its debugger to all users of this machine, in a process that holds keys.
+  process.on('SIGUSR1', () => undefined)
   return watchForStop({
     parentIsAlive,
     onSignal(listener) {

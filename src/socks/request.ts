@@ -32,16 +32,27 @@ export class SocksFailure extends PtError {
   }
 }
 
+/** A client that takes this for an HTTP proxy, which is the most frequent mistake at a SOCKS port. */
+export class SpokeHttp extends PtError {
+  /** Of HTTP/1.0, so that nothing more is expected. */
+  readonly answer: Uint8Array = Buffer.from(
+    'HTTP/1.0 501 This is a SOCKS port, not an HTTP proxy\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n' +
+      'This is a SOCKS port, not an HTTP proxy. In the settings of the program, enter it as the SOCKS 5 host\n' +
+      '(socks5h://…), and leave the HTTP proxy empty.\n',
+  )
+}
+
 export type Preference = 'auth' | 'none'
 
 /** The error for a first byte that is neither 4 nor 5; it names the protocol that a wrongly configured client speaks. */
 function notSocks(first: number): PtError {
-  const guess = /[A-Z]/.test(String.fromCharCode(first))
-    ? ' (an HTTP client? this is a SOCKS port: use socks5h:// or socks4a:// in its proxy setting)'
-    : first === 0x16
-      ? ' (a TLS client? this is a SOCKS port, without TLS)'
-      : ''
-  return new PtError('PT_SOCKS', `the first byte is ${hex(first)}, neither SOCKS 5 nor SOCKS 4${guess}`)
+  const what = `the first byte is ${hex(first)}, neither SOCKS 5 nor SOCKS 4`
+  if (/[A-Z]/.test(String.fromCharCode(first))) {
+    const hint = 'an HTTP client? this is a SOCKS port: use socks5h:// or socks4a:// in its proxy setting'
+    return new SpokeHttp('PT_SOCKS', `${what} (${hint})`)
+  }
+  const guess = first === 0x16 ? ' (a TLS client? this is a SOCKS port, without TLS)' : ''
+  return new PtError('PT_SOCKS', `${what}${guess}`)
 }
 
 /** The length of a client's first message: for SOCKS 5 the methods that it offers, for SOCKS 4 the version alone. */

@@ -30,6 +30,7 @@ import {
   requestLength5,
   requireLogin,
   SocksFailure,
+  SpokeHttp,
   splitPassword,
 } from './request.ts'
 import {
@@ -58,8 +59,11 @@ export interface SocksRequest {
   readonly args: Args
   /** Sends the success reply. The connection is the application's from here, bytes included that came ahead of the reply. */
   grant(): void
-  /** Sends the failure reply that replyFor gives (SOCKS 4 has only one) and ends the connection; nothing is left to do. */
-  refuse(error: unknown): void
+  /**
+   * Sends the failure reply that replyFor gives (SOCKS 4 has only one) and ends the connection; nothing is left to do.
+   * `reply` is the SOCKS 5 code of another server that has refused the same request, which is passed on as it is.
+   */
+  refuse(error: unknown, reply?: number): void
 }
 
 export interface AcceptSocksOptions {
@@ -74,6 +78,11 @@ export interface AcceptSocksOptions {
    * and is refused.
    */
   readonly password?: string | undefined
+  /**
+   * The clients are applications and no parent: what they log in with is no list of arguments, and any login is welcome
+   * unless there is a `password`. One that speaks HTTP is told that this is a SOCKS port. Default false.
+   */
+  readonly applications?: boolean | undefined
 }
 
 interface Wanted {
@@ -94,14 +103,15 @@ const NUL = Uint8Array.of(0)
  * reason; by then the client has got the failure reply that its protocol has, if it has one, and the connection is closed.
  */
 export async function acceptSocks(conn: Duplex, options: AcceptSocksOptions = {}): Promise<SocksRequest> {
-  const { signal, handshakeTimeout = HANDSHAKE_TIMEOUT, prefer = 'auth', password } = options
+  const { signal, handshakeTimeout = HANDSHAKE_TIMEOUT, prefer = 'auth', password, applications = false } = options
   // Stays for good: a reset that arrives between two reads, or while the caller dials, must not end the process.
   hearErrors(conn)
   const limit = closeAfter(conn, handshakeTimeout, 'the SOCKS handshake')
   try {
-    return answerable(conn, await readRequest(conn, { prefer, password }, signal))
+    return answerable(conn, await readRequest(conn, { prefer, password, applications }, signal))
   } catch (error) {
     if (error instanceof SocksFailure) await endWith(conn, error.answer)
+    else if (applications && error instanceof SpokeHttp) await endWith(conn, error.answer)
     else conn.destroy()
     if (isPtError(error, 'PT_TIMEOUT')) throw error
     throw error === conn.errored || isPtError(error, 'PT_CLOSED') ? hungUp(error) : error
@@ -113,43 +123,46 @@ export async function acceptSocks(conn: Duplex, options: AcceptSocksOptions = {}
 interface Terms {
   readonly prefer: Preference
   readonly password: string | undefined
+  readonly applications: boolean
 }
 
 async function readRequest(conn: Duplex, terms: Terms, signal: AbortSignal | undefined): Promise<Wanted> {
   const greeting = await readMessage(conn, greetingLength, signal)
   if (greeting[0] === SOCKS5) return await readRequest5(conn, greeting, terms, signal)
   if (terms.password !== undefined) throw refused4('it has no password, and this port wants one')
-  return await readRequest4(conn, signal)
+  return await readRequest4(conn, terms, signal)
 }
 
 async function readRequest5(
   conn: Duplex,
   greeting: Buffer,
-  { prefer, password }: Terms,
+  terms: Terms,
   signal: AbortSignal | undefined,
 ): Promise<Wanted> {
+  const { prefer, password } = terms
   const offered = greeting.subarray(2)
   const method = password === undefined ? chooseMethod(offered, prefer) : requireLogin(offered)
   conn.write(Uint8Array.of(SOCKS5, method))
-  const args = method === methods.password ? await readPassword(conn, password, signal) : Args.none
+  const args = method === methods.password ? await readPassword(conn, terms, signal) : Args.none
   return { version: SOCKS5, target: readTarget5(await readMessage(conn, requestLength5, signal)), args }
 }
 
 async function readPassword(
   conn: Duplex,
-  password: string | undefined,
+  { password, applications }: Terms,
   signal: AbortSignal | undefined,
 ): Promise<Args> {
   const { uname, passwd } = splitPassword(await readMessage(conn, passwordLength, signal))
   if (password !== undefined) checkPassword(passwd, password)
-  const args = password === undefined ? readPasswordArgs(uname, passwd) : Args.none
+  const args = password === undefined && !applications ? readPasswordArgs(uname, passwd) : Args.none
   conn.write(Uint8Array.of(PASSWORD_VERSION, PASSWORD_GRANTED))
   return args
 }
 
-async function readRequest4(conn: Duplex, signal: AbortSignal | undefined): Promise<Wanted> {
+async function readRequest4(conn: Duplex, { applications }: Terms, signal: AbortSignal | undefined): Promise<Wanted> {
   const { port, host } = readHeader4(await readExactly(conn, 7, signal))
-  const args = readUseridArgs(await readString(conn, USERID_LIMIT, signal))
+  const userid = await readString(conn, USERID_LIMIT, signal)
+  const args = applications ? Args.none : readUseridArgs(userid)
   const name = host ?? readName4(await readString(conn, NAME_LIMIT, signal))
   return { version: SOCKS4, target: { host: name, port }, args }
 }
@@ -176,8 +189,10 @@ function answerable(conn: Duplex, { version, target, args }: Wanted): SocksReque
     args,
     grant: () =>
       once(() => void conn.write(version === SOCKS5 ? formatReply5(replies.succeeded) : formatReply4(GRANTED4))),
-    refuse: (error) =>
-      once(() => void endWith(conn, version === SOCKS5 ? formatReply5(replyFor(error)) : formatReply4(REJECTED4))),
+    refuse: (error, reply) =>
+      once(() => {
+        void endWith(conn, version === SOCKS5 ? formatReply5(reply ?? replyFor(error)) : formatReply4(REJECTED4))
+      }),
   }
 }
 

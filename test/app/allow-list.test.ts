@@ -1,6 +1,9 @@
+import { networkInterfaces } from 'node:os'
 import { describe, expect, test } from 'vitest'
 import { parseAllowList } from '../../src/app/index.ts'
+import { leadsToThisMachine, watchOwnNetworks } from '../../src/app/own-networks.ts'
 import { specialRange } from '../../src/app/special-addresses.ts'
+import { parseSubnet } from '../../src/app/subnets.ts'
 
 describe('the allow-list of the SOCKS server', () => {
   test('nothing is allowed without a rule', () => {
@@ -37,8 +40,41 @@ describe('the allow-list of the SOCKS server', () => {
     ['example.com:443', '192.168.1.1', 443, true, false],
     ['example.com:443', '8.8.8.8', 443, true, true],
     ['example.com:443', '8.8.8.8', 443, false, false],
+    ['10.0.0.0/8:443', '::ffff:10.1.2.3', 443, false, true],
+    ['[::ffff:10.0.0.0/104]:443', '10.1.2.3', 443, false, true],
+    // Wider than what is private, a rule is about the Internet.
+    ['0.0.0.0/0:443', '8.8.8.8', 443, false, true],
+    ['0.0.0.0/0:443', '127.0.0.1', 443, false, false],
+    ['0.0.0.0/0:443', '10.0.0.1', 443, false, false],
+    ['0.0.0.0/0:443', '::ffff:10.0.0.1', 443, false, false],
+    ['8.0.0.0/5:443', '10.0.0.1', 443, false, false],
+    ['[::/0]:443', '2600::1', 443, false, true],
+    ['[::/0]:443', '::1', 443, false, false],
+    ['[::/0]:443', 'fd00::1', 443, false, false],
+    ['127.0.0.0/8:443', '127.0.0.1', 443, false, true],
+    ['127.0.0.0/8:443', '127.0.0.1', 443, true, true],
   ])('%s: the address %s, port %i, by name %s: %s', (rule, ip, port, named, allowed) => {
     expect(parseAllowList([rule]).allowsAddress(ip, port, named)).toBe(allowed)
+  })
+
+  const own = {
+    isOwn: (ip: string) => ip === '8.9.10.11' || ip === '127.0.0.1',
+    subnets: [parseSubnet('8.9.10.0/24')!],
+  }
+
+  test.each([
+    ['*:443', '8.9.10.11', false],
+    ['8.9.10.0/24:443', '8.9.10.11', false],
+    ['8.9.10.11:443', '8.9.10.11', true],
+    ['8.9.10.11/32:443', '8.9.10.11', true],
+    ['*:443', '8.9.10.12', false],
+    ['8.0.0.0/8:443', '8.9.10.12', false],
+    ['8.9.10.0/24:443', '8.9.10.12', true],
+    ['8.9.10.8/29:443', '8.9.10.12', true],
+    ['*:443', '8.9.11.1', true],
+    ['127.0.0.0/8:443', '127.0.0.1', true],
+  ])('of a machine with 8.9.10.11/24, %s allows %s: %s', (rule, ip, allowed) => {
+    expect(parseAllowList([rule]).allowsAddress(ip, 443, true, own)).toBe(allowed)
   })
 
   test.each([
@@ -72,6 +108,54 @@ test.each([
   ['8.8.8.8', 'global'],
   ['2600::1', 'global'],
   ['example.com', undefined],
+  // What leads into IPv4 from within IPv6, and what was never given out.
+  ['::127.0.0.1', 'reserved'],
+  ['::8.8.8.8', 'reserved'],
+  ['::ffff:0:127.0.0.1', 'reserved'],
+  ['::ffff:0:808:808', 'reserved'],
+  ['64:ff9b::7f00:1', 'reserved'],
+  ['2001::1', 'reserved'],
+  ['2001:0:4136:e378:8000:63bf:3fff:fdd2', 'reserved'],
+  ['2002:7f00:1::', 'reserved'],
+  ['5f00::1', 'reserved'],
+  ['4000::1', 'reserved'],
+  ['8000::1', 'reserved'],
+  ['1::1', 'reserved'],
+  ['192.88.99.1', 'reserved'],
+  ['::ffff:8.8.8.8', 'global'],
+  ['::FFFF:0808:0808', 'global'],
+  ['2a00:1450::1', 'global'],
 ])('%s is %s', (host, range) => {
   expect(specialRange(host)).toBe(range)
+})
+
+test('this machine’s own: its interfaces, the address in front of its NAT, and what its routes say', async () => {
+  const own = await watchOwnNetworks(['0.0.0.0:443', '[2600::7]:443', '8.8.4.4', 'localhost'])()
+  const addresses = Object.values(networkInterfaces()).flatMap((one) => (one ?? []).map(({ address }) => address))
+  expect(addresses.length).toBeGreaterThan(0)
+  for (const ip of [...addresses, '127.0.0.1', '::ffff:127.0.0.1', '2600:0:0::7', '8.8.4.4'])
+    expect([ip, own.isOwn(ip)]).toEqual([ip, true])
+  expect(own.isOwn('8.8.8.8')).toBe(false)
+  // All of loopback is local, though one address of it stands in the list of interfaces.
+  expect(await Promise.all(['127.9.8.7', '127.0.0.1'].map(leadsToThisMachine))).toEqual([true, true])
+})
+
+test.each([
+  ['10.0.0.0/8', { width: 32, bits: 8, prefix: 10n }],
+  ['10.9.8.7/8', { width: 32, bits: 8, prefix: 10n }],
+  ['10.9.8.7', { width: 32, bits: 32, prefix: 0x0a090807n }],
+  ['::ffff:10.9.8.7', { width: 32, bits: 32, prefix: 0x0a090807n }],
+  ['::ffff:10.9.8.7/104', { width: 32, bits: 8, prefix: 10n }],
+  ['::ffff:10.9.8.7/95', { width: 128, bits: 95, prefix: 0x7fffn }],
+  ['2001:db8::1/32', { width: 128, bits: 32, prefix: 0x20010db8n }],
+  ['fe80::1%eth0', { width: 128, bits: 128, prefix: (0xfe80n << 112n) | 1n }],
+  ['::/0', { width: 128, bits: 0, prefix: 0n }],
+  ['', undefined],
+  ['10.0.0.0/33', undefined],
+  ['10.0.0.0/8/8', undefined],
+  ['10.0.0.0/x', undefined],
+  ['::/129', undefined],
+  ['example.com', undefined],
+])('the subnet %j', (text, subnet) => {
+  expect(parseSubnet(text)).toEqual(subnet)
 })

@@ -2,6 +2,7 @@
 import type { ChildProcess, StdioOptions } from 'node:child_process'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { onTestFinished } from 'vitest'
 import { root } from '../support.ts'
@@ -20,6 +21,8 @@ export interface Running {
   /** The first event, past or to come, that fits. Rejects where the program ends without it. */
   next(fits: (event: Event) => boolean): Promise<Event>
   signal(name: NodeJS.Signals): void
+  /** Resolves when it has ended by itself. */
+  ended(): Promise<{ status: number | null; stderr: string }>
   /** Ends it by SIGTERM where it still runs. */
   stop(): Promise<{ status: number | null; stderr: string }>
 }
@@ -61,18 +64,24 @@ function watch(child: ChildProcess): Running {
       waiting.add(look)
       look()
     })
-  const stop = async (): Promise<{ status: number | null; stderr: string }> => {
-    if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
+  const outcome = async (): Promise<{ status: number | null; stderr: string }> => {
     await ended
     return { status: child.exitCode, stderr }
   }
+  const stop = async (): Promise<{ status: number | null; stderr: string }> => {
+    if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
+    return await outcome()
+  }
   onTestFinished(async () => void (await stop()))
-  return { pid: child.pid!, events, next, signal: (name) => void child.kill(name), stop }
+  return { pid: child.pid!, events, next, signal: (name) => void child.kill(name), ended: outcome, stop }
 }
 
-/** The event `ready` of a tunnel, which has where it listens or its bridge line. */
+/** The event `ready` of a tunnel: where it listens, or its bridge line, which is read from the file that the event names. */
 export async function ready(running: Running, tunnel: string): Promise<{ listen: string; bridgeLine: string }> {
-  return (await running.next((one) => one.event === 'ready' && one.tunnel === tunnel)) as never
+  const event = await running.next((one) => one.event === 'ready' && one.tunnel === tunnel)
+  const { listen, bridgeLineFile } = event as { listen?: string; bridgeLineFile?: string }
+  const bridgeLine = bridgeLineFile === undefined ? '' : readFileSync(bridgeLineFile, 'utf8').trimEnd()
+  return { listen: listen ?? '', bridgeLine }
 }
 
 /** Runs a command to its end. */

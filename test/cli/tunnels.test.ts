@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { splitCommand, whyNotExec } from '../../src/cli/tunnels/exec.ts'
 import { locateKey } from '../../src/cli/tunnels/locate-key.ts'
 import { formatMetrics } from '../../src/cli/tunnels/metrics.ts'
-import { statusLine } from '../../src/cli/tunnels/output.ts'
+import { statusLine } from '../../src/cli/tunnels/live-lines.ts'
 import { tempDir } from '../support.ts'
 import { postern } from './postern.ts'
 
@@ -94,6 +94,28 @@ test('--exec of a program whose path has spaces, and of what is none', () => {
   for (const command of [[join(dir, 'text')], [dir], ['no-such-program'], []]) expect(whyNotExec(command)).toBeDefined()
 })
 
+test.each([
+  ['localhost:9000', ': it takes an IP address: write 127.0.0.1:9000, or [::1]:9000 for IPv6'],
+  [
+    ':9000',
+    ': the IP address is missing: write 127.0.0.1:9000, or [::1]:9000 for IPv6; 0.0.0.0:9000 is open to all machines',
+  ],
+  ['9000', ': the IP address is missing: write 127.0.0.1:9000'],
+  ['*:443', ': the IP address is missing: write 127.0.0.1:443'],
+  ['bridge.example:443', ': it takes an IP address and no name'],
+  ['127.0.0.1', ''],
+  ['127.0.0.1:70000', ': the port is above 65535'],
+])('--listen %s says what to write', (listen, message) => {
+  for (const args of [
+    ['client', '--listen', listen, 'obfs3 127.0.0.1:1'],
+    ['server', 'obfs3', '--forward=127.0.0.1:1', '--listen', listen],
+  ]) {
+    const { status, stderr } = postern(args)
+    expect(stderr).toContain(`--listen: malformed address${message}`)
+    expect(status).toBe(2)
+  }
+})
+
 describe('postern completion', () => {
   test('bash: commands, options of a command, transports', () => {
     const { stdout } = postern(['completion', 'bash'])
@@ -124,7 +146,7 @@ describe('postern bridge check', () => {
     expect({ status, stderr }).toEqual({ status: 1, stderr: '' })
     expect(stdout).toBe(
       'line 1, obfs4: nothing wrong\nline 2, obfs4:\n' +
-        '  error: cert: it is missing, and without it nothing can be connected\n' +
+        '  error: cert: it is missing\n' +
         '  warning: line: the same bridge as line 1\n',
     )
   })

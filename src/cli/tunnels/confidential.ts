@@ -1,6 +1,6 @@
 /** What a tunnel knows of its bridges and its proxy, and its output is not to repeat after a PT. */
-import { parseBridgeLine } from '../../app/index.ts'
-import { parseProxyUri, secretsOf } from '../../ipc/index.ts'
+import { parseBridgeLine, parseNamedProxy } from '../../app/index.ts'
+import { parseTarget, secretsOf } from '../../ipc/index.ts'
 import type { TunnelSpec } from './spec.ts'
 
 export interface Confidential {
@@ -24,6 +24,9 @@ export function confidentialOf(spec: TunnelSpec): Confidential {
     .flatMap(({ address, args }) => secretsOf(address, args))
     .filter((one) => !addresses.includes(one))
   if (spec.proxy === undefined) return { addresses, secrets }
-  const { address, user, password } = parseProxyUri(spec.proxy)
-  return { addresses: [...addresses, address.host], secrets: [...secrets, user ?? '', password ?? ''] }
+  const {
+    uri: { user, password },
+    target,
+  } = parseNamedProxy(spec.proxy)
+  return { addresses: [...addresses, parseTarget(target).host], secrets: [...secrets, user ?? '', password ?? ''] }
 }

@@ -1,7 +1,7 @@
 /**
  * The file of `postern run`: several tunnels in TOML, checked as a whole before any of it is started.
  *
- *     metrics = "127.0.0.1:9100"
+ *     metrics = "127.0.0.1:9460"
  *     [client.web]                           [server.ssh]
  *     listen = "127.0.0.1:9000"              transport = "obfs4"
  *     bridges = ["obfs4 …"]                  listen = "0.0.0.0:443"
@@ -16,13 +16,14 @@ import type { BaseIssue, GenericSchema } from 'valibot'
 import * as v from 'valibot'
 import { isTransportName } from '../../ipc/index.ts'
 import { UsageError } from '../usage.ts'
+import { findClash } from './clashes.ts'
 import { splitCommand } from './exec.ts'
 import { secretOf } from './flags.ts'
-import type { Plan } from './host.ts'
 import { locateKey } from './locate-key.ts'
 import type { ClientSpec, ServerSpec, TunnelSpec } from './spec.ts'
 import { checks, checkTogether, ConflictError } from './spec.ts'
 import { defaultStateDir, resolveStateDir } from './state-home.ts'
+import type { Plan } from './tunnel-host.ts'
 
 /** Names are labels of metrics and parts of paths. */
 const NAME = /^[A-Za-z0-9_-]{1,64}$/
@@ -48,6 +49,13 @@ const wholeNumber = (min: number, max: number): GenericSchema<number> =>
       (value) => Number.isInteger(value) && value >= min && value <= max,
       `expected a whole number from ${min} to ${max}`,
     ),
+  )
+
+/** A value, or a list of such values. */
+const oneOrMore = (one: GenericSchema<string>): GenericSchema<string | string[], string[]> =>
+  v.pipe(
+    v.union([one, v.array(one)], 'expected a name, or a list of names'),
+    v.transform((value) => [value].flat()),
   )
 
 const command = v.pipe(
@@ -84,6 +92,7 @@ const server = v.strictObject({
   allow: v.optional(v.pipe(v.array(v.string()), checkedBy<string[]>(checks.allow)), []),
   'public-address': v.optional(text(checks.publicAddress)),
   options: v.optional(v.record(v.string(), v.string()), {}),
+  'idle-timeout': v.optional(wholeNumber(0, 604_800), 0),
 })
 
 const named = v.pipe(v.string(), v.regex(NAME, 'the name of a tunnel is 1 to 64 letters, digits, - and _'))
@@ -96,6 +105,7 @@ const noArray = v.check(
 
 const file = v.strictObject({
   metrics: v.optional(text(checks.loopback)),
+  'metrics-host': v.optional(oneOrMore(text(checks.host)), []),
   client: v.optional(v.pipe(v.unknown(), noArray, v.record(named, client)), {}),
   server: v.optional(v.pipe(v.unknown(), noArray, v.record(named, server)), {}),
 })
@@ -124,7 +134,7 @@ export function parseConfig(source: string, path: string): Plan {
     const [issue] = result.issues
     throw fail(keysOf(issue), explain(issue))
   }
-  const { metrics } = result.output
+  const { metrics: address, 'metrics-host': hosts } = result.output
   const folder = dirname(resolve(path))
   const secretFor = (name: string, given: string | undefined): string | undefined => {
     if (given === undefined) return undefined
@@ -157,8 +167,10 @@ export function parseConfig(source: string, path: string): Plan {
       throw fail([spec.kind, spec.name, error.key], error.message.replace(/^: /, ''))
     }
   }
+  const clash = findClash(tunnels, address)
+  if (clash !== undefined) throw fail([clash.spec.kind, clash.spec.name, clash.key], clash.why)
   if (tunnels.length === 0) throw fail([], 'there is no tunnel in it: [client.NAME] and [server.NAME] start one each')
-  return { tunnels, metrics }
+  return { tunnels, metrics: address === undefined ? undefined : { address, hosts } }
 }
 
 function parsed(source: string, path: string): unknown {
@@ -234,6 +246,7 @@ function serverSpec(
     options: given.options,
     publicAddress: given['public-address'],
     halfOpen: given['half-open'],
+    idleTimeout: given['idle-timeout'] * 1000,
     exec: given.exec,
     stateDir: stateDirFor(name, given['state-dir']),
     maxConnections: given['max-connections'],

@@ -3,6 +3,8 @@
  * address in it.
  */
 import { createServer } from 'node:http'
+import type { Socket } from 'node:net'
+import { isIP, SocketAddress } from 'node:net'
 import type { TunnelStats } from '../../app/index.ts'
 import { listen } from '../../io/index.ts'
 import { formatAddress, parseAddress } from '../../ipc/index.ts'
@@ -13,28 +15,85 @@ export interface Measured {
   readonly stats: TunnelStats
 }
 
+export interface MetricsPlan {
+  /** `<ip>:<port>`, of this machine alone. */
+  readonly address: string
+  /** Names under which it may be asked for, beside its address and localhost. */
+  readonly hosts: readonly string[]
+}
+
 export interface MetricsServer {
   readonly address: string
+  /** The address in it does not change any more. */
+  plan: MetricsPlan
   close(): Promise<void>
 }
 
+/** How many connections there may be at once; of more, the one that has been silent for longest ends. */
+const CONNECTIONS = 32
+/** How long a request may take to arrive, and how often that is looked at, in ms. */
+const REQUEST_TIMEOUT = 5_000
+const CHECK_INTERVAL = 1_000
+
 /** Serves `GET /metrics`. Rejects with the system's error (EADDRINUSE, …). */
-export async function serveMetrics(where: string, measure: () => readonly Measured[]): Promise<MetricsServer> {
-  const server = createServer((request, response) => {
-    const known = request.url === '/metrics' && (request.method === 'GET' || request.method === 'HEAD')
-    response.writeHead(known ? 200 : 404, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' })
-    response.end(known ? formatMetrics(measure()) : 'there is /metrics\n')
+export async function serveMetrics(plan: MetricsPlan, measure: () => readonly Measured[]): Promise<MetricsServer> {
+  const { host, port } = parseAddress(plan.address)
+  const limits = {
+    requestTimeout: REQUEST_TIMEOUT,
+    headersTimeout: REQUEST_TIMEOUT,
+    connectionsCheckingInterval: CHECK_INTERVAL,
+  }
+  const open = new Set<Socket>()
+  const server = createServer(limits, (request, response) => {
+    // From here on it is the youngest: who asks comes before who is silent.
+    if (open.delete(request.socket)) open.add(request.socket)
+    const isMetrics = request.url === '/metrics' && (request.method === 'GET' || request.method === 'HEAD')
+    const allowed = isOneOf(request.headers.host, [host, 'localhost', ...served.plan.hosts])
+    const status = allowed ? (isMetrics ? 200 : 404) : 403
+    response.writeHead(status, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' })
+    response.end(status === 200 ? formatMetrics(measure()) : `${explanations[status]}\n`)
   })
-  server.requestTimeout = 10_000
-  server.maxConnections = 32
-  const { host, port } = parseAddress(where)
+  server.on('connection', (conn: Socket) => {
+    const [oldest] = open
+    if (open.size >= CONNECTIONS) oldest?.destroy()
+    open.add(conn)
+    conn.once('close', () => open.delete(conn))
+  })
   const address = formatAddress(await listen(server, host, port))
-  const close = (): Promise<void> =>
-    new Promise((resolve) => {
-      server.close(() => resolve())
-      server.closeAllConnections()
-    })
-  return { address, close }
+  const served: MetricsServer = {
+    address,
+    plan,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+  return served
+}
+
+const explanations: Readonly<Record<number, string>> = {
+  403: 'this name is not one of the metrics; metrics-host allows it',
+  404: 'there is /metrics',
+}
+
+/**
+ * True if the Host of a request is one of `names`, whatever its port. A page of a stranger whose name leads to this machine
+ * (DNS rebinding) can send requests here, but not with another Host than its own.
+ */
+function isOneOf(host: string | undefined, names: readonly string[]): boolean {
+  const asked = /^(?:\[([^\]]*)\]|([^:]*))(?::\d{1,5})?$/.exec(host ?? '')
+  const name = (asked?.[1] ?? asked?.[2] ?? '').toLowerCase()
+  return name !== '' && names.some((one) => one.toLowerCase() === name || isSameAddress(one, name))
+}
+
+function isSameAddress(one: string, other: string): boolean {
+  if (isIP(one) === 0 || isIP(one) !== isIP(other)) return false
+  return isIP(one) === 4 ? one === other : canonical(one) === canonical(other)
+}
+
+function canonical(ip: string): string {
+  return new SocketAddress({ address: ip, family: 'ipv6' }).address
 }
 
 type Row = readonly [labels: Readonly<Record<string, string>>, value: number]

@@ -7,19 +7,25 @@
  *
  *     {"time":"2026-01-01T00:00:00.000Z","event":"failure","tunnel":"web","stage":"timeout","message":"…"}
  *
- * Texts of PTs and of the system are scrubbed of addresses, unless those were asked for.
+ * Texts of PTs and of the system are scrubbed of addresses, unless those were asked for, and of all that a terminal obeys; what
+ * others can cause as often as they like is bounded by the second; and what nobody reads is dropped and counted.
  */
-import { styleText } from 'node:util'
-import { isPtError } from '../../error.ts'
 import type { BridgeLine, Tunnel, TunnelStats } from '../../app/index.ts'
 import { PLACEHOLDER, TunnelClient } from '../../app/index.ts'
+import { isPtError } from '../../error.ts'
 import { redact, scrubAddresses, scrubForeign, shorten } from '../../ipc/index.ts'
 import type { PtEvent } from '../../parent/index.ts'
+import { openLineOutput } from '../../pt/line-output.ts'
+import { rateLimit } from '../../pt/rate-limit.ts'
+import { printable, printableJson } from '../printable.ts'
 import type { Confidential } from './confidential.ts'
+import { liveLines } from './live-lines.ts'
 import type { Started } from './start.ts'
 
-/** How often the live lines are written anew, in ms. */
-const REFRESH = 500
+/** Lines of one kind that a tunnel writes in a second, as in the PT. */
+const LINES_PER_SECOND = 50
+/** What waits in stdout's queue when the process ends gets this long, in ms. */
+const FLUSH_TIMEOUT = 300
 
 const noAddress = `put the address of this machine in the place of ${PLACEHOLDER}, or name it with --public-address`
 
@@ -35,7 +41,7 @@ export interface TunnelOutput {
   ptEvent(name: string, event: PtEvent): void
   /** Takes what a tunnel knows out of all texts from here on: one PT may serve several tunnels, and speak of each. */
   conceal(known: Confidential): void
-  close(): void
+  close(): Promise<void>
 }
 
 type Fields = Readonly<Record<string, string | number>>
@@ -43,75 +49,146 @@ type Fields = Readonly<Record<string, string | number>>
 export interface OutputOptions {
   readonly json: boolean
   readonly showAddresses: boolean
+  /** Prints bridge lines elsewhere than on a terminal too. */
+  readonly printLine: boolean
 }
 
-export function createTunnelOutput(out: NodeJS.WriteStream, { json, showAddresses }: OutputOptions): TunnelOutput {
-  const live = out.isTTY && !json ? liveLines(out) : undefined
-  const known = new Set<string>()
-  const clean = (text: string): string => {
-    const rest = redact(text, [...known])
-    return showAddresses ? rest : scrubAddresses(rest)
+/** The standard output of this process. */
+export function createTunnelOutput(options: OutputOptions): TunnelOutput {
+  return new Output(options)
+}
+
+interface Lines {
+  above(line: string): void
+  close(): Promise<void>
+}
+
+class Output implements TunnelOutput {
+  readonly #options: OutputOptions
+  readonly #live: ReturnType<typeof liveLines> | undefined
+  readonly #lines: Lines
+  /** By tunnel and kind of line. */
+  readonly #limits = new Map<string, () => boolean>()
+  readonly #known = new Set<string>()
+
+  constructor(options: OutputOptions) {
+    this.#options = options
+    const moves = process.stdout.isTTY && process.env['TERM'] !== 'dumb' && !options.json
+    this.#live = moves ? liveLines(process.stdout) : undefined
+    const live = this.#live
+    this.#lines =
+      live === undefined ? plainLines(options.json) : { above: (line) => live.above(line), close: async () => {} }
   }
-  /** The same for the words of a PT. */
-  const cleanForeign = (text: string): string => {
-    const rest = shorten(redact(text, [...known]))
-    return showAddresses ? rest : scrubForeign(rest)
+
+  show({ spec, tunnel, facts, bridgeLine, trouble }: Started): void {
+    const { name } = spec
+    this.#write('ready', name, { ...facts, ...this.#lineToShow(bridgeLine) })
+    if (trouble !== undefined) this.#write('note', name, { message: `the bridge line is not kept: ${trouble.message}` })
+    if (bridgeLine?.includes(PLACEHOLDER) === true) this.#write('note', name, { message: noAddress })
+    tunnel
+      .on('ready', () => this.#live?.refresh())
+      .on('failure', (error, line) =>
+        this.#writeFew('failure', name, () => ({ ...this.#failure(error), ...whichOf(tunnel, line) })),
+      )
+      .on('recovery', (line) => this.#write('recovery', name, whichOf(tunnel, line)))
+      .on('restart', (error) => this.#writeFew('restart', name, () => this.#messageOf(error)))
+      .on('closed', (error) => {
+        this.#live?.remove(name)
+        const why = error === undefined ? {} : this.#failure(error)
+        this.#write('closed', name, { ...counts(tunnel.stats), ...why })
+      })
+    if (this.#options.json)
+      tunnel.on('connection', () => this.#writeFew('connection', name, () => counts(tunnel.stats)))
+    this.#live?.add(name, tunnel)
   }
-  const write = (event: string, tunnel: string | undefined, fields: Fields): void => {
-    const line = json
-      ? JSON.stringify({
-          time: new Date().toISOString(),
-          event,
-          ...(tunnel === undefined ? {} : { tunnel }),
-          ...fields,
-        })
-      : event === 'ready'
-        ? [plainLine(event, tunnel, {}), ...factLines(tunnel, fields)]
-        : plainLine(event, tunnel, fields)
-    for (const text of [line].flat()) {
-      if (live === undefined) out.write(`${text}\n`)
-      else live.above(text)
+
+  metrics(url: string): void {
+    this.#write('metrics', undefined, { url })
+  }
+
+  say(event: string, message: string): void {
+    this.#write(event, undefined, { message: this.#clean(message) })
+  }
+
+  sayAsItIs(event: string, message: string): void {
+    this.#write(event, undefined, { message })
+  }
+
+  ptEvent(name: string, event: PtEvent): void {
+    if (event.type === 'launching') this.#writeFew('pt-start', name, () => ({ pid: event.pid }))
+    if (event.type === 'ready') this.#writeFew('pt-ready', name, () => ({ transports: event.transports.join(' ') }))
+    if (event.type === 'log' && (event.severity === 'error' || event.severity === 'warning')) {
+      const { severity, message } = event
+      this.#writeFew('log', name, () => ({ severity, message: this.#cleanForeign(message) }))
     }
   }
-  const messageOf = (error: Error): Record<string, string> => ({
-    message: clean(error.message),
-    ...(isPtError(error) && error.reported !== undefined ? { reported: cleanForeign(error.reported) } : {}),
-  })
-  const failure = (error: Error & { stage?: string | undefined }): Record<string, string> => ({
-    stage: error.stage ?? 'unknown',
-    ...messageOf(error),
-  })
-  return {
-    show({ spec: { name }, tunnel, facts }) {
-      write('ready', name, facts)
-      if (facts['bridgeLine']?.includes(PLACEHOLDER) === true) write('note', name, { message: noAddress })
-      tunnel
-        .on('ready', () => live?.refresh())
-        .on('failure', (error, line) => write('failure', name, { ...failure(error), ...whichOf(tunnel, line) }))
-        .on('recovery', (line) => write('recovery', name, whichOf(tunnel, line)))
-        .on('restart', (error) => write('restart', name, messageOf(error)))
-        .on('closed', (error) => {
-          live?.remove(name)
-          write('closed', name, { ...counts(tunnel.stats), ...(error === undefined ? {} : failure(error)) })
-        })
-      if (json) tunnel.on('connection', () => write('connection', name, counts(tunnel.stats)))
-      live?.add(name, tunnel)
-    },
-    metrics: (url) => write('metrics', undefined, { url }),
-    sayAsItIs: (event, message) => write(event, undefined, { message }),
-    say: (event, message) => write(event, undefined, { message: clean(message) }),
-    ptEvent(name, event) {
-      if (event.type === 'launching') write('pt-start', name, { pid: event.pid })
-      if (event.type === 'ready') write('pt-ready', name, { transports: event.transports.join(' ') })
-      if (event.type === 'log' && (event.severity === 'error' || event.severity === 'warning')) {
-        write('log', name, { severity: event.severity, message: cleanForeign(event.message) })
-      }
-    },
-    conceal({ addresses, secrets }) {
-      for (const one of showAddresses ? secrets : [...addresses, ...secrets]) known.add(one)
-    },
-    close: () => live?.close(),
+
+  conceal({ addresses, secrets }: Confidential): void {
+    for (const one of this.#options.showAddresses ? secrets : [...addresses, ...secrets]) this.#known.add(one)
   }
+
+  async close(): Promise<void> {
+    this.#live?.close()
+    await this.#lines.close()
+  }
+
+  /** A journal is read by others than a bridge's operator, and kept. */
+  #lineToShow(bridgeLine: string | undefined): Fields {
+    return bridgeLine !== undefined && (process.stdout.isTTY || this.#options.printLine) ? { bridgeLine } : {}
+  }
+
+  /** What others can cause as often as they like. */
+  #writeFew(event: string, tunnel: string, fields: () => Fields): void {
+    const key = JSON.stringify([event, tunnel])
+    let passes = this.#limits.get(key)
+    if (passes === undefined) {
+      passes = rateLimit(LINES_PER_SECOND, (count) =>
+        this.#write('suppressed', tunnel, { message: `${count} more of ${event} within a second` }),
+      )
+      this.#limits.set(key, passes)
+    }
+    if (passes()) this.#write(event, tunnel, fields())
+  }
+
+  #write(event: string, tunnel: string | undefined, fields: Fields): void {
+    for (const line of this.#options.json ? [jsonLine(event, tunnel, fields)] : textLines(event, tunnel, fields)) {
+      this.#lines.above(line)
+    }
+  }
+
+  #failure(error: Error & { stage?: string | undefined }): Record<string, string> {
+    return { stage: error.stage ?? 'unknown', ...this.#messageOf(error) }
+  }
+
+  #messageOf(error: Error): Record<string, string> {
+    const reported = isPtError(error) ? error.reported : undefined
+    return {
+      message: this.#clean(error.message),
+      ...(reported === undefined ? {} : { reported: this.#cleanForeign(reported) }),
+    }
+  }
+
+  #clean(text: string): string {
+    const rest = redact(text, [...this.#known])
+    return this.#options.showAddresses ? rest : scrubAddresses(rest)
+  }
+
+  /** The same for the words of a PT. */
+  #cleanForeign(text: string): string {
+    const rest = shorten(redact(text, [...this.#known]))
+    return this.#options.showAddresses ? rest : scrubForeign(rest)
+  }
+}
+
+/** Writing never waits and keeps no more than a bounded queue. */
+function plainLines(json: boolean): Lines {
+  const dropped = (count: number): string => {
+    const fields = { message: `${count} lines: nobody read them` }
+    return `${(json ? [jsonLine('dropped', undefined, fields)] : textLines('dropped', undefined, fields)).join('')}\n`
+  }
+  const output = openLineOutput(1, dropped)
+  output.release()
+  return { above: (line) => output.write(`${line}\n`), close: () => output.close(FLUSH_TIMEOUT) }
 }
 
 /** Of several bridges the one that is spoken of: its place in the list, as its address is nobody's business. */
@@ -124,6 +201,21 @@ function counts({ total, bytesUp, bytesDown, restarts, open }: TunnelStats): Rec
   return { open, connections: total, bytesUp, bytesDown, restarts }
 }
 
+function jsonLine(event: string, tunnel: string | undefined, fields: Fields): string {
+  const time = new Date().toISOString()
+  return printableJson(JSON.stringify({ time, event, ...(tunnel === undefined ? {} : { tunnel }), ...fields }))
+}
+
+/** The facts of a tunnel that is ready have a line each, to be copied whole. */
+function textLines(event: string, tunnel: string | undefined, fields: Fields): string[] {
+  const facts = event === 'ready' ? Object.entries(fields) : []
+  const lines = [
+    plainLine(event, tunnel, event === 'ready' ? {} : fields),
+    ...facts.map(([key, value]) => plainLine(`${wordsOf(key)} ${value}`, tunnel, {})),
+  ]
+  return lines.map(printable)
+}
+
 function plainLine(event: string, tunnel: string | undefined, fields: Fields): string {
   const { stage, message, ...rest } = fields
   const details = Object.entries(rest).map(([key, value]) => `${wordsOf(key)} ${value}`)
@@ -132,78 +224,7 @@ function plainLine(event: string, tunnel: string | undefined, fields: Fields): s
   return `${tunnel === undefined ? '' : `${tunnel}: `}${event}${stageText}${text.join('')}`
 }
 
-/** A line each, to be copied whole. */
-function factLines(tunnel: string | undefined, fields: Fields): string[] {
-  return Object.entries(fields).map(([key, value]) => plainLine(`${wordsOf(key)} ${value}`, tunnel, {}))
-}
-
 /** `bytesUp` as `bytes up`. */
 function wordsOf(key: string): string {
   return key.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
-}
-
-interface LiveLines {
-  add(name: string, tunnel: Tunnel): void
-  remove(name: string): void
-  /** Writes a line that stays, above the live ones. */
-  above(line: string): void
-  refresh(): void
-  close(): void
-}
-
-function liveLines(out: NodeJS.WriteStream): LiveLines {
-  const tunnels = new Map<string, Tunnel>()
-  let drawn = 0
-  const erase = (): void => {
-    if (drawn > 0) out.write(`\u001b[${drawn}A\u001b[0J`)
-    drawn = 0
-  }
-  const draw = (): void => {
-    const lines = [...tunnels].map(([name, tunnel]) => statusLine(name, tunnel.stats).slice(0, (out.columns || 80) - 1))
-    for (const line of lines) out.write(`${process.env['NO_COLOR'] === undefined ? styleText('dim', line) : line}\n`)
-    drawn = lines.length
-  }
-  const refresh = (): void => {
-    erase()
-    draw()
-  }
-  const timer = setInterval(refresh, REFRESH).unref()
-  return {
-    add: (name, tunnel) => {
-      tunnels.set(name, tunnel)
-      refresh()
-    },
-    remove: (name) => {
-      tunnels.delete(name)
-      refresh()
-    },
-    above: (line) => {
-      erase()
-      out.write(`${line}\n`)
-      draw()
-    },
-    refresh,
-    close: () => {
-      clearInterval(timer)
-      erase()
-    },
-  }
-}
-
-/** `web  ready  3 open, 1 waiting, 12 in all  ↑ 1.2 MB ↓ 34.5 MB  last failure 12:00:00 timeout` */
-export function statusLine(name: string, stats: TunnelStats): string {
-  const { state, open, waiting, total, bytesUp, bytesDown, restarts, lastFailure } = stats
-  const parts = [
-    `${name}  ${state}  ${open} open, ${waiting} waiting, ${total} in all`,
-    `↑ ${amount(bytesUp)} ↓ ${amount(bytesDown)}`,
-    ...(restarts === 0 ? [] : [`${restarts} restarts`]),
-    ...(lastFailure === undefined
-      ? []
-      : [`last failure ${lastFailure.at.toTimeString().slice(0, 8)} ${lastFailure.stage}`]),
-  ]
-  return parts.join('  ')
-}
-
-function amount(bytes: number): string {
-  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`
 }

@@ -2,9 +2,9 @@
  * A tunnel as it was asked for, on the command line or in a file: every value checked before anything is started.
  */
 import type { AllowList } from '../../app/index.ts'
-import { lintBridgeLine, parseAllowList, parseBridgeLine } from '../../app/index.ts'
+import { lintBridgeLine, parseAllowList, parseBridgeLine, parseNamedProxy } from '../../app/index.ts'
 import type { Strategy } from '../../app/index.ts'
-import { Args, isHostName, isLoopback, parseAddress, parseProxyUri, parseTarget } from '../../ipc/index.ts'
+import { Args, isHostName, isLoopback, parseAddress, parseTarget } from '../../ipc/index.ts'
 import { isIP } from 'node:net'
 import { checkArguments } from '../../transports/arguments.ts'
 import { whyNotBuiltIn, whyNotExec } from './exec.ts'
@@ -40,6 +40,8 @@ export interface ServerSpec {
   readonly options: Readonly<Record<string, string>>
   readonly publicAddress: string | undefined
   readonly halfOpen: boolean
+  /** Milliseconds after which a connection without a byte ends; 0 for never. */
+  readonly idleTimeout: number
   readonly exec: readonly string[] | undefined
   readonly stateDir: string
   readonly maxConnections: number
@@ -51,11 +53,16 @@ export type TunnelSpec = ClientSpec | ServerSpec
 /** What each value has to be: throws an Error that says why it is not, without the key. */
 export const checks = {
   listen: (text: string): void => {
+    requireIp(text)
     parseAddress(text)
   },
   loopback: (text: string): void => {
+    requireIp(text)
     if (!isLoopback(parseAddress(text).host))
       throw new Error('it is not an address of this machine alone (127.0.0.1 or [::1])')
+  },
+  host: (text: string): void => {
+    if (isIP(text) === 0 && !isHostName(text)) throw new Error('it is neither a host name nor an IP address')
   },
   forward: (text: string): void => {
     if (text !== 'socks' && parseTarget(text).port === 0) throw new Error('the port is 0')
@@ -66,7 +73,7 @@ export const checks = {
   },
   proxy: (text: string): void => {
     try {
-      parseProxyUri(text)
+      parseNamedProxy(text)
     } catch (error) {
       // Nobody who typed this has heard of that variable.
       throw new Error((error as Error).message.replace(/^TOR_PT_PROXY: /, ''), { cause: error })
@@ -91,6 +98,18 @@ export const checks = {
     if (size < 8 || size > 255) throw new Error('the secret has to have 8 to 255 bytes')
   },
 } as const
+
+/** Says what to write if a name, or a port alone, is given as the address to listen on. */
+function requireIp(text: string): void {
+  const [, host = '', port = ''] = /^(?:(.*):)?(\d{1,5})$/s.exec(text) ?? []
+  if (port === '' || isIP(host.replace(/^\[(.*)\]$/, '$1')) !== 0 || Number(port) > 65_535) return
+  const here = `write 127.0.0.1:${port}, or [::1]:${port} for IPv6`
+  if (host.toLowerCase() === 'localhost') throw new Error(`malformed address: it takes an IP address: ${here}`)
+  if (host === '' || host === '*')
+    throw new Error(`malformed address: the IP address is missing: ${here}; 0.0.0.0:${port} is open to all machines`)
+  if (isHostName(host))
+    throw new Error('malformed address: it takes an IP address and no name: write the address of this machine')
+}
 
 /** A value that fits its key and not another's: throws an Error with the key's name, as `name` writes it. */
 export function checkTogether(spec: TunnelSpec, name: (key: string) => string): void {

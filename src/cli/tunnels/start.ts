@@ -1,19 +1,25 @@
 /** A checked tunnel, started. */
 import type { OpenBridgeOptions, SharedDialers, Tunnel, TunnelServer } from '../../app/index.ts'
 import { openBridge, parseAllowList, startTunnelClient, startTunnelServer } from '../../app/index.ts'
-import { PtError } from '../../error.ts'
+import { isPtError, PtError } from '../../error.ts'
 import { formatAddress } from '../../ipc/index.ts'
 import type { PtEvent } from '../../parent/index.ts'
 import { makeStateDir } from '../../pt/state-dir.ts'
 import { commandOf } from './exec.ts'
+import { writeBridgeLine } from './bridge-line-file.ts'
+import { whyNotListen } from './exchange.ts'
 import type { ClientSpec, ServerSpec, TunnelSpec } from './spec.ts'
 import { whyNoHome } from './state-home.ts'
 
 export interface Started {
   readonly spec: TunnelSpec
   readonly tunnel: Tunnel
-  /** What whoever started it has to know: where it listens, or the bridge line to hand out. */
+  /** What its operator has to know: where it listens, or where its identity is. */
   readonly facts: Readonly<Record<string, string>>
+  /** What a server's operator hands out. It is a secret of its users, and not for every eye. */
+  readonly bridgeLine?: string
+  /** Why the line could not be kept in the state directory. */
+  readonly trouble?: Error
 }
 
 export interface StartContext {
@@ -44,8 +50,21 @@ async function startClient(spec: ClientSpec, { dialers, onPtEvent }: StartContex
 }
 
 async function startServer(spec: ServerSpec, { onPtEvent }: StartContext): Promise<Started> {
-  const { forward, allow, transport, listen, options, stateDir, maxConnections, drainTimeout } = spec
-  requireStateDir(stateDir)
+  const {
+    forward,
+    allow,
+    transport,
+    listen,
+    options,
+    stateDir,
+    publicAddress,
+    idleTimeout,
+    maxConnections,
+    drainTimeout,
+  } = spec
+  const unwritable = requireStateDir(stateDir)
+  const taken = await whyNotListen(listen)
+  if (taken !== undefined) throw taken
   const tunnel: TunnelServer = await startTunnelServer({
     exec: commandOf(spec),
     halfOpen: spec.halfOpen,
@@ -53,29 +72,53 @@ async function startServer(spec: ServerSpec, { onPtEvent }: StartContext): Promi
     listen,
     options,
     stateDir,
+    publicAddress,
+    idleTimeout,
     maxConnections,
     drainTimeout,
     forward:
       forward === 'socks' ? { type: 'socks', allow: parseAllowList(allow) } : { type: 'address', target: forward },
     onPtEvent: (event) => onPtEvent(spec.name, event),
+  }).catch((error: unknown) => {
+    if (unwritable === undefined || !isPtError(error, 'PT_LAUNCH')) throw error
+    throw stateDirError(stateDir, `${unwritable}, and holds no identity that would do`, error)
   })
   try {
-    return { spec, tunnel, facts: { stateDir, bridgeLine: tunnel.bridgeLine(spec.publicAddress) } }
+    const bridgeLine = tunnel.bridgeLine(publicAddress)
+    return { spec, tunnel, bridgeLine, ...(await factsOf(stateDir, transport, bridgeLine)) }
   } catch (error) {
     await tunnel.close()
     throw error
   }
 }
 
-/** Throws PT_STATE, in the words of whoever typed the option: the PT would name a variable that nobody has set. */
-function requireStateDir(path: string): void {
-  const fail = (why: string, cause?: unknown): PtError =>
-    new PtError('PT_STATE', `the state directory ${path} ${why}; --state-dir names another`, { cause })
+/**
+ * Throws PT_STATE, in the words of whoever typed the option: the PT would name a variable that nobody has set. Returns why nothing
+ * can be written there, if so: a bridge whose identity is there already starts all the same.
+ */
+function requireStateDir(path: string): string | undefined {
   const why = whyNoHome(path)
-  if (why !== undefined) throw fail(`cannot be made: ${why}`)
+  if (why !== undefined) throw stateDirError(path, `cannot be made: ${why}`)
   try {
-    makeStateDir(path, 'server')
+    return makeStateDir(path, 'server')
   } catch (error) {
-    throw fail((error as Error).message.replace(/^TOR_PT_STATE_LOCATION:? /, ''), error)
+    throw stateDirError(path, (error as Error).message.replace(/^TOR_PT_STATE_LOCATION:? /, ''), error)
+  }
+}
+
+function stateDirError(path: string, why: string, cause?: unknown): PtError {
+  return new PtError('PT_STATE', `the state directory ${path} ${why}; --state-dir names another`, { cause })
+}
+
+/** A state directory that cannot be written to is no reason not to serve. */
+async function factsOf(
+  stateDir: string,
+  transport: string,
+  bridgeLine: string,
+): Promise<Pick<Started, 'facts' | 'trouble'>> {
+  try {
+    return { facts: { stateDir, bridgeLineFile: await writeBridgeLine(stateDir, transport, bridgeLine) } }
+  } catch (error) {
+    return { facts: { stateDir }, trouble: error as Error }
   }
 }

@@ -1,0 +1,57 @@
+/** What two tunnels of one process cannot both have: a place to listen on, and the identity of a bridge. */
+import { realpathSync } from 'node:fs'
+import { isIPv6 } from 'node:net'
+import { basename, dirname, join } from 'node:path'
+import type { Address } from '../../ipc/index.ts'
+import { parseAddress } from '../../ipc/index.ts'
+import type { TunnelSpec } from './spec.ts'
+
+export interface Clash {
+  /** The later of the two. */
+  readonly spec: TunnelSpec
+  readonly key: 'listen' | 'state-dir'
+  readonly why: string
+}
+
+/** The first clash among tunnels, or of one with the address of the metrics. */
+export function findClash(tunnels: readonly TunnelSpec[], metrics: string | undefined): Clash | undefined {
+  for (const [at, spec] of tunnels.entries()) {
+    if (metrics !== undefined && collide(spec.listen, metrics)) {
+      return { spec, key: 'listen', why: 'the metrics are there already' }
+    }
+    for (const other of tunnels.slice(0, at)) {
+      const clash = clashOf(spec, other)
+      if (clash !== undefined) return clash
+    }
+  }
+  return undefined
+}
+
+function clashOf(spec: TunnelSpec, other: TunnelSpec): Clash | undefined {
+  if (collide(spec.listen, other.listen)) return { spec, key: 'listen', why: `${other.name} listens there already` }
+  if (spec.kind === 'client' || other.kind === 'client' || spec.transport !== other.transport) return undefined
+  if (realPath(spec.stateDir) !== realPath(other.stateDir)) return undefined
+  const why = `it is the one of ${other.name}, with the same transport: two bridges would write over each other's identity`
+  return { spec, key: 'state-dir', why }
+}
+
+/** True if the system would not let two listen there. Port 0 is another port each time. */
+function collide(a: string, b: string): boolean {
+  const [one, other] = [parseAddress(a), parseAddress(b)]
+  if (one.port !== other.port || one.port === 0 || isIPv6(one.host) !== isIPv6(other.host)) return false
+  return one.host === other.host || isWildcard(one) || isWildcard(other)
+}
+
+function isWildcard({ host }: Address): boolean {
+  return /^(?:0\.0\.0\.0|[0:]+)$/.test(host)
+}
+
+/** Of a folder that is yet to be made: where it will be. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    const parent = dirname(path)
+    return parent === path ? path : join(realPath(parent), basename(path))
+  }
+}
