@@ -19,7 +19,7 @@ export interface ExitStatus extends Exit {
 }
 
 /** How often offspring that has outlived its program is looked for, in milliseconds. */
-const LOOK = 20
+const LOOK = 100
 
 /** How long offspring that was killed is waited for, in milliseconds. */
 const KILLING = 1_000

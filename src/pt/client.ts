@@ -10,6 +10,7 @@ import type { Duplex } from 'node:stream'
 import { PtError, stageOf } from '../error.ts'
 import type { Guest, TcpConn } from '../io/index.ts'
 import { listen, listenerOptions } from '../io/index.ts'
+import { secretsOf } from '../ipc/index.ts'
 import type { SocksRequest } from '../socks/index.ts'
 import { acceptSocks } from '../socks/index.ts'
 import type { Client, Connect, Report } from '../transport.ts'
@@ -108,7 +109,7 @@ async function serve(service: Service, conn: TcpConn, admission: Admission, gues
     return config.reporter.log('info', `${name}: no SOCKS request: ${messageOf(error)}`)
   }
   guest?.leave()
-  const report = config.reporter.forTransport(name, () => secretsOf(request, config))
+  const report = config.reporter.forTransport(name, () => confidentialOf(request, config))
   const outgoing = trackOpened(config.connect)
   const start = performance.now()
   try {
@@ -187,8 +188,9 @@ function addressOf({ target }: SocksRequest, { unsafeLogging = false }: ClientCo
   return unsafeLogging ? [['ADDRESS', target]] : []
 }
 
-/** The bridge's host, which may be a name that no pattern finds, and every argument. */
-function secretsOf({ target, args }: SocksRequest, { unsafeLogging = false }: ClientConfig): string[] {
-  const host = target.replace(/:\d+$/, '')
-  return [...[...args].map(([, value]) => value), ...(unsafeLogging ? [] : [target, host])]
+/** The bridge's host, which may be a name that no pattern finds, and every argument, of a URL the host and the path too. */
+function confidentialOf({ target, args }: SocksRequest, { unsafeLogging = false }: ClientConfig): string[] {
+  const known = secretsOf(target, args)
+  const addresses = new Set(secretsOf(target, []))
+  return unsafeLogging ? known.filter((one) => !addresses.has(one)) : known
 }

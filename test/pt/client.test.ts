@@ -146,6 +146,13 @@ describe('a connection', () => {
     ])
   })
 
+  test('ANON-4: of an argument that is a URL neither the host nor the path is told by itself', async () => {
+    const dial = (): Promise<Duplex> => Promise.reject(new Error('GET /secret-path of cdn.example: 404'))
+    const { port, lines } = await start([plain({ dial })])
+    await socks(port, '203.0.113.9:1', 'url=https://cdn.example/secret-path')
+    expect(lines[2]).toBe('STATUS TRANSPORT=plain CONNECT=Failed ERRSTR="GET [scrubbed] of [scrubbed]: 404"')
+  })
+
   test('ANON-4: unsafe logging says the address of the bridge, and still no argument', async () => {
     const { reporter, lines } = recorder({ unsafeLogging: true })
     const dial = (): Promise<Duplex> => Promise.reject(new Error('bad key banana'))
