@@ -79,9 +79,9 @@ const TWO_LOOKS = 1_100
 test('STOP-4: a PT in a session of its own lives, as its parent does', async () => {
   const file = join(tempDir(), 'pid')
   const parent = shell(`echo $$ > ${file}; exec ${pt}`, ['pipe', 'pipe', 'ignore'])
-  parent.stdout!.resume()
+  const said = once(parent.stdout!.resume(), 'data')
   const pid = await pidIn(file)
-  await once(parent.stdout!, 'data')
+  await said
   await sleep(TWO_LOOKS)
   expect(isAlive(pid)).toBe(true)
 })
