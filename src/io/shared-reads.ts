@@ -6,6 +6,7 @@
  * Node 20 to 26; where one is missing, nothing is read this way, and the streams carry the bytes.
  */
 import { Socket } from 'node:net'
+import { isLent, readMemory } from './read-memory.ts'
 import type { TakeRead } from './tcp-socket.ts'
 import { TcpSocket } from './tcp-socket.ts'
 
@@ -44,6 +45,7 @@ function usable(socket: Socket): boolean {
  * Reading goes on as it was; readOn() starts it.
  */
 export function shareReads(socket: SharedSocket, memory: Uint8Array, take: TakeRead): void {
+  if (!isLent(memory)) return shareReadsByCopy(socket, memory, take)
   if (socket instanceof TcpSocket) return socket.shareReads(memory, take)
   if (fields === undefined) throw new Error('this Node cannot read into shared memory')
   const { kBuffer, kBufferCb, kBufferGen } = fields
@@ -52,6 +54,21 @@ export function shareReads(socket: SharedSocket, memory: Uint8Array, take: TakeR
   kept[kBufferCb] = take
   kept[kBufferGen] = null
   handleOf(socket)?.useUserBuffer(memory)
+}
+
+/** For memory of a codec that is not ours: the system writes into our own, and a copy goes where the codec wants it. */
+function shareReadsByCopy(socket: SharedSocket, memory: Uint8Array, take: TakeRead): void {
+  const own = readMemory().subarray(0, memory.length)
+  shareReads(socket, own, (length) => {
+    try {
+      memory.set(own.subarray(0, length))
+    } catch (error) {
+      // The codec has given its memory away.
+      socket.destroy(error as Error)
+      return true
+    }
+    return take(length)
+  })
 }
 
 /** Starts reading, or does so again after `take` has stopped it. */

@@ -184,10 +184,24 @@ const program = `
 it.each([
   ['Node shows it', [], 'TcpSocket'],
   ['Node refuses to show it', ['--pending-deprecation', '--throw-deprecation'], 'Socket'],
+  ['Node refuses to show it, in its other spelling', ['--pending_deprecation', '--throw_deprecation'], 'Socket'],
 ])('where %s', (_what, flags, name) => {
   const io = join(root, 'dist/io/index.js')
   const run = spawnSync(process.execPath, [...flags, '--input-type=module', '-e', program, io], { encoding: 'utf8' })
   expect([run.stdout, run.stderr, run.status]).toEqual([`${name}: there and back\n`, '', 0])
+})
+
+it('importing the package asks Node for nothing that it warns of', () => {
+  const asked = `
+    const { binding } = process
+    let asked = 0
+    process.binding = (...names) => { asked++; return binding(...names) }
+    await import(process.argv[1])
+    console.log(asked)`
+  for (const entry of ['index.js', 'io/index.js', 'pt/index.js', 'app/index.js', 'parent/index.js']) {
+    const args = ['--input-type=module', '-e', asked, join(root, 'dist', entry)]
+    expect(spawnSync(process.execPath, args, { encoding: 'utf8' }).stdout).toBe('0\n')
+  }
 })
 
 it('net.Socket and they are told of the same ends', async () => {

@@ -3,6 +3,7 @@
  */
 import { randomInt } from 'node:crypto'
 import { frameKernel } from '../../crypto/frame-kernel.ts'
+import { lend } from '../../io/read-memory.ts'
 import type { FrameKernel } from '../../crypto/kernel/kernel.ts'
 import { randomPiece } from '../../crypto/random.ts'
 import { delay } from '../../io/index.ts'
@@ -22,11 +23,22 @@ export interface Environment {
   readonly frameKernel: () => FrameKernel
 }
 
+let kernel: FrameKernel | undefined
+
+/** The kernel, into whose memory sockets are read: nobody else has it. */
+function lentKernel(): FrameKernel {
+  if (kernel === undefined) {
+    kernel = frameKernel()
+    lend(kernel.memory.input)
+  }
+  return kernel
+}
+
 export const systemEnvironment: Environment = {
   now: () => Date.now(),
   uptime: () => performance.now(),
   randomBytes: randomPiece,
   randomInt: (n) => randomInt(n),
   sleep: delay,
-  frameKernel,
+  frameKernel: lentKernel,
 }
