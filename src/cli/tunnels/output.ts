@@ -82,7 +82,10 @@ class Output implements TunnelOutput {
 
   show({ spec, tunnel, facts, bridgeLine, trouble }: Started): void {
     const { name } = spec
-    this.#write('ready', name, { ...facts, ...this.#lineToShow(bridgeLine) })
+    const { bridgeLineFile, ...rest } = facts
+    const file = bridgeLineFile === undefined ? {} : { bridgeLineFile }
+    // The line itself comes first: scripts look for the first mention of it.
+    this.#write('ready', name, { ...rest, ...this.#lineToShow(bridgeLine), ...file })
     if (trouble !== undefined) this.#write('note', name, { message: `the bridge line is not kept: ${trouble.message}` })
     if (bridgeLine?.includes(PLACEHOLDER) === true) this.#write('note', name, { message: noAddress })
     tunnel
