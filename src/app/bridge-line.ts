@@ -12,6 +12,7 @@
 import { PtError } from '../error.ts'
 import type { ArgsInit } from '../ipc/index.ts'
 import { Args, formatAddress, isTransportName, parseTarget } from '../ipc/index.ts'
+import { aString, checkArgument } from '../options.ts'
 
 export interface BridgeLine {
   readonly transport: string
@@ -69,6 +70,7 @@ function withPlaceholders(line: string): string[] {
 
 /** Reads a bridge line, with or without `Bridge` before it. Throws PT_BRIDGE_LINE, and names the field. */
 export function parseBridgeLine(line: string): BridgeLine {
+  checkArgument('parseBridgeLine', 'line', line, aString)
   const { transport, address, fingerprint, args } = splitBridgeLine(line)
   if (transport === undefined && address === undefined) throw bad('it is empty')
   if (transport === undefined) throw bad('there is no transport before the address: a plain bridge needs none of this')
