@@ -54,7 +54,10 @@ export type {
   SocketMethods,
 } from './app/index.ts'
 
-/** Opens a bridge, with the built-in transports in this process, or those of the program `exec`; postern/app says more. */
+/**
+ * Opens a bridge, with the built-in transports in this process, or those of the program `exec`; postern/app says more. A line
+ * with a fingerprint leads into Tor's network, and is for tor.
+ */
 export async function openBridge(lines: BridgeLines, options: OpenBridgeOptions = {}): Promise<Bridge> {
   return await openWith(lines, withBuiltIns(options))
 }

@@ -1,15 +1,21 @@
 /** PT_OPTION: callers in JavaScript are told which option of which function is wrong, before anything is started. */
 import { describe, expect, onTestFinished, test } from 'vitest'
 import {
+  bridgeLine,
   connectBridge,
   createBridgeServer,
+  httpAgent,
+  httpsAgent,
   launchClient,
   launchServer,
   lintBridgeLine,
   openBridge,
   parseBridgeLine,
 } from '../src/index.ts'
-import { parseAllowList, startTunnelClient, startTunnelServer } from '../src/app/index.ts'
+import { parseAllowList, startTunnelClient, startTunnelServer, testBridge } from '../src/app/index.ts'
+import { runPt } from '../src/pt/index.ts'
+import { transportCases } from '../src/testing/index.ts'
+import { rotByN } from '../examples/rot-by-n.ts'
 import { failureOf, tempDir } from './support.ts'
 
 type Call = (...args: unknown[]) => unknown
@@ -207,6 +213,41 @@ const table: [Call, unknown[], string][] = [
   [parseBridgeLine as Call, [undefined], 'parseBridgeLine: line has to be a string, and is undefined'],
   [lintBridgeLine as Call, [{}], 'lintBridgeLine: line has to be a string, and is an object'],
   [parseAllowList as Call, ['*:80'], 'parseAllowList: texts has to be a list of rules, and is a string'],
+  [runPt as Call, [], 'runPt: the options have to be an object, and are undefined'],
+  [
+    runPt as Call,
+    [{ transports: {} }],
+    'runPt: the option transports has to be a list of transports, or a function that gives one, and is an object',
+  ],
+  [
+    runPt as Call,
+    [{ transports: [], drainTimeout: '1s' }],
+    'runPt: the option drainTimeout has to be a number of milliseconds from 0 to 2147480000, and is a string',
+  ],
+  [
+    runPt as Call,
+    [{ transports: [], logLevel: 'warn' }],
+    "runPt: the option logLevel has to be 'error' or 'warning' or 'notice' or 'info' or 'debug', and is a string",
+  ],
+  [
+    transportCases as Call,
+    [{ name: 'x' }],
+    'transportCases: transport has to be a transport, with name, client() and server(), and is an object',
+  ],
+  [
+    transportCases as Call,
+    [rotByN, { timeout: 5 }],
+    'transportCases: there is no option timeout; there are badClientArgs, badServerOptions, clientArgs, halfClose, patience, serverOptions, silentToProbes',
+  ],
+  [httpAgent as Call, [line], 'httpAgent: bridge has to be what openBridge gives, and is a string'],
+  [httpsAgent as Call, [], 'httpsAgent: bridge has to be what openBridge gives, and is undefined'],
+  [bridgeLine as Call, [{ transport: 'obfs3' }], 'bridgeLine: the option address is missing'],
+  [
+    bridgeLine as Call,
+    [{ transport: 'obfs3', address: '192.0.2.1:1', args: 'cert=x' }],
+    'bridgeLine: the option args has to be an object, or pairs, of keys and values, and is a string',
+  ],
+  [testBridge as Call, [line, { dialer: {} }], 'testBridge: the option dialer has to be a dialer, and is an object'],
 ]
 
 test.each(table.map(([call, args, message]) => ({ call, args, message })))(

@@ -174,8 +174,11 @@ export class Bridge extends Emitter<BridgeEvents> implements AsyncDisposable {
 
 /**
  * Opens a bridge, or several of which any will do, and resolves when connections can be made; none is made yet. With `exec`
- * as a PT program, otherwise in this process. Rejects with PT_OPTION, PT_BRIDGE_LINE, PT_PROXY_URI, PT_LAUNCH for a transport that is
- * not there, or as launchClient does; nothing is left then.
+ * as a PT program, otherwise in this process. Rejects with PT_OPTION, PT_BRIDGE_LINE, PT_PROXY_URI, PT_LAUNCH for a transport
+ * that is not there, or as launchClient does; nothing is left then.
+ *
+ * A line with a fingerprint is one of Tor's: what stands behind it is the entrance of its network, which speaks to tor and to
+ * nobody else. It is opened like any other, and a request through it fails with what such a server says to a stranger.
  */
 export async function openBridge(lines: BridgeLines, options: OpenBridgeOptions = {}): Promise<Bridge> {
   checkOptions('openBridge', options, bridgeChecks)

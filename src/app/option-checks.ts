@@ -22,12 +22,16 @@ import {
 import { restartCheck, serverChecks, serverTransportCheck } from '../parent/index.ts'
 import type { Bridge, BridgeConnectOptions, OpenBridgeOptions } from './bridge.ts'
 import type { BridgeServerOptions } from './bridge-server.ts'
+import type { BridgeTestOptions } from './bridge-test.ts'
 import type { TunnelClientOptions } from './tunnel-client.ts'
 import type { TunnelServerOptions } from './tunnel-server.ts'
 
 export const aBridge: Check = expecting('what openBridge gives', (value) => {
   return typeof (value as Bridge | null | undefined)?.connect === 'function'
 })
+
+/** A transport, or one that is loaded by its name. */
+const aTransport = expecting('a transport', (value) => typeof (value as { name?: unknown } | null)?.name === 'string')
 
 const aBridgeLine = either('', aString, (value, path) => {
   const { transport, address } = (anObject(value, path) === undefined ? value : {}) as Record<string, unknown>
@@ -42,7 +46,7 @@ export const someBridgeLines: Check = either(
 
 export const bridgeChecks: Checks<OpenBridgeOptions> = {
   exec: optional(aCommand),
-  transports: optional(listOf(tableWithName(), 'transports')),
+  transports: optional(listOf(aTransport, 'transports')),
   stateDir: optional(aString),
   proxy: optional(aString),
   connectTimeout: optional(milliseconds(1)),
@@ -61,6 +65,13 @@ const { destination: _destination, onConnection: _onConnection, ...launchServerC
 export const bridgeServerChecks: Checks<BridgeServerOptions> = {
   ...launchServerChecks,
   transports: listOf(aTextOr(serverTransportCheck), 'names of transports, or objects with name'),
+}
+
+export const bridgeTestChecks: Checks<BridgeTestOptions> = {
+  dialer: expecting('a dialer', (value) => typeof (value as { dial?: unknown } | null)?.dial === 'function'),
+  timeout: milliseconds(1),
+  connectFirst: aBoolean,
+  signal: optional(aSignal),
 }
 
 const tunnel = {
@@ -91,9 +102,4 @@ export const tunnelServerChecks: Checks<TunnelServerOptions> = {
     tableOf({ type: oneOf('socks'), allow: anObject }),
   ),
   onPtEvent: optional(aFunction),
-}
-
-/** A transport, or one that is loaded by its name. */
-function tableWithName(): Check {
-  return expecting('a transport', (value) => typeof (value as { name?: unknown } | null)?.name === 'string')
 }
