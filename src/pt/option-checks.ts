@@ -35,6 +35,7 @@ export const ptChecks: Checks<PtOptions> = {
   logLevel: optional(oneOf(...severities)),
   onLaunched: optional(aFunction),
   drainTimeout: optional(milliseconds(0)),
+  interruptTimeout: optional(milliseconds(0)),
   launchTimeout: optional(milliseconds(1)),
   socksTimeout: optional(milliseconds(1)),
   dialTimeout: optional(milliseconds(1)),
