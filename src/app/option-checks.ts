@@ -50,6 +50,7 @@ export const bridgeChecks: Checks<OpenBridgeOptions> = {
   stateDir: optional(aString),
   proxy: optional(aString),
   connectTimeout: optional(milliseconds(1)),
+  halfOpen: optional(aBoolean),
   restart: optional(restartCheck),
   strategy: optional(oneOf('failover', 'race')),
   signal: optional(aSignal),
@@ -75,6 +76,7 @@ export const bridgeTestChecks: Checks<BridgeTestOptions> = {
 }
 
 const tunnel = {
+  halfOpen: optional(aBoolean),
   maxConnections: optional(wholeNumber(1)),
   drainTimeout: optional(milliseconds(0)),
   signal: optional(aSignal),

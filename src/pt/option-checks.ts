@@ -32,6 +32,7 @@ export const ptChecks: Checks<PtOptions> = {
   implementation: optional(tableOf(implementation)),
   socksVersion: optional(expecting('4 or 5', (value) => value === 4 || value === 5)),
   unsafeLogging: optional(aBoolean),
+  halfOpen: optional(aBoolean),
   logLevel: optional(oneOf(...severities)),
   onLaunched: optional(aFunction),
   drainTimeout: optional(milliseconds(0)),
