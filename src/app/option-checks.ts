@@ -96,6 +96,8 @@ export const tunnelServerChecks: Checks<TunnelServerOptions> = {
   exec: aCommand,
   transport: aString,
   listen: aString,
+  publicAddress: optional(aString),
+  idleTimeout: optional(milliseconds(0)),
   options: optional(someArgs),
   stateDir: aString,
   forward: either(
