@@ -44,9 +44,20 @@ export async function build() {
   const tsc = `${root}node_modules/typescript/bin/tsc`
   run(process.execPath, [tsc, '-p', 'tsconfig.json'], quietly)
   run(process.execPath, [tsc, '-p', 'tsconfig.examples.json'], quietly)
+  withoutThis()
   const { bundle } = await import('./bundle.mjs')
   await bundle()
   writeFileSync(inputsStamp, inputs())
+}
+
+/** What tsc writes for `using` looks for itself at the `this` of a script. A module has none, and bundlers warn of each. */
+function withoutThis() {
+  for (const file of readdirSync(`${root}dist`, { recursive: true, encoding: 'utf8' })) {
+    if (!file.endsWith('.js')) continue
+    const text = readFileSync(`${root}dist/${file}`, 'utf8')
+    const better = text.replaceAll(/= \(this && this\.__\w+\) \|\| /g, '= ')
+    if (better !== text) writeFileSync(`${root}dist/${file}`, better)
+  }
 }
 
 /** True if what was built is of the sources as they are. */

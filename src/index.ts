@@ -54,12 +54,20 @@ export type {
   SocketMethods,
 } from './app/index.ts'
 
-/** Opens a bridge, with the built-in transports in this process, or those of the program `exec`; postern/app says more. */
+/**
+ * Opens a bridge, with the built-in transports in this process, or those of the program `exec`; postern/app says more. A line
+ * with a fingerprint leads into Tor's network, and is for tor.
+ */
 export async function openBridge(lines: BridgeLines, options: OpenBridgeOptions = {}): Promise<Bridge> {
-  return await openWith(lines, { transports: builtIns, ...options })
+  return await openWith(lines, withBuiltIns(options))
 }
 
 /** One connection through a bridge; what the bridge takes is closed with it. */
 export async function connectBridge(lines: BridgeLines, options: OpenBridgeOptions = {}): Promise<BridgeConnection> {
-  return await connectWith(lines, { transports: builtIns, ...options })
+  return await connectWith(lines, withBuiltIns(options))
+}
+
+/** What is no object is for the other function to refuse. */
+function withBuiltIns(options: OpenBridgeOptions): OpenBridgeOptions {
+  return typeof options === 'object' && options !== null ? { transports: builtIns, ...options } : options
 }

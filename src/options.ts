@@ -43,13 +43,12 @@ export function expecting(expected: string, holds: (value: unknown) => boolean):
 }
 
 export const aString: Check = expecting('a string', (value) => typeof value === 'string')
-export const aText: Check = expecting(
-  'a string that is not empty',
-  (value) => typeof value === 'string' && value !== '',
-)
 export const aBoolean: Check = expecting('true or false', (value) => typeof value === 'boolean')
 export const aFunction: Check = expecting('a function', (value) => typeof value === 'function')
-export const aSignal: Check = expecting('an AbortSignal', (value) => value instanceof EventTarget && 'aborted' in value)
+export const aSignal: Check = expecting('an AbortSignal', (value) => {
+  // That of another realm, such as a page's, is one too.
+  return isRecord(value) && typeof value['aborted'] === 'boolean' && typeof value['addEventListener'] === 'function'
+})
 export const anObject: Check = expecting('an object', isRecord)
 
 /** Close to the longest that a timer of Node can wait; what is longer than that would be over at once. */
@@ -95,6 +94,34 @@ export function tableOf<T extends object>(checks: Checks<T>): Check {
   return (value, path) => (isRecord(value) ? wrongOption(value, checks, path) : anObject(value, path))
 }
 
+/** An object whose values are all of one kind, under any names. */
+export function recordOf(check: Check): Check {
+  return (value, path) => {
+    if (!isRecord(value)) return anObject(value, path)
+    for (const [name, one] of Object.entries(value)) {
+      const wrong = check(one, `${path}.${shown(name)}`)
+      if (wrong !== undefined) return wrong
+    }
+    return undefined
+  }
+}
+
+/** False, or what the check wants, whose own words are kept. */
+export function orFalse(check: Check): Check {
+  return (value, path) => {
+    if (value === false) return undefined
+    return isRecord(value) ? check(value, path) : expecting('false, or an object', () => false)(value, path)
+  }
+}
+
+/** A string, or what the check wants, whose own words are kept. */
+export function aTextOr(check: Check): Check {
+  return (value, path) => {
+    if (typeof value === 'string') return undefined
+    return isRecord(value) ? check(value, path) : expecting('a string, or an object', () => false)(value, path)
+  }
+}
+
 /** The program of a PT, or the program and its arguments. */
 export const aCommand: Check = either(
   'the name of a program, or a list of a program and its arguments',
@@ -122,7 +149,9 @@ function wrongOption(given: Record<string, unknown>, checks: object, path: strin
   }
   const stranger = Object.keys(given).find((name) => !Object.hasOwn(checks, name))
   if (stranger === undefined) return undefined
-  return `there is no option ${path === '' ? '' : `${path}.`}${shown(stranger)}; there are ${Object.keys(checks).sort().join(', ')}`
+  const place = path === '' ? '' : `${path.replace(/^the option /, '')}.`
+  const names = known.map(([name]) => name).toSorted((a, b) => (a < b ? -1 : 1))
+  return `there is no option ${place}${shown(stranger)}; there are ${names.join(', ')}`
 }
 
 /** What was meant for a value may stand as a name. */

@@ -71,11 +71,13 @@ test('what was built imports nothing but Node’s modules and the dependencies, 
 
 test('a bundler takes what is used and no more: nothing of a bare import, a few kB for one function', async () => {
   const dir = tempDir()
+  const warnings: string[] = []
   const sizeOf = async (program: string): Promise<number> => {
     writeFileSync(join(dir, 'main.js'), program)
     const build = await rolldown({
       input: join(dir, 'main.js'),
       platform: 'node',
+      onLog: (_level, { message }) => void warnings.push(message),
       resolve: { alias: { postern: join(root, 'dist/index.js') } },
     })
     const { output } = await build.generate({ minify: true, codeSplitting: false })
@@ -85,6 +87,15 @@ test('a bundler takes what is used and no more: nothing of a bare import, a few 
   const one = await sizeOf("import { parseBridgeLine } from 'postern'\nconsole.log(parseBridgeLine(process.argv[2]))")
   expect(one).toBeGreaterThan(1_000)
   expect(one).toBeLessThan(8_000)
+  await sizeOf("import { openBridge } from 'postern'\nconsole.log(await openBridge(process.argv[2]))")
+  expect(warnings).toEqual([])
+})
+
+test('no module looks for a `this` of its own, of which other bundlers warn', () => {
+  const modules = filesBelow('dist', '.js').filter((file) =>
+    /\(this && this\.|^\w+ __\w+ = .*\bthis\b/m.test(textOf(file)),
+  )
+  expect(modules).toEqual([])
 })
 
 test('the licences of what lies inside the command line are beside it', () => {

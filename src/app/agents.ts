@@ -12,10 +12,13 @@ import { isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ConnectionOptions } from 'node:tls'
 import { connect as connectTls } from 'node:tls'
+import { checkArgument } from '../options.ts'
 import type { Bridge } from './bridge.ts'
+import { aBridge } from './option-checks.ts'
 
 /** An agent for http: URLs. Options are those of http.Agent; the bridge outlives the agent. */
 export function httpAgent(bridge: Bridge, options?: AgentOptions): HttpAgent {
+  checkArgument('httpAgent', 'bridge', bridge, aBridge)
   return Object.assign(new HttpAgent(options), {
     createConnection: (_options: ClientRequestArgs, made: Created) => {
       deliver(bridge, made, (conn) => conn)
@@ -25,6 +28,7 @@ export function httpAgent(bridge: Bridge, options?: AgentOptions): HttpAgent {
 
 /** An agent for https: URLs: TLS with what stands behind the bridge. Options are those of https.Agent. */
 export function httpsAgent(bridge: Bridge, options?: HttpsAgentOptions): HttpsAgent {
+  checkArgument('httpsAgent', 'bridge', bridge, aBridge)
   return Object.assign(new HttpsAgent(options), {
     createConnection: (tls: ConnectionOptions, made: Created) => {
       deliver(bridge, made, (socket) => connectTls({ ...tls, socket, ...serverName(tls) }))

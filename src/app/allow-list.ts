@@ -12,6 +12,7 @@
 import { isIP, isIPv6 } from 'node:net'
 import { PtError } from '../error.ts'
 import { isHostName } from '../ipc/index.ts'
+import { aString, checkArgument, listOf } from '../options.ts'
 import { loopback, specialSubnets } from './special-addresses.ts'
 import type { Subnet } from './subnets.ts'
 import { holds, isWithin, parseSubnet } from './subnets.ts'
@@ -45,6 +46,7 @@ const elsewhere: OwnNetworks = { isOwn: () => false, subnets: [] }
 
 /** Throws PT_ADDRESS for a rule that cannot be read, with its place in the list. */
 export function parseAllowList(texts: readonly string[]): AllowList {
+  checkArgument('parseAllowList', 'texts', texts, listOf(aString, 'rules'))
   const rules = texts.map((text, at) => parseRule(text, at))
   const forPort = (port: number): Rule[] => rules.filter(({ ports: [first, last] }) => port >= first && port <= last)
   const subnetsFor = (ip: string, port: number): Subnet[] =>

@@ -12,6 +12,8 @@
 import { PtError } from '../error.ts'
 import type { ArgsInit } from '../ipc/index.ts'
 import { Args, formatAddress, isTransportName, parseTarget } from '../ipc/index.ts'
+import type { Checks } from '../options.ts'
+import { aString, checkArgument, checkOptions, optional, someArgs } from '../options.ts'
 
 export interface BridgeLine {
   readonly transport: string
@@ -69,6 +71,7 @@ function withPlaceholders(line: string): string[] {
 
 /** Reads a bridge line, with or without `Bridge` before it. Throws PT_BRIDGE_LINE, and names the field. */
 export function parseBridgeLine(line: string): BridgeLine {
+  checkArgument('parseBridgeLine', 'line', line, aString)
   const { transport, address, fingerprint, args } = splitBridgeLine(line)
   if (transport === undefined && address === undefined) throw bad('it is empty')
   if (transport === undefined) throw bad('there is no transport before the address: a plain bridge needs none of this')
@@ -78,7 +81,9 @@ export function parseBridgeLine(line: string): BridgeLine {
 }
 
 /** Reads what JSON.parse gave for a line's JSON, or anything of that shape. Throws PT_BRIDGE_LINE. */
-export function bridgeLine({ transport, address, fingerprint, args = [] }: BridgeLineInit): BridgeLine {
+export function bridgeLine(init: BridgeLineInit): BridgeLine {
+  checkOptions('bridgeLine', init, bridgeLineChecks)
+  const { transport, address, fingerprint, args = [] } = init
   if (!isTransportName(transport)) throw bad('the transport is not a C identifier')
   const target = addressOf(address)
   if (fingerprint !== undefined && !FINGERPRINT.test(fingerprint)) {
@@ -87,6 +92,13 @@ export function bridgeLine({ transport, address, fingerprint, args = [] }: Bridg
   const checked = Args.from(args)
   for (const [key, value] of checked) requirePair(key, value)
   return { transport, address: target, ...(fingerprint === undefined ? {} : { fingerprint }), args: checked }
+}
+
+const bridgeLineChecks: Checks<BridgeLineInit> = {
+  transport: aString,
+  address: aString,
+  fingerprint: optional(aString),
+  args: optional(someArgs),
 }
 
 /** Writes a line, without `Bridge`; reads back as the same value. Throws PT_BRIDGE_LINE for what no line can hold. */

@@ -9,6 +9,7 @@
 import { isIP } from 'node:net'
 import { isPtError } from '../error.ts'
 import { Args, CLIENT_ARGS_LIMIT, formatClientArgs, nearestName, parseTarget } from '../ipc/index.ts'
+import { aString, checkArgument } from '../options.ts'
 import { checkArguments } from '../transports/arguments.ts'
 import type { BridgeFields } from './bridge-line.ts'
 import { splitBridgeLine, withoutComment } from './bridge-line.ts'
@@ -27,6 +28,7 @@ const LINE_LIMIT = 8 * 1024
 
 /** Everything that can be said about `line` without a connection; empty if nothing is wrong. */
 export function lintBridgeLine(line: string): Finding[] {
+  checkArgument('lintBridgeLine', 'line', line, aString)
   if (line.length > LINE_LIMIT) return [error('line', `it has ${line.length} characters; no bridge line is so long`)]
   const fields = splitBridgeLine(line)
   const { transport, address, fingerprint } = fields

@@ -11,9 +11,11 @@ import { isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Address, Args } from '../ipc/index.ts'
 import { formatAddress, isHostName, parseTarget } from '../ipc/index.ts'
+import { aFunction, checkArgument, checkOptions } from '../options.ts'
 import type { LaunchServerOptions, ServerPt, ServerTransportInit } from '../parent/index.ts'
 import { launchServer } from '../parent/index.ts'
 import { formatBridgeLine } from './bridge-line.ts'
+import { bridgeServerChecks } from './option-checks.ts'
 
 export interface BridgeServerOptions extends Omit<LaunchServerOptions, 'transports' | 'destination' | 'onConnection'> {
   /** Names, or names with where they listen and their options. */
@@ -48,6 +50,8 @@ export async function createBridgeServer(
   options: BridgeServerOptions,
   listener: BridgeListener,
 ): Promise<BridgeServer> {
+  checkOptions('createBridgeServer', options, bridgeServerChecks)
+  checkArgument('createBridgeServer', 'listener', listener, aFunction)
   const transports = options.transports.map((one) => (typeof one === 'string' ? { name: one } : one))
   const pt = await launchServer({
     ...options,

@@ -7,12 +7,14 @@ import { performance } from 'node:perf_hooks'
 import type { DialStage } from '../error.ts'
 import { isPtError, PtError, stageOf, withReported } from '../error.ts'
 import { withDeadline } from '../io/index.ts'
+import { aString, checkArgument, checkOptions } from '../options.ts'
 import { makeConnect } from '../upstream/index.ts'
 import { parseBridgeLine } from './bridge-line.ts'
 import type { BridgeLine } from './bridge-line.ts'
 import { lintBridgeLine } from './bridge-lint.ts'
 import type { Dialer } from './dialer.ts'
 import { addressUse } from './known-transports.ts'
+import { bridgeTestChecks } from './option-checks.ts'
 
 export interface BridgeTest {
   readonly ok: boolean
@@ -56,8 +58,10 @@ const verdicts: Readonly<Record<DialStage, string>> = {
   auth: 'what answers does not hold the key of the line',
 }
 
-/** Never rejects but with the signal's reason. */
+/** Never rejects but with the signal's reason, or with PT_OPTION. */
 export async function testBridge(text: string, options: BridgeTestOptions): Promise<BridgeTest> {
+  checkArgument('testBridge', 'text', text, aString)
+  checkOptions('testBridge', options, bridgeTestChecks)
   const start = performance.now()
   const result = (stage: DialStage | undefined, error: unknown): BridgeTest => ({
     ok: false,

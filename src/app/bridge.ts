@@ -9,6 +9,7 @@ import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
 import { deadline } from '../io/index.ts'
 import { secretsOf } from '../ipc/index.ts'
+import { checkArgument, checkOptions } from '../options.ts'
 import type { PtEvent } from '../parent/index.ts'
 import type { BridgeLine } from './bridge-line.ts'
 import { parseBridgeLine } from './bridge-line.ts'
@@ -17,6 +18,7 @@ import { Candidates } from './candidates.ts'
 import type { Dialer, DialerOptions } from './dialer.ts'
 import { Emitter } from './emitter.ts'
 import { inProcessDialer } from './in-process.ts'
+import { bridgeChecks, connectChecks, someBridgeLines } from './option-checks.ts'
 import type { ProxyDoor } from './proxy-door.ts'
 import { openProxyDoor } from './proxy-door.ts'
 import { ptProcessDialer } from './pt-process.ts'
@@ -114,7 +116,9 @@ export class Bridge extends Emitter<BridgeEvents> implements AsyncDisposable {
    * Rejects with the bridge's PtError, whose `stage` says where it failed; PT_BRIDGES if there are several; PT_TIMEOUT;
    * PT_STOPPED after close(); or the signal's reason. Clients that ask for a socket take it for one.
    */
-  async connect({ signal }: BridgeConnectOptions = {}): Promise<BridgeConnection> {
+  async connect(options: BridgeConnectOptions = {}): Promise<BridgeConnection> {
+    checkOptions('connect', options, connectChecks)
+    const { signal } = options
     this.#closing.signal.throwIfAborted()
     signal?.throwIfAborted()
     using limit = deadline(this.#connectTimeout + GRACE, 'the connection to the bridge', signal)
@@ -170,10 +174,14 @@ export class Bridge extends Emitter<BridgeEvents> implements AsyncDisposable {
 
 /**
  * Opens a bridge, or several of which any will do, and resolves when connections can be made; none is made yet. With `exec`
- * as a PT program, otherwise in this process. Rejects with PT_BRIDGE_LINE, PT_PROXY_URI, PT_LAUNCH for a transport that is
- * not there, or as launchClient does; nothing is left then.
+ * as a PT program, otherwise in this process. Rejects with PT_OPTION, PT_BRIDGE_LINE, PT_PROXY_URI, PT_LAUNCH for a transport
+ * that is not there, or as launchClient does; nothing is left then.
+ *
+ * A line with a fingerprint is one of Tor's: what stands behind it is the entrance of its network, which speaks to tor and to
+ * nobody else. It is opened like any other, and a request through it fails with what such a server says to a stranger.
  */
 export async function openBridge(lines: BridgeLines, options: OpenBridgeOptions = {}): Promise<Bridge> {
+  checkOptions('openBridge', options, bridgeChecks)
   const parsed = toBridgeLines(lines)
   options.signal?.throwIfAborted()
   const open = options.open ?? openDialer
@@ -192,6 +200,7 @@ export async function openBridge(lines: BridgeLines, options: OpenBridgeOptions 
 
 /** One connection and nothing else: openBridge and connect(), closed together. Rejects as both do. */
 export async function connectBridge(lines: BridgeLines, options: OpenBridgeOptions = {}): Promise<BridgeConnection> {
+  checkOptions('connectBridge', options, bridgeChecks)
   const { signal, ...rest } = options
   const bridge = await openBridge(lines, rest)
   try {
@@ -204,8 +213,9 @@ export async function connectBridge(lines: BridgeLines, options: OpenBridgeOptio
   }
 }
 
-/** Throws PT_BRIDGE_LINE, also where there is none. */
+/** Throws PT_BRIDGE_LINE, also if there is none; PT_OPTION for what is of another kind. */
 export function toBridgeLines(lines: BridgeLines): BridgeLine[] {
+  checkArgument('openBridge', 'lines', lines, someBridgeLines)
   const list = typeof lines === 'string' || !isList(lines) ? [lines] : lines
   if (list.length === 0) throw new PtError('PT_BRIDGE_LINE', 'there is no bridge line', { stage: 'argument' })
   return list.map((line) => (typeof line === 'string' ? parseBridgeLine(line) : line))

@@ -6,6 +6,7 @@ import type * as undiciModule from 'undici'
 import { PtError } from '../error.ts'
 import { anObject, checkArgument, expecting, optional } from '../options.ts'
 import type { Bridge } from './bridge.ts'
+import { aBridge } from './option-checks.ts'
 import { provenUndici, requireNodeFetch, requireUndici } from './runtime.ts'
 
 type BuildOptions = buildConnector.BuildOptions
@@ -65,7 +66,6 @@ export function checkDispatcherOptions(call: string, bridge: unknown, options: u
   ])
 }
 
-const aBridge = expecting('what openBridge gives', (value) => typeof (value as Bridge | null)?.connect === 'function')
 const tlsOptions = expecting('an object of TLS options, such as { ca }', (value) => anObject(value, '') === undefined)
 
 function refuse(call: string, path: string, given: object, names: readonly string[]): void {

@@ -13,11 +13,13 @@ import { isPtError, PtError } from '../error.ts'
 import { listen, listenerOptions, relay } from '../io/index.ts'
 import type { Address } from '../ipc/index.ts'
 import { isLoopback, parseAddress } from '../ipc/index.ts'
+import { checkOptions } from '../options.ts'
 import type { SocksRequest } from '../socks/index.ts'
 import { acceptSocks, connectSocks } from '../socks/index.ts'
 import type { Bridge } from './bridge.ts'
 import type { BridgeLine } from './bridge-line.ts'
 import { Connections } from './connections.ts'
+import { tunnelClientChecks } from './option-checks.ts'
 import { Tunnel } from './tunnel.ts'
 
 export interface TunnelClientOptions {
@@ -48,6 +50,7 @@ export interface TunnelClientOptions {
  * Starts to listen. Rejects with PT_ADDRESS, or the system's error (EADDRINUSE, …); the bridge is closed then.
  */
 export async function startTunnelClient(options: TunnelClientOptions): Promise<TunnelClient> {
+  checkOptions('startTunnelClient', options, tunnelClientChecks)
   const tunnel = new TunnelClient(options)
   try {
     options.signal?.throwIfAborted()

@@ -10,6 +10,7 @@ import { isPtError, PtError, stageOf } from '../error.ts'
 import { delay, listen, relay } from '../io/index.ts'
 import type { Address, ArgsInit } from '../ipc/index.ts'
 import { parseAddress } from '../ipc/index.ts'
+import { checkOptions } from '../options.ts'
 import type { PtEvent } from '../parent/index.ts'
 import type { BridgeServer } from './bridge-server.ts'
 import { createBridgeServer } from './bridge-server.ts'
@@ -18,6 +19,7 @@ import type { Forward, WatchOwn } from './forward.ts'
 import { openForward } from './forward.ts'
 import { watchOwnNetworks } from './own-networks.ts'
 import { tunnelRestart } from './pt-process.ts'
+import { tunnelServerChecks } from './option-checks.ts'
 import { Tunnel } from './tunnel.ts'
 
 export interface TunnelServerOptions {
@@ -51,6 +53,7 @@ const LOOK_AGAIN = 10
 
 /** Launches the PT server. Rejects as launchServer does; nothing is left then. */
 export async function startTunnelServer(options: TunnelServerOptions): Promise<TunnelServer> {
+  checkOptions('startTunnelServer', options, tunnelServerChecks)
   options.signal?.throwIfAborted()
   const tunnel = new TunnelServer(options)
   try {

@@ -8,6 +8,7 @@ import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
 import type { Address, ArgsInit, OutboundBind, ProxyUri, SocksProtocol } from '../ipc/index.ts'
 import { formatClientEnvironment, parseProxyUri } from '../ipc/index.ts'
+import { aString, checkArgument, checkOptions } from '../options.ts'
 import { parseCommand } from './command.ts'
 import { connectThrough } from './connect.ts'
 import { Discretion, secretsOfProxy } from './discretion.ts'
@@ -15,6 +16,7 @@ import { absolutePath, childEnvironment } from './environment.ts'
 import type { Life } from './launch.ts'
 import type { LaunchOptions, Managed, Role } from './managed.ts'
 import { supervised } from './managed.ts'
+import { clientChecks, connectChecks } from './option-checks.ts'
 import { Trouble } from './trouble.ts'
 
 export interface LaunchClientOptions extends LaunchOptions {
@@ -64,10 +66,11 @@ export interface ClientPt extends Managed {
 
 /**
  * Launches a PT client and resolves when it is ready (CMETHODS DONE) with at least one transport. Rejects when nothing of
- * it is left: PT_NAME, PT_ENV or PT_PROXY_URI for options that cannot be said; PT_EXEC, PT_EXITED, PT_TIMEOUT,
+ * it is left: PT_OPTION, PT_NAME, PT_ENV or PT_PROXY_URI for options that cannot be said; PT_EXEC, PT_EXITED, PT_TIMEOUT,
  * PT_PROTOCOL, PT_LINE_TOO_LONG, PT_VERSION, PT_ENV, PT_PROXY_URI or PT_LAUNCH for what the PT did.
  */
 export async function launchClient(options: LaunchClientOptions): Promise<ClientPt> {
+  checkOptions('launchClient', options, clientChecks)
   const { transports, outboundBind, allowRemote = false, connectTimeout = 120_000 } = options
   const proxy = typeof options.proxy === 'string' ? parseProxyUri(options.proxy) : options.proxy
   const own = formatClientEnvironment({ transports, stateDir: absolutePath(options.stateDir), proxy, outboundBind })
@@ -94,8 +97,12 @@ export async function launchClient(options: LaunchClientOptions): Promise<Client
         throw new PtError('PT_EXITED', 'the PT ended while it carried a connection', { stage: 'closed' })
       }
     },
-    connect: (transport, target, { args, signal } = {}) =>
-      connectThrough({
+    connect: async (transport, target, options = {}) => {
+      checkArgument('connect', 'transport', transport, aString)
+      checkArgument('connect', 'target', target, aString)
+      checkOptions('connect', options, connectChecks)
+      const { args, signal } = options
+      return await connectThrough({
         supervisor,
         trouble,
         discretion,
@@ -105,7 +112,8 @@ export async function launchClient(options: LaunchClientOptions): Promise<Client
         signal,
         lives,
         timeout: connectTimeout,
-      }),
+      })
+    },
     stop: () => supervisor.stop(),
     [Symbol.asyncDispose]: async () => void (await supervisor.stop()),
   }

@@ -9,12 +9,14 @@
  */
 import type { Address, ArgsInit, Destination, OutboundBind } from '../ipc/index.ts'
 import { Args, DEFAULT_BIND_ADDRESS, formatOutboundBind, formatServerEnvironment, parseAddress } from '../ipc/index.ts'
+import { checkOptions } from '../options.ts'
 import { parseCommand } from './command.ts'
 import { Discretion } from './discretion.ts'
 import { absolutePath, childEnvironment } from './environment.ts'
 import type { Life } from './launch.ts'
 import type { LaunchOptions, Managed, Role } from './managed.ts'
 import { supervised } from './managed.ts'
+import { serverChecks } from './option-checks.ts'
 import type { OnConnection } from './reception.ts'
 import { receive } from './reception.ts'
 import type { Supervisor } from './supervise.ts'
@@ -59,6 +61,7 @@ export interface ServerPt extends Managed {
  * exactly one of `destination` and `onConnection`.
  */
 export async function launchServer(options: LaunchServerOptions): Promise<ServerPt> {
+  checkOptions('launchServer', options, serverChecks)
   const command = parseCommand(options.exec)
   const names = options.transports.map(({ name }) => name)
   const bound = new Map(options.transports.map(({ name, bindAddress }) => [name, bindAddressOf(bindAddress)]))

@@ -22,6 +22,9 @@ const noIpv6: ReadonlySet<unknown> = new Set([
   'EADDRINUSE',
 ])
 
+/** The page has the two ways that work below tor's service, and why capabilities of the program are none. */
+const LOW_PORT = 'ports below 1024 need a privilege, see "Under Debian\'s tor" in docs/operating.md'
+
 /**
  * Listens, and resolves with the address as it was asked for and the port. `others` are the addresses that this PT listens on
  * besides. The error names the port only: the parent knows the address.
@@ -32,7 +35,8 @@ export async function bind(listener: Server, address: Address, others: readonly 
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     const reason = code ?? messageOf(error)
-    throw new Error(`cannot listen on port ${address.port} of the bind address: ${reason}`, { cause: error })
+    const what = `cannot listen on port ${address.port} of the bind address: ${reason}`
+    throw new Error(code === 'EACCES' && address.port < 1024 ? `${what}; ${LOW_PORT}` : what, { cause: error })
   }
 }
 

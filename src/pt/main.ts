@@ -9,6 +9,7 @@ import type { Server } from 'node:net'
 import { isPtError } from '../error.ts'
 import type { Severity } from '../ipc/index.ts'
 import { formatMessage } from '../ipc/index.ts'
+import { checkOptions } from '../options.ts'
 import { makeConnect } from '../upstream/index.ts'
 import { startClient } from './client.ts'
 import type { Connections } from './connections.ts'
@@ -18,6 +19,7 @@ import type { LineOutput } from './line-output.ts'
 import { openLineOutput } from './line-output.ts'
 import type { Configuration, Implementation } from './negotiate.ts'
 import { configure, negotiateVersion, sayFatal } from './negotiate.ts'
+import { ptChecks } from './option-checks.ts'
 import { parentIsAlive } from './parent-process.ts'
 import type { ConnectionLimits } from './ports.ts'
 import { Ports } from './ports.ts'
@@ -82,10 +84,11 @@ interface Pt {
 }
 
 /**
- * Runs this process as a PT until its parent ends it; then the process exits. Throws PT_NAME, and has not said anything
- * yet, where two of `transports` have one name.
+ * Runs this process as a PT until its parent ends it; then the process exits. Throws PT_OPTION, or PT_NAME if
+ * two of `transports` have one name, and has not said anything yet.
  */
 export async function runPt(options: PtOptions): Promise<never> {
+  checkOptions('runPt', options, ptChecks)
   const known = typeof options.transports === 'function' ? options.transports : registry(options.transports)
   const pt = takeOver(options)
   let starting = true

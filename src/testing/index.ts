@@ -3,13 +3,14 @@
  *
  *     for (const { name, run } of transportCases(myTransport)) test(name, run)
  */
+import { checkArgument, checkOptions } from '../options.ts'
 import type { Transport } from '../transport.ts'
 import type { TransportCase } from './case.ts'
 import { failureCases } from './failure.ts'
 import { hygieneCases } from './hygiene.ts'
 import { launchCases } from './launch.ts'
 import type { CaseOptions } from './settings.ts'
-import { settingsOf } from './settings.ts'
+import { aTransport, caseChecks, settingsOf } from './settings.ts'
 import { streamCases } from './stream.ts'
 
 export type { TransportCase } from './case.ts'
@@ -20,6 +21,8 @@ export type { CaseOptions } from './settings.ts'
  * throws outside the listeners of its connection, and a rejection that it leaves alone, are for the runner to catch.
  */
 export function transportCases(transport: Transport, options: CaseOptions = {}): TransportCase[] {
+  checkArgument('transportCases', 'transport', transport, aTransport)
+  checkOptions('transportCases', options, caseChecks)
   const settings = settingsOf(options)
   return [launchCases, streamCases, failureCases, hygieneCases].flatMap((cases) => cases(transport, settings))
 }

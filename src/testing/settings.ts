@@ -1,5 +1,8 @@
 /** What a transport's author may say to the compliance suite. */
 import type { ArgsInit } from '../ipc/index.ts'
+import type { Check, Checks } from '../options.ts'
+import { aBoolean, expecting, listOf, milliseconds, optional, someArgs } from '../options.ts'
+import type { Transport } from '../transport.ts'
 
 export interface CaseOptions {
   /** The server's options, as of TOR_PT_SERVER_TRANSPORT_OPTIONS. Default none. */
@@ -19,6 +22,22 @@ export interface CaseOptions {
   readonly badServerOptions?: readonly ArgsInit[]
   /** How long a case waits for a single thing, in milliseconds. Default 5000. */
   readonly patience?: number
+}
+
+/** By shape: a transport may be of another copy of this package. */
+export const aTransport: Check = expecting('a transport, with name, client() and server()', (value) => {
+  const { name, client, server } = (value ?? {}) as Partial<Transport>
+  return typeof name === 'string' && typeof client === 'function' && typeof server === 'function'
+})
+
+export const caseChecks: Checks<CaseOptions> = {
+  serverOptions: optional(someArgs),
+  clientArgs: optional(someArgs),
+  halfClose: optional(aBoolean),
+  silentToProbes: optional(aBoolean),
+  badClientArgs: optional(listOf(someArgs, 'arguments')),
+  badServerOptions: optional(listOf(someArgs, 'options')),
+  patience: optional(milliseconds(1)),
 }
 
 export type Settings = Required<CaseOptions>

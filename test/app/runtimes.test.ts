@@ -23,7 +23,13 @@ async function run(program: readonly string[], context: TestContext): Promise<{ 
   }
   const resolver = join(tempDir(), 'resolv.conf')
   writeFileSync(resolver, 'nameserver 127.0.0.1\noptions timeout:1 attempts:1\n')
-  const harness = [process.execPath, join(folder, 'without-lookups.mjs'), JSON.stringify(ownPt), ...program]
+  const harness = [
+    process.execPath,
+    join(folder, 'without-lookups.mjs'),
+    JSON.stringify(ownPt),
+    `${root}test/fixtures/app`,
+    ...program,
+  ]
   const args = ['--net', '--mount', 'sh', '-c', script, 'sh', resolver, ...harness, join(folder, 'runtime-program.mjs')]
   const { stdout } = await promisify(execFile)('unshare', args)
   const lines = stdout.trimEnd().split('\n')
@@ -36,6 +42,7 @@ test('Node sends every request through the bridge, and looks no name of it up', 
       'global-fetch: GET global-fetch.looked-up.example',
       'bridge-fetch: GET bridge-fetch.looked-up.example',
       'bridge-fetch-of-request: POST bridge-fetch-of-request.looked-up.example',
+      'https-agent: GET https-agent.looked-up.example',
       'agent: GET agent.looked-up.example',
       'connect-bridge: GET connect-bridge.looked-up.example',
       'directly: failed',
@@ -50,6 +57,7 @@ test('Bun is refused any fetch with PT_RUNTIME, and looks no name up', async (co
       'global-fetch: PT_RUNTIME',
       'bridge-fetch: PT_RUNTIME',
       'bridge-fetch-of-request: PT_RUNTIME',
+      'https-agent: GET https-agent.looked-up.example',
       'agent: GET agent.looked-up.example',
       'connect-bridge: GET connect-bridge.looked-up.example',
       expect.stringMatching(/^directly: /),
@@ -64,6 +72,7 @@ test('Deno has bridgeFetch, and is refused a dispatcher for its own fetch', asyn
       'global-fetch: PT_RUNTIME',
       'bridge-fetch: GET bridge-fetch.looked-up.example',
       'bridge-fetch-of-request: POST bridge-fetch-of-request.looked-up.example',
+      'https-agent: GET https-agent.looked-up.example',
       'agent: GET agent.looked-up.example',
       'connect-bridge: GET connect-bridge.looked-up.example',
       'directly: failed',

@@ -1,6 +1,7 @@
 /** The code of README.md, run as it stands there. */
 import { execFile } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
@@ -8,12 +9,14 @@ import { launchServer } from 'postern'
 import { transportCases } from 'postern/testing'
 import type { Transport } from 'postern/transport'
 import { describe, expect, test } from 'vitest'
+import { serve, startBridge } from '../app/bridges.ts'
 import { root, tempDir } from '../support.ts'
 
 const pt = [process.execPath, join(root, 'dist/cli/main.js'), 'pt']
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
 const programs = [...readme.matchAll(/```js\n(.*?)```/gs)].map((match) => match[1] ?? '')
 const [parentProgram = ''] = programs
+const bridgeProgram = programs.find((program) => program.includes('bridgeFetch')) ?? ''
 const flip = programs.find((program) => program.includes('export default')) ?? ''
 
 /** Inside the package, where its name leads to what was built. */
@@ -40,6 +43,18 @@ test('the parent in ten lines connects, writes, reads to the end, and stops', as
     .replace("cert: '…'", `cert: '${args.get('cert')}'`)
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [save('parent.mjs', program)])
   expect({ stdout, stderr }).toEqual({ stdout: 'heard: a Duplex, like every other\n', stderr: '' })
+})
+
+test('a bridge line is all that a request needs', async () => {
+  const web = createServer((request, response) =>
+    response.writeHead(request.headers.host === 'example.com' ? 204 : 500).end(),
+  )
+  // Only what stands for the reader's own is replaced.
+  const program = bridgeProgram
+    .replace("'obfs4 192.0.2.7:443 cert=… iat-mode=0'", JSON.stringify(await startBridge(await serve(web))))
+    .replace('https://example.com/', 'http://example.com/')
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [save('bridge.mjs', program)])
+  expect({ stdout, stderr }).toEqual({ stdout: '204\n', stderr: '' })
 })
 
 describe('the transport in ten lines', async () => {

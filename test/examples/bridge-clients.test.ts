@@ -23,7 +23,7 @@ async function run(example: string, line: string): Promise<{ status: number | nu
   return { status: await status, stdout, stderr }
 }
 
-test('examples/fetch.ts: Node’s fetch through a bridge line', async () => {
+test('examples/fetch.ts: a fetch that is bound to a bridge', async () => {
   const port = await serve(createHttpServer((request, response) => response.end(`${greeting} ${request.headers.host}`)))
   expect(await run('fetch', await startBridge(port))).toMatchObject({
     status: 0,

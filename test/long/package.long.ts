@@ -99,40 +99,39 @@ describe('compiled without skipLibCheck', () => {
       copyFileSync(`${root}test/fixtures/clients/${name}`, join(folder, name))
   }, 300_000)
 
-  const modules = [
-    ['nodenext', ['--module', 'nodenext']],
-    ['bundler', ['--module', 'esnext', '--moduleResolution', 'bundler']],
-  ] as const
-  const libraries = [
-    ['with the DOM', [], ['types.ts']],
-    ['without the DOM', ['--lib', 'es2023'], ['types.ts', 'dispatcher.ts']],
-  ] as const
-  const table = ['20', '22', '24'].flatMap((node) =>
+  const nodenext = ['--module', 'nodenext']
+  const bundler = ['--module', 'esnext', '--moduleResolution', 'bundler']
+  const ways = [
+    { how: 'nodenext, with the DOM', args: [...nodenext, 'types.ts'] },
+    { how: 'bundler, with the DOM', args: [...bundler, 'types.ts'] },
+    { how: 'nodenext, without the DOM', args: [...nodenext, '--lib', 'es2023', 'types.ts', 'dispatcher.ts'] },
+  ]
+  // The types of another Node matter as they bring those of another fetch.
+  const table = ['20', '24'].flatMap((node) =>
     ['typescript-5', 'typescript-7'].flatMap((compiler) =>
-      modules.flatMap(([module, options]) =>
-        libraries.map(([library, more, files]) => ({
-          title: `types of Node ${node}, ${compiler}, ${module}, ${library}`,
-          node,
-          compiler,
-          args: [...options, ...more, ...files],
-        })),
-      ),
+      ways
+        .slice(0, node === '20' ? 3 : 1)
+        .map(({ how, args }) => ({ title: `types of Node ${node}, ${compiler}, ${how}`, node, compiler, args })),
     ),
   )
 
-  test.each(table)('$title', async ({ node, compiler, args }) => {
-    const { version } = JSON.parse(readFileSync(join(folder, 'node_modules/@types/node/package.json'), 'utf8')) as {
-      version: string
-    }
-    if (!version.startsWith(`${node}.`)) {
-      await run('npm', ['install', '--silent', '--no-audit', '--no-fund', `@types/node@${node}`], { cwd: folder })
-    }
-    const strict = ['--noEmit', '--strict', '--target', 'es2022', '--skipLibCheck', 'false', '--types', 'node']
-    const tsc = join(folder, 'node_modules', compiler, 'bin/tsc')
-    const result = run(process.execPath, [tsc, ...strict, ...args], { cwd: folder })
-    const { stdout } = await result.catch((error: unknown) => error as { stdout: string })
-    expect(stdout).toBe('')
-  })
+  test.each(table)(
+    '$title',
+    async ({ node, compiler, args }) => {
+      const { version } = JSON.parse(readFileSync(join(folder, 'node_modules/@types/node/package.json'), 'utf8')) as {
+        version: string
+      }
+      if (!version.startsWith(`${node}.`)) {
+        await run('npm', ['install', '--silent', '--no-audit', '--no-fund', `@types/node@${node}`], { cwd: folder })
+      }
+      const strict = ['--noEmit', '--strict', '--target', 'es2022', '--skipLibCheck', 'false', '--types', 'node']
+      const tsc = join(folder, 'node_modules', compiler, 'bin/tsc')
+      const result = run(process.execPath, [tsc, ...strict, ...args], { cwd: folder })
+      const { stdout } = await result.catch((error: unknown) => error as { stdout: string })
+      expect(stdout).toBe('')
+    },
+    300_000,
+  )
 })
 
 describe('clients of npm reach their servers through a bridge', () => {
@@ -155,12 +154,16 @@ describe('clients of npm reach their servers through a bridge', () => {
     copyFileSync(`${root}test/fixtures/clients/program.mjs`, join(folder, 'program.mjs'))
   }, 300_000)
 
-  test.each(['pg', 'mysql2', 'nodemailer', 'ioredis', 'ws', 'mqtt', 'jsdom'])('%s', async (name) => {
-    const pt = JSON.stringify([process.execPath, join(folder, 'node_modules/postern/dist/cli/main.js'), 'pt'])
-    const { stdout } = await run(process.execPath, [join(folder, 'program.mjs'), name, pt], {
-      cwd: folder,
-      timeout: 60_000,
-    })
-    expect(stdout.trim()).toBe('42')
-  })
+  test.each(['pg', 'mysql2', 'nodemailer', 'ioredis', 'ws', 'mqtt', 'jsdom'])(
+    '%s',
+    async (name) => {
+      const pt = JSON.stringify([process.execPath, join(folder, 'node_modules/postern/dist/cli/main.js'), 'pt'])
+      const { stdout } = await run(process.execPath, [join(folder, 'program.mjs'), name, pt], {
+        cwd: folder,
+        timeout: 60_000,
+      })
+      expect(stdout.trim()).toBe('42')
+    },
+    300_000,
+  )
 })
