@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { createServer as createHttpServer, get } from 'node:http'
 import { createServer } from 'node:net'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { connect } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -35,6 +36,32 @@ describe.each([
     await bridge.close()
     await closed
     await expect(bridge.connect()).rejects.toMatchObject({ code: 'PT_STOPPED' })
+  })
+
+  test('conn.end(request) delivers the request and ends the connection, so that a later answer is lost', async () => {
+    let asked = ''
+    const service = createServer({ allowHalfOpen: true }, (conn) => {
+      conn.on('data', (chunk: Buffer) => (asked += String(chunk)))
+      conn.once('end', () => conn.end('an answer'))
+    })
+    await using bridge = await openBridge(await startBridge(await serve(service)), options)
+    const conn = await bridge.connect()
+    conn.end('a request')
+    expect(await text(conn)).toBe('')
+    await expect.poll(() => asked).toBe('a request')
+  })
+
+  test('with halfOpen at both ends, conn.end(request) leaves the answer its time', async () => {
+    const halfOpenPt = [...ownPt, '--half-open']
+    const service = createServer({ allowHalfOpen: true }, (conn) => {
+      conn.once('end', () => conn.end('an answer')).resume()
+    })
+    const line = await startBridge(await serve(service), { exec: halfOpenPt })
+    const halfOpen = 'exec' in options ? { exec: halfOpenPt } : { halfOpen: true }
+    await using bridge = await openBridge(line, halfOpen)
+    const conn = await bridge.connect()
+    conn.end('a request')
+    expect(await text(conn)).toBe('an answer')
   })
 
   test('connectBridge: one connection, and nothing is left behind it', async () => {
@@ -147,9 +174,7 @@ test('what a listener throws reaches the application, and neither the next liste
       throw mistakes[1]!
     })
     .on('failure', () => told.push('failure'))
-  const conn = await bridge.connect()
-  conn.end('hello')
-  expect(await text(conn)).toBe('hello')
+  expect(await echoed(await bridge.connect(), 'hello')).toBe('hello')
   await expect(dead.connect()).rejects.toMatchObject({ stage: 'connect' })
   await bridge.close()
   await expect.poll(() => uncaught).toEqual(mistakes)
@@ -165,9 +190,7 @@ test('what the listener of a bridge server throws reaches the application, and i
       throw mistake
     },
   )
-  const conn = await connectBridge(server.bridgeLines()[0]!)
-  await once(conn.resume(), 'end')
-  conn.destroy()
+  await closed(await connectBridge(server.bridgeLines()[0]!))
   expect(uncaught).toEqual([mistake])
 })
 
@@ -309,8 +332,7 @@ describe('tunnels', () => {
     })
     const failure = once(server, 'failure')
     const conn = await connectBridge(server.bridgeLine())
-    // By a reset or an end: it depends on whether the server has read all by then.
-    await once(conn.on('error', () => undefined).resume(), 'close')
+    await closed(conn)
     expect((await failure)[0]).toMatchObject({ code: 'PT_CONNECT', stage: 'connect' })
   })
 
@@ -320,3 +342,9 @@ describe('tunnels', () => {
     await expect(connectBridge(line)).rejects.toMatchObject({ stage: 'closed' })
   })
 })
+
+/** By an end or by a reset: it depends on whether the other side has read all by then. */
+function closed(conn: Duplex): Promise<unknown> {
+  conn.on('error', () => undefined).resume()
+  return new Promise((resolve) => conn.once('close', resolve))
+}

@@ -10,7 +10,7 @@ import { Ports } from '../../src/pt/ports.ts'
 import type { PtProcess } from './child.ts'
 import { clientEnv, executable, portIn, rotByN, runChild, serverEnv } from './child.ts'
 import { echoed } from '../support.ts'
-import { echo, open, readAll, recorder, socks } from './support.ts'
+import { echo, open, recorder, socks } from './support.ts'
 
 interface Door {
   readonly port: number

@@ -26,6 +26,6 @@ describe.each(transports)('$name', (transport, options) => {
   // Of a busy machine, too, 4 MiB each way have to be expected.
   for (const { name, run } of transportCases(transport, { patience: 20_000, ...options })) test(name, run)
   const halfClosing = transportCases(transport, { patience: 20_000, ...options, halfClose: true })
-  for (const { name, run } of halfClosing.filter(({ name }) => / leaves the other direction open$/.test(name)))
+  for (const { name, run } of halfClosing.filter(({ name }) => name.endsWith(' leaves the other direction open')))
     test(name, run)
 })
