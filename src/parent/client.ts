@@ -51,6 +51,11 @@ export interface ClientPt extends Managed {
   readonly methods: ReadonlyMap<string, ClientMethod>
   /**
    * A connection to `target` (`host:port`, IPv6 in brackets) through `transport`. While the PT is restarted, waits for it.
+   *
+   * What `conn.end()` does is up to the PT. obfs4proxy and ours close the connection both ways: what was written is delivered, and of
+   * an answer only what has come by then can be read. lyrebird does nothing until the other side has ended as well. `postern pt
+   * --half-open` at both ends leaves the answer its time.
+   *
    * Rejects with PT_SOCKS_REFUSED if the PT could not connect, with what it said about that time in `reported`; PT_LAUNCH for a
    * transport that is not there; PT_ARGS, PT_ADDRESS, PT_TIMEOUT, PT_CLOSED, PT_SOCKS, PT_CONNECT; PT_STOPPED,
    * PT_EXITED or PT_CRASH_LOOP where the PT is gone for good; or with the signal's reason.

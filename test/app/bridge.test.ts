@@ -38,6 +38,32 @@ describe.each([
     await expect(bridge.connect()).rejects.toMatchObject({ code: 'PT_STOPPED' })
   })
 
+  test('conn.end(request) delivers the request and ends the connection, so that a later answer is lost', async () => {
+    let asked = ''
+    const service = createServer({ allowHalfOpen: true }, (conn) => {
+      conn.on('data', (chunk: Buffer) => (asked += String(chunk)))
+      conn.once('end', () => conn.end('an answer'))
+    })
+    await using bridge = await openBridge(await startBridge(await serve(service)), options)
+    const conn = await bridge.connect()
+    conn.end('a request')
+    expect(await text(conn)).toBe('')
+    await expect.poll(() => asked).toBe('a request')
+  })
+
+  test('with halfOpen at both ends, conn.end(request) leaves the answer its time', async () => {
+    const halfOpenPt = [...ownPt, '--half-open']
+    const service = createServer({ allowHalfOpen: true }, (conn) => {
+      conn.once('end', () => conn.end('an answer')).resume()
+    })
+    const line = await startBridge(await serve(service), { exec: halfOpenPt })
+    const halfOpen = 'exec' in options ? { exec: halfOpenPt } : { halfOpen: true }
+    await using bridge = await openBridge(line, halfOpen)
+    const conn = await bridge.connect()
+    conn.end('a request')
+    expect(await text(conn)).toBe('an answer')
+  })
+
   test('connectBridge: one connection, and nothing is left behind it', async () => {
     const conn = await connectBridge(await startBridge(await serveEcho()), options)
     expect(await echoed(conn, 'hello')).toBe('hello')
@@ -174,8 +200,7 @@ test('what the listener of a bridge server throws reaches the application, and i
       throw mistake
     },
   )
-  const conn = await connectBridge(server.bridgeLines()[0]!)
-  await closed(conn)
+  await closed(await connectBridge(server.bridgeLines()[0]!))
   expect(uncaught).toEqual([mistake])
 })
 
@@ -327,3 +352,9 @@ describe('tunnels', () => {
     await expect(connectBridge(line)).rejects.toMatchObject({ stage: 'closed' })
   })
 })
+
+/** By an end or by a reset: it depends on whether the other side has read all by then. */
+function closed(conn: Duplex): Promise<unknown> {
+  conn.on('error', () => undefined).resume()
+  return new Promise((resolve) => conn.once('close', resolve))
+}

@@ -1,5 +1,4 @@
 /** A download of 4 MiB: bytes on the wire beyond the payload, in percent, and the server's longest write. */
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -11,9 +10,10 @@ export async function scene(stage, { transport, program, folder }) {
   const orPort = await stage.service((conn) => conn.write(Buffer.alloc(SIZE)))
   const bridge = await stage.server(program, transport, orPort, { exec: strace })
   const near = await (await stage.client(program, transport)).dial(bridge)
-  let received = 0
-  near.on('data', (bytes) => (received += bytes.length))
-  while (received < SIZE) await once(near, 'data')
+  await new Promise((resolve) => {
+    let left = SIZE
+    near.on('data', (bytes) => (left -= bytes.length) > 0 || resolve(undefined))
+  })
   await stage.capture.flush()
   const [wire] = stage.capture.to(bridge.port)
   const writes = [...readFileSync(trace, 'latin1').matchAll(/ = (\d+)$/gm)].map(([, size]) => Number(size))
