@@ -181,16 +181,6 @@ test('what a listener throws reaches the application, and neither the next liste
   expect(told).toEqual(['connection', 'failure'])
 })
 
-/** Until a connection has closed, by a reset or an end: that depends on whether the server has read all by then. */
-async function closed(conn: Duplex): Promise<void> {
-  await new Promise((resolve) =>
-    conn
-      .on('error', () => undefined)
-      .once('close', resolve)
-      .resume(),
-  )
-}
-
 test('what the listener of a bridge server throws reaches the application, and its connection is cut off', async () => {
   const uncaught = hearUncaught()
   const mistake = new Error('of the application')
