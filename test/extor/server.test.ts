@@ -246,6 +246,16 @@ test('EXT-3: a PT is served though others hold connections without the cookie; t
   await expect.poll(another, { timeout: 10_000, interval: 200 }).toBeGreaterThan(0)
 })
 
+test('EXT-2: an application that is busy for longer than goptlib would wait loses no connection', async () => {
+  const { server, next } = await serve({
+    allow: () => new Promise((resolve) => setTimeout(() => resolve(true), 5_500)),
+  })
+  const conn = dial(server)
+  await connectExtOrPort(conn, { cookieFile: server.cookieFile })
+  expect((await next()).conn.destroyed).toBe(false)
+  expect(conn.destroyed).toBe(false)
+})
+
 test('EXT-3: a PT that has shown the cookie makes room for nobody while the application decides', async () => {
   let decide!: (allowed: boolean) => void
   let ask!: () => void

@@ -238,7 +238,7 @@ describe('ExtORPort', () => {
       conn.on('data', (chunk: Buffer) => (bytes += chunk.length))
     })
     const { address: at } = orPort(address)
-    const { port, lines } = await start([entry(rotByN)], {
+    const { port, lines, connections } = await start([entry(rotByN)], {
       type: 'extendedOrPort',
       address: at,
       cookieFile: join(tempDir(), 'missing'),
@@ -247,6 +247,7 @@ describe('ExtORPort', () => {
     conn.write('payload')
     expect(await readAll(conn)).toBe('')
     expect(bytes).toBe(0)
+    expect(connections.count).toMatchObject({ established: 1, unserved: 1 })
     expect(lines.at(-2)).toMatch(/^LOG SEVERITY=warning MESSAGE="rot_by_N: cannot forward to the extendedOrPort: /)
   })
 })
