@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { serveExtOrPort } from '../../src/extor/index.ts'
 import type { Address } from '../../src/ipc/index.ts'
-import { peer, tempDir } from '../support.ts'
+import { freePort, peer, tempDir } from '../support.ts'
 import { executable, portIn, rotByN, runChild, serverEnv } from './child.ts'
 import { echo } from './support.ts'
 
@@ -49,8 +49,7 @@ test('SM-2: 127.0.0.1 serves IPv4 only, and ::1 IPv6 only', async () => {
 })
 
 test('SM-2: 0.0.0.0 and [::] on one port, of two transports, are each served', async () => {
-  const { port } = await server('127.0.0.1:0')
-  const free = port + 1 > 65_535 ? port - 1 : port + 1
+  const free = await freePort('::')
   const pt = runChild({
     args: ['pt', '--load', rotByN],
     env: serverEnv({
