@@ -82,22 +82,30 @@ function lintShape({ args }: BridgeFields): Finding[] {
   return another ? [error('line', 'it is more than one bridge line: break it before each name of a transport')] : []
 }
 
-function lintTransport(line: string, { transport, address }: BridgeFields): Finding[] {
-  if (transport !== undefined) return lintName(transport)
-  if (address !== undefined && (isPlaceholder(address) || looksLikeAddress(address))) {
+function lintTransport(line: string, { transport, address = '', args }: BridgeFields): Finding[] {
+  const plain = isPlaceholder(address) || looksLikeAddress(address)
+  if (transport !== undefined && (plain || knownTransports.includes(transport))) return lintName(transport)
+  if (transport === undefined && plain) {
     return [
       error('transport', 'a plain bridge line, without a transport: only Tor itself can use it, and it hides nothing'),
     ]
   }
-  const later = knownTransports.find((name) => new RegExp(`(?<![a-z0-9_])${name}(?![a-z0-9_])`, 'i').test(line))
-  return [
-    error(
-      'transport',
-      later === undefined
-        ? 'the line does not start with the name of a transport, such as obfs4'
-        : `the line does not start with the name of its transport: leave out what stands before ${later}`,
-    ),
-  ]
+  if (args.length > 0 && line.search(/[:<]/) === -1) {
+    return [
+      error('transport', 'no transport and no address: it may be the rest of the line before, which was broken in two'),
+    ]
+  }
+  const later = knownTransports.find((name) => new RegExp(`(?<![a-z0-9_])${name}(?=[\\s]+[^\\s]*[:<])`, 'i').test(line))
+  if (later !== undefined) {
+    return [
+      error(
+        'transport',
+        `the line does not start with the name of its transport: leave out what stands before ${later}`,
+      ),
+    ]
+  }
+  if (transport !== undefined) return lintName(transport)
+  return [error('transport', 'the line does not start with the name of a transport, such as obfs4')]
 }
 
 /** A transport of somebody's own may have any name, such as that of the next obfs, so only what is surely a slip is an error. */
