@@ -185,7 +185,7 @@ function lintArguments({ transport = '', args }: BridgeFields): Finding[] {
     // What is empty or a placeholder has been said.
     ...rules
       .filter(({ key }) => !own.get(key)?.some(({ severity }) => severity === 'error'))
-      .map(({ severity, key, message }) => ({ severity, field: key, message: hintFor(transport, key) ?? message })),
+      .map(({ severity, key, message }) => ({ severity, field: key, message: hintFor(transport, key, message) })),
     ...lintSize(list),
   ]
 }
@@ -207,9 +207,11 @@ function lintValue(key: string, args: Args): Finding[] {
   ]
 }
 
-/** Its place in a line is before the arguments, and without a key. */
-function hintFor(transport: string, key: string): string | undefined {
-  if (!/^fingerprint$/i.test(key)) return undefined
+/** What the line says of a fault beside what the transport does. */
+function hintFor(transport: string, key: string, message: string): string {
+  if (key === 'cert' && message === 'it is missing') return 'it is missing, and without it nothing can be connected'
+  // Its place in a line is before the arguments, and without a key.
+  if (key.toLowerCase() !== 'fingerprint') return message
   return `${transport} has no argument of this name: the fingerprint stands by itself, between address and arguments`
 }
 
