@@ -4,11 +4,14 @@
  */
 import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import { readBridgeLines } from '../../app/index.ts'
+import { sleepSync } from '../../io/index.ts'
 import { UsageError } from '../usage.ts'
 import { checked, tellIfOpenToAll } from './flags.ts'
 import { checks } from './spec.ts'
 
 const SIZE_LIMIT = 1024 * 1024
+/** Milliseconds until a pipe that has nothing yet is looked at again. */
+const PAUSE = 20
 
 /** The bytes of a file, or of standard input. Throws UsageError, which names the option. */
 export function readInput(name: string, file: string): Buffer {
@@ -46,13 +49,17 @@ function readAtMost(file: string, limit: number): Buffer {
   return Buffer.concat(chunks)
 }
 
-/** Windows tells the end of a pipe by an error. */
+/** Windows tells the end of a pipe by an error; a pipe that another process made non-blocking tells a pause by one. */
 function readSome(fd: number, into: Buffer): number {
-  try {
-    return readSync(fd, into)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EOF') return 0
-    throw error
+  for (;;) {
+    try {
+      return readSync(fd, into)
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'EOF') return 0
+      if (code !== 'EAGAIN') throw error
+      sleepSync(PAUSE)
+    }
   }
 }
 
