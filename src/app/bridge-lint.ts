@@ -90,6 +90,10 @@ function lintTransport(line: string, { transport, address = '', args }: BridgeFi
       error('transport', 'a plain bridge line, without a transport: only Tor itself can use it, and it hides nothing'),
     ]
   }
+  // `meek-lite`, `obfs4:`; a name holds neither.
+  const [word = ''] = line.trim().split(/\s/, 1)
+  const meant = nearestName(word.replaceAll('-', '_').replace(/\W+$/, ''), knownTransports)
+  if (transport === undefined && meant !== undefined) return [error('transport', `it is written ${meant}`)]
   if (args.length > 0 && line.search(/[:<]/) === -1) {
     return [
       error('transport', 'no transport and no address: it may be the rest of the line before, which was broken in two'),
@@ -114,7 +118,7 @@ function lintName(name: string): Finding[] {
   const meant = nearestName(name, knownTransports)
   if (meant === undefined) return []
   if (meant === name.toLowerCase()) return [error('transport', `it is written ${meant}, in small letters`)]
-  const letters = (text: string): string => text.toLowerCase().replace(/[^a-z]/g, '')
+  const letters = (text: string): string => text.toLowerCase().replace(/\d/g, '')
   const slip = letters(meant) !== letters(name) && letters(meant).length > 3
   return [(slip ? error : warning)('transport', `nobody has heard of it; is ${meant} meant?`)]
 }

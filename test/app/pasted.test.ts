@@ -96,6 +96,7 @@ describe('what people have in clipboards and files', () => {
 
   test('what is commented out stays out', () => {
     expect(read(`# ${two}\n> # ${two}\n${one}\n#Bridge ${two}`)).toEqual([one])
+    expect(read(`Bridge ${one}# from a friend\nBridge ${two}#`)).toEqual([one, two])
   })
 })
 

@@ -55,7 +55,9 @@ function isTorrcOption(line: string): boolean {
 }
 
 /** The bridge lines of one line: one, or those in quotation marks, in links, or one behind the other. */
-function linesOf(line: string): string[] {
+function linesOf(given: string): string[] {
+  // In torrc a # starts a comment wherever it stands.
+  const line = /^bridge\s/i.test(given) ? given.replace(/#.*/, '').trimEnd() : given
   const quoted = quotedStrings(line)
     .flatMap((text) => text.split('\n'))
     .filter(isBridgeLine)
