@@ -54,7 +54,7 @@ function isTorrcOption(line: string): boolean {
   return /^(?:[+/]?[A-Z_]\w*[a-z]\w*|%include|usebridges|clienttransportplugin|servertransportplugin)$/.test(word)
 }
 
-/** The bridge lines of one line: one, or those in quotation marks, in links, or one behind the other. */
+/** The bridge lines of one line: one, or those in quotation marks, in links, or one after the other. */
 function linesOf(given: string): string[] {
   // In torrc a # starts a comment wherever it stands.
   const line = /^bridge\s/i.test(given) ? given.replace(/#.*/, '').trimEnd() : given
