@@ -59,7 +59,9 @@ export async function run(argv: readonly string[]): Promise<number> {
   if (logLevel === undefined) throw new UsageError(`--log-level ${level}: expected one of ${severities.join(', ')}`)
   // tor shows what comes on stderr as a warning, which `managed` is not worth.
   if (hasLostOption(ignored)) {
-    process.stderr.write(`postern: what stands after the word ${JSON.stringify(ignored[0])} is not read, options neither\n`)
+    process.stderr.write(
+      `postern: what stands after the word ${JSON.stringify(ignored[0])} is not read, options neither\n`,
+    )
   }
   return await runPt({
     transports: async () => await chooseTransports(values.load ?? [], values.transport ?? []),
