@@ -213,7 +213,6 @@ function lintValue(key: string, args: Args): Finding[] {
 
 /** What the line says of a fault beside what the transport does. */
 function hintFor(transport: string, key: string, message: string): string {
-  if (key === 'cert' && message === 'it is missing') return 'it is missing, and without it nothing can be connected'
   // Its place in a line is before the arguments, and without a key.
   if (key.toLowerCase() !== 'fingerprint') return message
   return `${transport} has no argument of this name: the fingerprint stands by itself, between address and arguments`
