@@ -21,7 +21,7 @@ import { root } from './setup.mjs'
 
 const entry = `${root}src/cli/main.ts`
 /** What main.ts imports on demand and a PT needs; everything else stays outside. */
-const inside = new Set(['./pt.ts', './version.ts', '../pt/index.ts'])
+const inside = new Set(['./pt.ts', './version.ts', '../pt/index.ts', '../ipc/index.ts'])
 
 /** Modules that take Node a while to load and are not needed before METHODS DONE, at least not always. */
 const late = {

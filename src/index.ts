@@ -34,6 +34,7 @@ export {
   lintBridgeLine,
   ownPt,
   parseBridgeLine,
+  readBridgeLines,
 } from './app/index.ts'
 export type {
   Bridge,

@@ -82,22 +82,34 @@ function lintShape({ args }: BridgeFields): Finding[] {
   return another ? [error('line', 'it is more than one bridge line: break it before each name of a transport')] : []
 }
 
-function lintTransport(line: string, { transport, address }: BridgeFields): Finding[] {
-  if (transport !== undefined) return lintName(transport)
-  if (address !== undefined && (isPlaceholder(address) || looksLikeAddress(address))) {
+function lintTransport(line: string, { transport, address = '', args }: BridgeFields): Finding[] {
+  const plain = isPlaceholder(address) || looksLikeAddress(address)
+  if (transport !== undefined && (plain || knownTransports.includes(transport))) return lintName(transport)
+  if (transport === undefined && plain) {
     return [
       error('transport', 'a plain bridge line, without a transport: only Tor itself can use it, and it hides nothing'),
     ]
   }
-  const later = knownTransports.find((name) => new RegExp(`(?<![a-z0-9_])${name}(?![a-z0-9_])`, 'i').test(line))
-  return [
-    error(
-      'transport',
-      later === undefined
-        ? 'the line does not start with the name of a transport, such as obfs4'
-        : `the line does not start with the name of its transport: leave out what stands before ${later}`,
-    ),
-  ]
+  // `meek-lite`, `obfs4:`; a name holds neither.
+  const [word = ''] = line.trim().split(/\s/, 1)
+  const meant = nearestName(word.replaceAll('-', '_').replace(/\W+$/, ''), knownTransports)
+  if (transport === undefined && meant !== undefined) return [error('transport', `it is written ${meant}`)]
+  if (args.length > 0 && line.search(/[:<]/) === -1) {
+    return [
+      error('transport', 'no transport and no address: it may be the rest of the line before, which was broken in two'),
+    ]
+  }
+  const later = knownTransports.find((name) => new RegExp(`(?<![a-z0-9_])${name}(?=[\\s]+[^\\s]*[:<])`, 'i').test(line))
+  if (later !== undefined) {
+    return [
+      error(
+        'transport',
+        `the line does not start with the name of its transport: leave out what stands before ${later}`,
+      ),
+    ]
+  }
+  if (transport !== undefined) return lintName(transport)
+  return [error('transport', 'the line does not start with the name of a transport, such as obfs4')]
 }
 
 /** A transport of somebody's own may have any name, such as that of the next obfs, so only what is surely a slip is an error. */
@@ -106,7 +118,7 @@ function lintName(name: string): Finding[] {
   const meant = nearestName(name, knownTransports)
   if (meant === undefined) return []
   if (meant === name.toLowerCase()) return [error('transport', `it is written ${meant}, in small letters`)]
-  const letters = (text: string): string => text.toLowerCase().replace(/[^a-z]/g, '')
+  const letters = (text: string): string => text.toLowerCase().replace(/\d/g, '')
   const slip = letters(meant) !== letters(name) && letters(meant).length > 3
   return [(slip ? error : warning)('transport', `nobody has heard of it; is ${meant} meant?`)]
 }
@@ -177,7 +189,7 @@ function lintArguments({ transport = '', args }: BridgeFields): Finding[] {
     // What is empty or a placeholder has been said.
     ...rules
       .filter(({ key }) => !own.get(key)?.some(({ severity }) => severity === 'error'))
-      .map(({ severity, key, message }) => ({ severity, field: key, message: hintFor(transport, key) ?? message })),
+      .map(({ severity, key, message }) => ({ severity, field: key, message: hintFor(transport, key, message) })),
     ...lintSize(list),
   ]
 }
@@ -199,9 +211,10 @@ function lintValue(key: string, args: Args): Finding[] {
   ]
 }
 
-/** Its place in a line is before the arguments, and without a key. */
-function hintFor(transport: string, key: string): string | undefined {
-  if (!/^fingerprint$/i.test(key)) return undefined
+/** What the line says of a fault beside what the transport does. */
+function hintFor(transport: string, key: string, message: string): string {
+  // Its place in a line is before the arguments, and without a key.
+  if (key.toLowerCase() !== 'fingerprint') return message
   return `${transport} has no argument of this name: the fingerprint stands by itself, between address and arguments`
 }
 

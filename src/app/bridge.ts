@@ -37,6 +37,8 @@ export interface OpenBridgeOptions extends DialerOptions {
   readonly signal?: AbortSignal | undefined
   /** Opens the dialer; by default each bridge has one of its own. */
   readonly open?: ((names: readonly string[], options: OpenBridgeOptions) => Promise<OpenDialer>) | undefined
+  /** With `require: 'any'`: told of each line whose transport is not there, in the words of the PT. */
+  readonly onPassedOver?: ((line: BridgeLine, why: string) => void) | undefined
   /** What the PT's process says and does; unchecked, and with addresses. */
   readonly onPtEvent?: ((event: PtEvent) => void) | undefined
 }
@@ -190,12 +192,20 @@ export async function openBridge(lines: BridgeLines, options: OpenBridgeOptions 
     parsed.map((line) => line.transport),
     { ...options, secrets: [...secrets, ...(options.secrets ?? [])] },
   )
-  const bridge = new Bridge(dialer, parsed, options, cleanUp)
+  const bridge = new Bridge(dialer, servedOf(parsed, dialer, options), options, cleanUp)
   if (options.signal?.aborted === true) {
     await bridge.close()
     options.signal.throwIfAborted()
   }
   return bridge
+}
+
+function servedOf(lines: readonly BridgeLine[], { failures }: Dialer, options: OpenBridgeOptions): BridgeLine[] {
+  return lines.filter((line) => {
+    const why = failures?.get(line.transport)
+    if (why !== undefined) options.onPassedOver?.(line, why)
+    return why === undefined
+  })
 }
 
 /** One connection and nothing else: openBridge and connect(), closed together. Rejects as both do. */

@@ -15,6 +15,8 @@ export interface DialerOptions {
   readonly exec?: string | readonly string[] | undefined
   /** The transports for use in this process. */
   readonly transports?: readonly TransportSource[] | undefined
+  /** `all`, the default: each transport of the lines has to be there. `any`: one is enough, and lines of others are passed over. */
+  readonly require?: 'all' | 'any' | undefined
   /** The folder for what transports keep. By default one that is made if a transport keeps something, and removed at the end. */
   readonly stateDir?: string | undefined
   /**
@@ -46,6 +48,8 @@ export interface DialerEvents {
 }
 
 export interface Dialer {
+  /** Transports that were asked for and are not there, and why. Nothing but a dialer with `require: 'any'` has any. */
+  readonly failures?: ReadonlyMap<string, string> | undefined
   /** Rejects with a PtError whose `stage` says where it failed, as far as that can be known; or the signal's reason. */
   dial(line: BridgeLine, signal?: AbortSignal): Promise<Duplex>
   /** Rejects with PT_EXITED where `conn` ended because its PT did, which a stream's end alone does not tell. */

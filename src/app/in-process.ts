@@ -12,7 +12,7 @@ import { failedAt, staged } from './dial-stage.ts'
 import type { Dialer, DialerOptions, TransportSource } from './dialer.ts'
 import { socketLike } from './socket-like.ts'
 
-export interface InProcessOptions extends Pick<DialerOptions, 'proxy' | 'connectTimeout' | 'halfOpen'> {
+export interface InProcessOptions extends Pick<DialerOptions, 'proxy' | 'connectTimeout' | 'halfOpen' | 'require'> {
   readonly transports: readonly TransportSource[]
   /** Called by transports that keep something. */
   readonly stateDir: () => string
@@ -23,8 +23,17 @@ export async function inProcessDialer(options: InProcessOptions, names: readonly
   const proxy = options.proxy === undefined ? undefined : parseProxyUri(options.proxy)
   const connect = makeConnect({ proxy })
   const clients = new Map<string, Client>()
-  for (const name of new Set(names)) clients.set(name, await launch(name, options))
+  const failures = new Map<string, string>()
+  for (const name of new Set(names)) {
+    try {
+      clients.set(name, await launch(name, options))
+    } catch (error) {
+      if (options.require !== 'any' || failures.size + 1 === new Set(names).size) throw error
+      failures.set(name, (error as Error).message)
+    }
+  }
   return {
+    failures,
     dial: (line, signal) => dial({ client: clients.get(line.transport)!, line, connect, options, signal }),
     requireAlive: () => Promise.resolve(),
     watch: () => () => {},

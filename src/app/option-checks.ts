@@ -56,6 +56,8 @@ export const bridgeChecks: Checks<OpenBridgeOptions> = {
   signal: optional(aSignal),
   open: optional(aFunction),
   secrets: optional(listOf(aString, 'strings')),
+  require: optional(oneOf('all', 'any')),
+  onPassedOver: optional(aFunction),
   onPtEvent: optional(aFunction),
 }
 

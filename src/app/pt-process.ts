@@ -26,17 +26,18 @@ export const tunnelRestart: Required<RestartOptions> = {
   maxRestarts: Number.POSITIVE_INFINITY,
 }
 
-/** Rejects as launchClient does; PT_LAUNCH where one of the transports `names` is not there. */
+/** Rejects as launchClient does; PT_LAUNCH if one of the transports `names` is not there, or with `require: 'any'` if none is. */
 export async function ptProcessDialer(options: PtProcessOptions, names: readonly string[]): Promise<Dialer> {
   const { exec, stateDir, proxy, connectTimeout, secrets, restart = tunnelRestart, onEvent } = options
+  const transports = [...new Set(names)]
   const watchers = new Set<DialerEvents>()
   const log = new StageLog()
   let started = false
   const pt = await launchClient({
     exec,
     stateDir,
-    transports: [...new Set(names)],
-    require: 'all',
+    transports,
+    require: options.require ?? 'all',
     restart,
     ...(proxy === undefined ? {} : { proxy }),
     ...(secrets === undefined ? {} : { secrets }),
@@ -48,8 +49,10 @@ export async function ptProcessDialer(options: PtProcessOptions, names: readonly
     },
   })
   started = true
+  const missing = transports.filter((name) => !pt.methods.has(name))
   const dialling = new Map<string, number>()
   return {
+    failures: new Map(missing.map((name) => [name, pt.failures.get(name) ?? 'the program does not have it'])),
     dial: (line, signal) => dial({ pt, log, dialling, line, proxy: proxy !== undefined }, signal),
     requireAlive: (conn) => pt.requireAlive(conn),
     watch: (events) => {

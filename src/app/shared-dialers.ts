@@ -14,8 +14,8 @@ export class SharedDialers {
 
   /** As openDialer; its `cleanUp` ends the PT once the last of its users has called theirs. */
   async open(names: readonly string[], options: OpenBridgeOptions): Promise<OpenDialer> {
-    const { exec, proxy, stateDir, connectTimeout, halfOpen } = options
-    const key = JSON.stringify([exec, proxy, stateDir, connectTimeout, halfOpen, [...new Set(names)].sort()])
+    const { exec, proxy, stateDir, connectTimeout, halfOpen, require } = options
+    const key = JSON.stringify([exec, proxy, stateDir, connectTimeout, halfOpen, require, [...new Set(names)].sort()])
     const entry = this.#entries.get(key) ?? { opening: openDialer(names, options), users: 0 }
     this.#entries.set(key, entry)
     entry.users++

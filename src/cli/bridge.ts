@@ -1,5 +1,4 @@
 /** `postern bridge check` and `postern bridge test`: what is wrong with bridge lines, and which bridges work. */
-import { readFileSync } from 'node:fs'
 import type { BridgeTest, Finding, OpenDialer } from '../app/index.ts'
 import {
   bridgeLineToJson,
@@ -10,29 +9,31 @@ import {
   testBridge,
 } from '../app/index.ts'
 import { withReported } from '../error.ts'
-import { scrubAddresses, secretsOf } from '../ipc/index.ts'
+import { nearestName, scrubAddresses, secretsOf } from '../ipc/index.ts'
 import { builtIns } from '../transports/index.ts'
 import { printable, printableJson } from './printable.ts'
 import { atFirstSignal } from './signals.ts'
 import { whyNotBuiltIn } from './tunnels/exec.ts'
-import { bridgeLinesOf, checkedMaybe, execOf, numberOf } from './tunnels/flags.ts'
-import { checks } from './tunnels/spec.ts'
-import { parseArguments, UsageError } from './usage.ts'
+import { execOf, numberOf } from './tunnels/flags.ts'
+import { bridgeLinesFrom, proxyFrom } from './tunnels/inputs.ts'
+import { parseArguments, protectLines, UsageError } from './usage.ts'
 
-const help = `Usage: postern bridge check [options] LINE…
-       postern bridge test [options] LINE…
+const help = `Usage: postern bridge check [options] --file FILE
+       postern bridge test [options] --file FILE
 
 check says what is wrong with bridge lines, without a connection. test dials each bridge through its transport, and says
-where it fails and how long it takes. Put quotation marks around each line, or give a file.
+where it fails and how long it takes. FILE has a list, or what they were handed out in: a mail, a QR code's text, torrc.
+Lines may be arguments too, in quotation marks each; every user of the machine sees them then, and the shell keeps them.
 
 Options:
-  --file FILE           reads lines from a file too, - is standard input; empty lines and those with # are passed over
+  --file FILE           the bridge lines; - is standard input
   --show-addresses      shows the lines themselves
   --json                prints JSON
   --help
 of test:
   --exec COMMAND        another PT, such as /usr/bin/obfs4proxy
   --proxy URI           an upstream proxy
+  --proxy-file FILE     the same from the first line of FILE, with user and password
   --timeout S           seconds for one bridge (default 20)
   --jobs N              how many at once (default 8)
 
@@ -45,6 +46,7 @@ export const options = {
   json: { type: 'boolean' },
   exec: { type: 'string' },
   proxy: { type: 'string' },
+  'proxy-file': { type: 'string' },
   timeout: { type: 'string' },
   jobs: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
@@ -56,35 +58,24 @@ type Values = ReturnType<typeof parseArguments<{ options: typeof options; allowP
 
 /** Returns the exit status. Throws UsageError. */
 export async function run(argv: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArguments({ args: [...argv], options, allowPositionals: true })
+  const { values, positionals } = parseArguments({ args: protectLines(argv), options, allowPositionals: true })
   if (values.help === true) {
     process.stdout.write(help)
     return 0
   }
   const [action, ...given] = positionals
   if (action !== 'check' && action !== 'test') {
-    throw new UsageError(action === undefined ? 'bridge: expected check or test' : `bridge: there is no ${action}`)
+    if (action === undefined) throw new UsageError('bridge: expected check or test')
+    const meant = nearestName(action, actions)
+    throw new UsageError(`bridge: there is no ${action}${meant === undefined ? '' : `; is ${meant} meant?`}`)
   }
-  const lines = [...bridgeLinesOf(given), ...linesOf(values.file)]
+  const lines = bridgeLinesFrom(given, values.file).map(({ text }) => text)
   if (lines.length === 0) throw new UsageError(`bridge ${action}: there is no bridge line`)
   if (action === 'test') return await test(lines, values)
-  for (const name of ['exec', 'proxy', 'timeout', 'jobs'] as const) {
+  for (const name of ['exec', 'proxy', 'proxy-file', 'timeout', 'jobs'] as const) {
     if (values[name] !== undefined) throw new UsageError(`--${name} is for bridge test only`)
   }
   return check(lines, values)
-}
-
-function linesOf(file: string | undefined): string[] {
-  if (file === undefined) return []
-  try {
-    const text = readFileSync(file === '-' ? 0 : file, 'utf8')
-    return text
-      .split(/\r?\n/)
-      .map((line) => line.trim())
-      .filter((line) => line !== '' && !line.startsWith('#'))
-  } catch (error) {
-    throw new UsageError(`--file: it cannot be read: ${(error as NodeJS.ErrnoException).code}`)
-  }
 }
 
 function check(lines: readonly string[], values: Values): number {
@@ -124,22 +115,29 @@ function labelOf(line: string, at: number, values: Values): string {
 
 async function test(lines: readonly string[], values: Values): Promise<number> {
   const exec = execOf(values.exec)
-  const proxy = checkedMaybe('--proxy', values.proxy, checks.proxy)
+  const proxy = proxyFrom(values.proxy, values['proxy-file'])
   const timeout = numberOf('--timeout', values.timeout, 20, [1, 600]) * 1000
   const jobs = numberOf('--jobs', values.jobs, 8, [1, 256])
   const stop = new AbortController()
   const done = atFirstSignal(['SIGINT', 'SIGTERM'], () => stop.abort(new Error('interrupted')))
-  const names = new Set(lines.flatMap(transportOf))
+  const why = new Map<string, string | undefined>(
+    exec === undefined ? lines.map((line) => [line, notBuiltIn(line)]) : [],
+  )
+  const names = new Set(lines.flatMap((line) => (why.get(line) === undefined ? transportOf(line) : [])))
   const secrets = lines.flatMap(secretsIn)
-  const missing = exec === undefined ? [...names].map(whyNotBuiltIn).find((why) => why !== undefined) : undefined
-  if (missing !== undefined) throw new UsageError(missing)
-  const opened = names.size === 0 ? nothing : await open([...names], { exec, proxy, secrets, connectTimeout: timeout })
+  const dialOptions = { exec, proxy, secrets, connectTimeout: timeout, require: 'any' } as const
+  const opened = names.size === 0 ? nothing : await open([...names], dialOptions)
+  for (const line of lines) {
+    const missing = opened.dialer.failures?.get(transportOf(line)[0] ?? '')
+    if (missing !== undefined) why.set(line, missing)
+  }
   try {
     const connectFirst = exec !== undefined && proxy === undefined
     const progress = progressLine(lines.length)
     const results = await inTurns(lines, jobs, async (line) => {
       const options = { dialer: opened.dialer, timeout, connectFirst, signal: stop.signal }
-      const result = await testBridge(line, options)
+      const missing = why.get(line)
+      const result = missing === undefined ? await testBridge(line, options) : untested(missing)
       progress.step(result)
       return result
     })
@@ -152,6 +150,16 @@ async function test(lines: readonly string[], values: Values): Promise<number> {
     done()
     await opened.cleanUp()
   }
+}
+
+/** The row of a bridge that nothing here can dial. */
+function untested(message: string): BridgeTest {
+  return { ok: false, stage: 'argument', time: 0, verdict: 'it cannot be tested', message }
+}
+
+function notBuiltIn(line: string): string | undefined {
+  const [transport] = transportOf(line)
+  return transport === undefined ? undefined : whyNotBuiltIn(transport)
 }
 
 type DialOptions = Parameters<typeof openDialer>[1]

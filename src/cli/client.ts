@@ -1,35 +1,33 @@
 /** `postern client`: a port of this machine that leads through a bridge. */
 import type { ClientSpec } from './tunnels/spec.ts'
 import { checks } from './tunnels/spec.ts'
-import {
-  bridgeLinesOf,
-  checked,
-  checkedMaybe,
-  checkSpec,
-  execOf,
-  numberOf,
-  secretOf,
-  stateDirOf,
-} from './tunnels/flags.ts'
+import { checked, checkSpec, execOf, numberOf, secretOf, stateDirOf } from './tunnels/flags.ts'
 import { hostOne } from './tunnels/host-one.ts'
-import { parseArguments, UsageError } from './usage.ts'
+import { bridgeLinesFrom, proxyFrom } from './tunnels/inputs.ts'
+import { servable } from './tunnels/servable.ts'
+import { parseArguments, protectLines, UsageError } from './usage.ts'
 
-const help = `Usage: postern client [options] LINE…
+const help = `Usage: postern client [options] --file FILE
+       postern client [options] LINE…
 
 Opens a port on this machine that leads through a bridge to what stands behind it:
 
-  postern client --listen 127.0.0.1:9000 'obfs4 198.51.100.7:443 cert=… iat-mode=0'
+  postern client --listen 127.0.0.1:9000 --file bridge.txt
 
+FILE has bridge lines, one each line, or in whatever form they were handed out: a mail, a QR code's text, torrc. A line given
+as an argument instead is seen by every user of the machine, and kept by the shell.
 Of several bridges the first that can be reached is used; those that failed are tried again later.
 
 Options:
+  --file FILE           the bridge lines; - is standard input
   --listen IP:PORT      where to listen (default 127.0.0.1:0, a free port that is printed)
   --socks               the port speaks SOCKS; what stands behind the bridge is a SOCKS server
   --secret-file FILE    the port speaks SOCKS 5 and wants the password that the first line of FILE holds
   --race                tries all bridges at once and takes the fastest
   --exec COMMAND        another PT, such as /usr/bin/obfs4proxy
-  --proxy URI           an upstream proxy: socks5://[user:password@]HOST:PORT, socks4a://… or http://…;
+  --proxy URI           an upstream proxy: socks5://HOST:PORT, socks4a://… or http://…;
                         a name is looked up at each connection, and the proxy is never gone around
+  --proxy-file FILE     the same from the first line of FILE, with user and password: socks5://user:password@HOST:PORT
   --state-dir DIR       where transports keep what they keep; by default it is gone at the end
   --connect-timeout S   seconds for a connection, the wait for a restart of the PT included (default 60)
   --drain-timeout S     seconds that connections have to end in at the end (default 5)
@@ -46,12 +44,14 @@ Exit status: 0 after SIGINT or SIGTERM, 1 where the tunnel failed, 2 for a wrong
 `
 
 export const options = {
+  file: { type: 'string' },
   listen: { type: 'string', default: '127.0.0.1:0' },
   socks: { type: 'boolean' },
   'secret-file': { type: 'string' },
   race: { type: 'boolean' },
   exec: { type: 'string' },
   proxy: { type: 'string' },
+  'proxy-file': { type: 'string' },
   'state-dir': { type: 'string' },
   'connect-timeout': { type: 'string' },
   'drain-timeout': { type: 'string' },
@@ -69,14 +69,15 @@ const flags = { listen: '--listen (--expose would allow it)', bridges: 'LINE', h
 
 /** Runs until a signal. Throws UsageError. */
 export async function run(argv: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArguments({ args: [...argv], options, allowPositionals: true })
+  const { values, positionals } = parseArguments({ args: protectLines(argv), options, allowPositionals: true })
   if (values.help === true) {
     process.stdout.write(help)
     return 0
   }
-  const bridges = bridgeLinesOf(positionals)
-  if (bridges.length === 0) throw new UsageError('client: there is no bridge line')
-  bridges.forEach((line, at) => checked(`LINE ${at + 1}`, line, checks.bridge))
+  const lines = bridgeLinesFrom(positionals, values.file)
+  if (lines.length === 0) throw new UsageError('client: there is no bridge line')
+  const exec = execOf(values.exec)
+  const { bridges, notes } = servable(lines, exec)
   const spec: ClientSpec = {
     kind: 'client',
     name: 'client',
@@ -87,12 +88,14 @@ export async function run(argv: readonly string[]): Promise<number> {
     secret: secretOf('--secret-file', values['secret-file']),
     exposed: values.expose ?? false,
     halfOpen: values['half-open'] ?? false,
-    exec: execOf(values.exec),
-    proxy: checkedMaybe('--proxy', values.proxy, checks.proxy),
+    exec,
+    proxy: proxyFrom(values.proxy, values['proxy-file']),
     stateDir: stateDirOf(values['state-dir']),
     maxConnections: numberOf('--max-connections', values['max-connections'], 1024, [1, 65_536]),
     connectTimeout: numberOf('--connect-timeout', values['connect-timeout'], 60, [1, 600]) * 1000,
     drainTimeout: numberOf('--drain-timeout', values['drain-timeout'], 5, [0, 3600]) * 1000,
   }
-  return await hostOne(checkSpec(spec, flags), values)
+  const checkedSpec = checkSpec(spec, flags)
+  for (const note of notes) process.stderr.write(`postern: passed over: ${note}\n`)
+  return await hostOne(checkedSpec, values)
 }

@@ -14,7 +14,15 @@ const shells = { bash, zsh, fish } as const
 type Words = Readonly<Record<string, readonly string[]>>
 
 /** Options whose value is the name of a file or a folder. */
-const files: readonly string[] = ['--file', '--secret-file', '--state-dir', '--exec', '--load']
+const files: readonly string[] = [
+  '--file',
+  '--proxy-file',
+  '--option-file',
+  '--secret-file',
+  '--state-dir',
+  '--exec',
+  '--load',
+]
 
 export async function run(argv: readonly string[]): Promise<number> {
   const options = { help: { type: 'boolean', short: 'h' } } as const

@@ -44,7 +44,7 @@ To see it at work on this machine alone: postern demo. All commands: postern --h
 async function main(argv: readonly string[]): Promise<number> {
   const [first = '', ...rest] = argv
   if (/^(?:--help|-h|help)$/.test(first)) return print(help())
-  if (/^(?:--?version|-V)$/.test(first)) return print(`postern ${(await import('./version.ts')).packageVersion()}\n`)
+  if (/^(?:--?version|-[vV])$/.test(first)) return print(`postern ${(await import('./version.ts')).packageVersion()}\n`)
   const command = Object.hasOwn(commands, first) ? commands[first] : undefined
   if (command !== undefined) {
     // `| head` hangs up: what is printed from then on is lost, and a tunnel goes on. A PT writes by means of its own.
@@ -55,7 +55,16 @@ async function main(argv: readonly string[]): Promise<number> {
   if (managed && (first === '' || first === 'managed' || first.startsWith('-')))
     return await (await commands['pt']!.load()).run(argv)
   if (first === '') return complain(notManaged)
-  throw new UsageError(`there is no ${first.startsWith('-') ? 'option' : 'command'} ${JSON.stringify(first)}`)
+  throw new UsageError(await unknown(first))
+}
+
+async function unknown(word: string): Promise<string> {
+  if (word.startsWith('-')) return `there is no option ${JSON.stringify(word)}`
+  const sentence = `there is no command ${JSON.stringify(word)}`
+  if (word === 'managed') return `${sentence}; in torrc, write: exec /usr/bin/postern pt`
+  const { nearestName } = await import('../ipc/index.ts')
+  const meant = nearestName(word, [...Object.keys(commands), 'help'])
+  return meant === undefined ? sentence : `${sentence}; is ${meant} meant?`
 }
 
 function help(): string {

@@ -17,7 +17,7 @@ const levels: Readonly<Record<string, string>> = { ERROR: 'error', WARN: 'warnin
 export interface PtArguments {
   /** Flags alone, those of obfs4proxy in our words. */
   readonly flags: readonly string[]
-  /** The first word that is no flag, and all that stands behind it. */
+  /** The first word that is no flag, and all that stands after it. */
   readonly ignored: readonly string[]
 }
 
@@ -39,7 +39,7 @@ export function translateFlags(argv: readonly string[], valued: ReadonlySet<stri
   return { flags, ignored: [] }
 }
 
-/** True if something was ignored that its writer meant to have an effect: an option behind a stray word. */
+/** True if something was ignored that its writer meant to have an effect: an option after a stray word. */
 export function hasLostOption(ignored: readonly string[]): boolean {
   return ignored.some((word) => word.startsWith('-') && word !== '-' && word !== '--')
 }

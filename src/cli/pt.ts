@@ -26,7 +26,7 @@ Options:
   --help, --version
 
 obfs4proxy's -enableLogging, -logLevel and -unsafeLogging are understood as well, and as with obfs4proxy a word that is no
-option (managed) means nothing, nor does what stands behind it.
+option (managed) means nothing, nor does what stands after it.
 Exit status: 0 after a graceful stop, 1 after an error that the parent was told, 2 for a wrong command line.
 `
 
@@ -59,7 +59,9 @@ export async function run(argv: readonly string[]): Promise<number> {
   if (logLevel === undefined) throw new UsageError(`--log-level ${level}: expected one of ${severities.join(', ')}`)
   // tor shows what comes on stderr as a warning, which `managed` is not worth.
   if (hasLostOption(ignored)) {
-    process.stderr.write(`postern: nothing is read behind the word ${JSON.stringify(ignored[0])}, options neither\n`)
+    process.stderr.write(
+      `postern: what stands after the word ${JSON.stringify(ignored[0])} is not read, options neither\n`,
+    )
   }
   return await runPt({
     transports: async () => await chooseTransports(values.load ?? [], values.transport ?? []),

@@ -7,13 +7,13 @@ import { parseArguments, UsageError } from './usage.ts'
 
 const help = `Usage: postern run FILE [options]
 
-Runs the tunnels of a TOML file:
+Runs the tunnels of a TOML file, or of standard input as -:
 
   metrics = "127.0.0.1:9460"
 
   [client.web]
   listen = "127.0.0.1:9000"
-  bridges = ["obfs4 198.51.100.7:443 cert=… iat-mode=0"]
+  file = "bridges.txt"
 
   [server.ssh]
   transport = "obfs4"
@@ -21,7 +21,8 @@ Runs the tunnels of a TOML file:
   forward = "127.0.0.1:22"
 
 Further keys are the options of postern client and postern server without their dashes: socks, secret-file, exec, proxy,
-allow, public-address, state-dir, max-connections, drain-timeout, idle-timeout …; strategy = "race"; options = { iat-mode = "1" }.
+proxy-file, option-file, allow, public-address, state-dir, max-connections, drain-timeout, idle-timeout …; strategy = "race"; options =
+{ iat-mode = "1" }; bridges = ["obfs4 …"] beside file or in place of it.
 SIGHUP reads the file again: tunnels that have not changed keep their connections.
 
 Options:
@@ -62,5 +63,6 @@ export async function run(argv: readonly string[]): Promise<number> {
     printLine: values['print-line'] ?? false,
     showAddresses: values['show-addresses'] ?? false,
   })
-  return await hostTunnels(plan, { output, reload: () => readConfigFile(file) })
+  // Standard input cannot be read a second time.
+  return await hostTunnels(plan, { output, ...(file === '-' ? {} : { reload: () => readConfigFile(file) }) })
 }

@@ -2,6 +2,7 @@
 import { isTransportName, parseAddress } from '../ipc/index.ts'
 import { checked, checkedMaybe, checkSpec, execOf, numberOf, stateDirOf } from './tunnels/flags.ts'
 import { hostOne } from './tunnels/host-one.ts'
+import { optionsFrom } from './tunnels/inputs.ts'
 import type { ServerSpec } from './tunnels/spec.ts'
 import { checks } from './tunnels/spec.ts'
 import { defaultStateDir } from './tunnels/state-home.ts'
@@ -22,6 +23,7 @@ Options:
   --public-address HOST     the address in the bridge line, with a :PORT where that differs
   --state-dir DIR           where the bridge's identity is kept (default: a folder for it, which is printed)
   --option KEY=VALUE        an option of the transport, such as iat-mode=1; may be given several times
+  --option-file FILE        the same, one on each line of FILE, for secrets such as private-key=…; - is standard input
   --exec COMMAND            another PT, such as /usr/bin/obfs4proxy
   --half-open               lets each direction end by itself; clients have to have it as well
   --idle-timeout S          ends connections that carry nothing for so long (default 0: never)
@@ -44,6 +46,7 @@ export const options = {
   'public-address': { type: 'string' },
   'state-dir': { type: 'string' },
   option: { type: 'string', multiple: true },
+  'option-file': { type: 'string' },
   exec: { type: 'string' },
   'half-open': { type: 'boolean' },
   'drain-timeout': { type: 'string' },
@@ -78,7 +81,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     listen,
     forward: checked('--forward', required('--forward', values.forward), checks.forward),
     allow: checked('--allow', values.allow ?? [], checks.allow),
-    options: pairsOf(values.option ?? []),
+    options: optionsFrom(values.option ?? [], values['option-file']),
     publicAddress: checkedMaybe('--public-address', values['public-address'], checks.publicAddress),
     halfOpen: values['half-open'] ?? false,
     idleTimeout: numberOf('--idle-timeout', values['idle-timeout'], 0, [0, 604_800]) * 1000,
@@ -93,11 +96,4 @@ export async function run(argv: readonly string[]): Promise<number> {
 function required(name: string, value: string | undefined): string {
   if (value === undefined) throw new UsageError(`server: ${name} is missing`)
   return value
-}
-
-function pairsOf(texts: readonly string[]): Record<string, string> {
-  const pairs = texts.map((text) => /^([^=]+)=(.*)$/s.exec(text))
-  const wrong = pairs.indexOf(null)
-  if (wrong !== -1) throw new UsageError(`--option ${wrong + 1}: expected KEY=VALUE`)
-  return Object.fromEntries(pairs.map((pair) => [pair![1]!, pair![2]!]))
 }

@@ -26,3 +26,8 @@ export function parseArguments<Config extends ParseArgsConfig>(config: Config): 
     throw new UsageError(sentence)
   }
 }
+
+/** `- obfs4 …`, a line out of a list, is no option; with a space before it parseArgs sees that too. */
+export function protectLines(argv: readonly string[]): string[] {
+  return argv.map((arg) => (/^-+\s/.test(arg) ? ` ${arg}` : arg))
+}

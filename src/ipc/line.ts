@@ -29,12 +29,25 @@ export function formatLine(keyword: string, ...args: readonly string[]): string 
   return `${[keyword, ...args].join(' ')}\n`
 }
 
+/** What typography makes of ASCII, and NFKD leaves alone. */
+const typography: readonly (readonly [RegExp, string])[] = [
+  [/[\u2018-\u201b\u2032\u2039\u203a]/g, "'"],
+  [/[\u201c-\u201f\u2033\u00ab\u00bb]/g, '"'],
+  [/[\u2010-\u2015\u2212]/g, '-'],
+  [/[\u2022\u00b7]/g, '*'],
+  [/\u2190/g, '<-'],
+  [/\u2192/g, '->'],
+  [/\u00d7/g, 'x'],
+]
+
 /**
- * Free text as printable ASCII on one line: letters lose their accents, runs of white space and control characters become
- * one space, all else becomes '?'. System error texts are localized, and goptlib panics on them.
+ * Free text as printable ASCII on one line: letters lose their accents and quotation marks and dashes their curls, runs of
+ * white space and control characters become one space, all else becomes '?'. System error texts are localized, and goptlib
+ * panics on them.
  */
 export function toAscii(text: string): string {
-  return text
+  const plain = typography.reduce((held, [from, to]) => held.replace(from, to), text)
+  return plain
     .normalize('NFKD')
     .replace(/\p{Mark}+/gu, '')
     .replace(/[\x00-\x1f\x7f\x85\u2028\u2029]+/g, ' ')

@@ -29,10 +29,10 @@ import {
   SOCKS5,
 } from './wire.ts'
 
-/** Of a reply: version and verdict; then a reserved byte and the address type; and the whole of one in SOCKS 4. */
+/** Of a reply: version and verdict; then a reserved byte and the address type, or in SOCKS 4 a port and an address. */
 export const VERDICT_LENGTH = 2
 export const BOUND_LENGTH = 2
-export const REPLY4_LENGTH = 8
+export const BOUND4_LENGTH = 6
 
 /** The texts of RFC 1928, section 6, and of SOCKS 4. */
 const texts5: Readonly<Record<number, string>> = {
@@ -172,7 +172,7 @@ export function parseBoundType([, type]: Uint8Array): number | 'name' {
   throw new PtError('PT_SOCKS', `the SOCKS server granted the connection with the unknown address type ${type}`)
 }
 
-/** Throws PT_SOCKS_REFUSED unless SOCKS 4 granted. The first byte should be 00; tor takes any, and so is taken here. */
+/** Throws PT_SOCKS_REFUSED unless the first two bytes of a reply of SOCKS 4 grant the connection. The first byte should be 00; tor takes any, and so is taken here. */
 export function checkReply4(answer: Uint8Array): void {
   const reply = answer[1]!
   if (reply !== GRANTED4) throw refused(reply, texts4[reply])

@@ -8,6 +8,7 @@ import type { Duplex } from 'node:stream'
 import type { ArgsInit } from '../ipc/index.ts'
 import { hearErrors, readExactly } from '../io/index.ts'
 import {
+  BOUND4_LENGTH,
   BOUND_LENGTH,
   checkLogin,
   checkReply4,
@@ -19,7 +20,6 @@ import {
   login5,
   parseBoundType,
   parseMethod,
-  REPLY4_LENGTH,
   requireTarget,
   VERDICT_LENGTH,
 } from './client-messages.ts'
@@ -75,5 +75,6 @@ async function negotiate5(conn: Duplex, request: SocksClientRequest, signal?: Ab
 
 async function negotiate4(conn: Duplex, request: SocksClientRequest, signal?: AbortSignal): Promise<void> {
   conn.write(encodeConnect4(requireTarget(request.target), request))
-  checkReply4(await readExactly(conn, REPLY4_LENGTH, signal))
+  checkReply4(await readExactly(conn, VERDICT_LENGTH, signal))
+  await readExactly(conn, BOUND4_LENGTH, signal)
 }

@@ -3,7 +3,7 @@
  * sections 3 to 5, RFC 1929 section 2. A message that cannot be served throws with the bytes that tell the client so.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { isIP, isIPv6, SocketAddress } from 'node:net'
+import { isIP, SocketAddress } from 'node:net'
 import type { PtErrorCode } from '../error.ts'
 import { PtError } from '../error.ts'
 import type { Address, Args } from '../ipc/index.ts'
@@ -197,12 +197,12 @@ function readArgs(bytes: Uint8Array, answer: Uint8Array): Args {
 
 /**
  * A name goes on to resolvers and into requests to an upstream proxy, so it is letters, digits, dots and dashes or an IP
- * address, and the message does not repeat it. Some clients write an IPv6 address as a name in brackets, as a URL does.
+ * address, and the message does not repeat it. Some clients write an IP address as a name, in brackets as in a URL.
  */
 function readName(bytes: Uint8Array, answer: Uint8Array): string {
   const name = Buffer.from(bytes).toString('latin1')
   const bracketed = /^\[([^\]]*)\]$/.exec(name)?.[1]
-  if (bracketed !== undefined && isIPv6(bracketed)) return bracketed
+  if (bracketed !== undefined && isIP(bracketed) !== 0) return bracketed
   if (isIP(name) !== 0 || isHostName(name)) return name
   const why = name === '' ? 'the host name is empty' : 'the host name holds other than letters, digits, dots and dashes'
   throw new SocksFailure('PT_SOCKS', `SOCKS request: ${why}`, answer)

@@ -102,6 +102,23 @@ describe.each([
     await expect(openBridge([], options)).rejects.toMatchObject({ code: 'PT_BRIDGE_LINE' })
   })
 
+  test('require any: lines of transports that are not there are passed over, and told', async () => {
+    const missing = 'unheard 127.0.0.1:9 k=v'
+    const passedOver: string[] = []
+    await using bridge = await openBridge([missing, await startBridge(await serveEcho())], {
+      ...options,
+      require: 'any',
+      onPassedOver: ({ transport }, why) => passedOver.push(`${transport}: ${why}`),
+    })
+    expect(bridge.lines.map(({ transport }) => transport)).toEqual(['obfs4'])
+    expect(passedOver).toEqual([expect.stringMatching(/^unheard: ./)])
+    const conn = await bridge.connect()
+    conn.write('hello')
+    expect(String(((await once(conn, 'data')) as [Buffer])[0])).toBe('hello')
+    await expect(openBridge(missing, { ...options, require: 'any' })).rejects.toMatchObject({ code: 'PT_LAUNCH' })
+    await expect(openBridge([missing, 'obfs3 127.0.0.1:9'], options)).rejects.toMatchObject({ code: 'PT_LAUNCH' })
+  })
+
   test('http.Agent with keep-alive and fetch, one connection after another', async () => {
     const web = await serve(createHttpServer((request, response) => response.end(`${request.method} ${request.url}`)))
     await using bridge = await openBridge(await startBridge(web), options)

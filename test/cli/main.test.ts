@@ -25,7 +25,7 @@ describe('the command line, where no parent process has started it', () => {
     expect(stdout).toMatch(/^Usage: postern /)
   })
 
-  test.each([['--version'], ['-version'], ['-V'], ['pt', '--version'], ['pt', '-version']])(
+  test.each([['--version'], ['-version'], ['-V'], ['-v'], ['pt', '--version'], ['pt', '-version']])(
     '%s %s prints the version',
     (...args) => {
       expect(postern(...args)).toMatchObject({ status: 0, stdout: `postern ${version}\n`, stderr: '' })
@@ -34,6 +34,9 @@ describe('the command line, where no parent process has started it', () => {
 
   test.each([
     [['frobnicate'], 'there is no command "frobnicate"'],
+    [['clinet'], 'there is no command "clinet"; is client meant?'],
+    [['Check'], 'there is no command "Check"; is check meant?'],
+    [['managed'], 'there is no command "managed"; in torrc, write: exec /usr/bin/postern pt'],
     [['toString'], 'there is no command "toString"'],
     [['--frobnicate'], 'there is no option "--frobnicate"'],
     [['pt', '--frobnicate'], "Unknown option '--frobnicate'"],

@@ -75,12 +75,12 @@ describe('a PT whose command line has stray words', () => {
     expect(pt.stderr()).toBe('')
   })
 
-  test('says on stderr that an option behind such a word has no effect', async () => {
+  test('says on stderr that an option after such a word has no effect', async () => {
     const args = ['pt', 'managed', '--transport', 'nonsense']
     const pt = runChild({ args, env: clientEnv({ TOR_PT_CLIENT_TRANSPORTS: 'obfs4' }) })
     await pt.line('CMETHOD obfs4')
     pt.child.kill('SIGTERM')
     await pt.exit
-    expect(pt.stderr()).toBe('postern: nothing is read behind the word "managed", options neither\n')
+    expect(pt.stderr()).toBe('postern: what stands after the word "managed" is not read, options neither\n')
   })
 })

@@ -39,8 +39,9 @@ describe('toAscii', () => {
     ['Größe', 'Gro?e'],
     ['a\r\nb\0c', 'a b c'],
     ['Соединение', '??????????'],
-    ['“quoted”…', '?quoted?...'],
+    ['“quoted”…', '"quoted"...'],
     ['x\u2028y\u0085z', 'x y z'],
+    ['this bridge\u2019s clock \u2013 2 h \u2192 \u00ab3\u00bb', 'this bridge\'s clock - 2 h -> "3"'],
     ['\ud83d\ude00', '?'],
     ['\ud83d', '?'],
   ])('%j becomes %j', (text, ascii) => expect(toAscii(text)).toBe(ascii))

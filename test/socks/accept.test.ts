@@ -90,6 +90,14 @@ const good: readonly Good[] = [
     args: [],
   },
   {
+    what: 'a domain that is an IPv4 address in brackets',
+    sent: ['05 01 00', '05 01 00 03 0b 5b3132372e302e302e315d 0050'],
+    answers: ['0500', OK5],
+    version: 5,
+    target: '127.0.0.1:80',
+    args: [],
+  },
+  {
     what: 'SOCKS 4a with a name that is an IPv6 address in brackets',
     sent: ['04 01 0050 00000001 00 5b3a3a315d 00'],
     answers: [OK4],

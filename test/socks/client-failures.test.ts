@@ -57,6 +57,7 @@ describe('a server that refuses or breaks the protocol', () => {
       /reply 5: connection refused/,
       5,
     ]),
+    ['a refusal of SOCKS 4 cut behind the verdict', four, [[connect4, '00 5b']], 'PT_SOCKS_REFUSED', /reply 91/, 91],
     [
       'an unknown address type',
       plain,

@@ -19,7 +19,10 @@ import { UsageError } from '../usage.ts'
 import { findClash } from './clashes.ts'
 import { splitCommand } from './exec.ts'
 import { secretOf } from './flags.ts'
+import { bridgeLinesFrom, optionsFrom, proxyFrom, readInput } from './inputs.ts'
 import { locateKey } from './locate-key.ts'
+import type { Servable } from './servable.ts'
+import { servable, whyOfKind } from './servable.ts'
 import type { ClientSpec, ServerSpec, TunnelSpec } from './spec.ts'
 import { checks, checkTogether, ConflictError } from './spec.ts'
 import { defaultStateDir, resolveStateDir } from './state-home.ts'
@@ -72,15 +75,22 @@ const common = {
   'drain-timeout': v.optional(wholeNumber(0, 3600), 5),
 }
 
+/** A line of a kind that we cannot serve may stand among others. */
+function checkBridge(line: string): void {
+  if (whyOfKind(line, []) === undefined) checks.bridge(line)
+}
+
 const client = v.strictObject({
   ...common,
   listen: text(checks.listen),
-  bridges: v.pipe(v.array(text(checks.bridge)), v.minLength(1, 'there is no bridge line in it')),
+  bridges: v.optional(v.pipe(v.array(text(checkBridge)), v.minLength(1, 'there is no bridge line in it'))),
+  file: v.optional(v.string()),
   strategy: v.optional(v.picklist(['failover', 'race'], 'expected "failover" or "race"'), 'failover'),
   socks: v.optional(v.boolean(), false),
   'secret-file': v.optional(v.string()),
   expose: v.optional(v.boolean(), false),
   proxy: v.optional(text(checks.proxy)),
+  'proxy-file': v.optional(v.string()),
   'connect-timeout': v.optional(wholeNumber(1, 600), 60),
 })
 
@@ -93,6 +103,7 @@ const server = v.strictObject({
   'public-address': v.optional(text(checks.publicAddress)),
   options: v.optional(v.record(v.string(), v.string()), {}),
   'idle-timeout': v.optional(wholeNumber(0, 604_800), 0),
+  'option-file': v.optional(v.string()),
 })
 
 const named = v.pipe(v.string(), v.regex(NAME, 'the name of a tunnel is 1 to 64 letters, digits, - and _'))
@@ -114,7 +125,7 @@ const file = v.strictObject({
 export function readConfigFile(path: string): Plan {
   let source: string
   try {
-    source = readFileSync(path, 'utf8')
+    source = path === '-' ? readInput('FILE', path).toString('utf8') : readFileSync(path, 'utf8')
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     throw new UsageError(`${path}: ${code === 'ENOENT' ? 'there is no such file' : `it cannot be read: ${code}`}`)
@@ -122,8 +133,8 @@ export function readConfigFile(path: string): Plan {
   return parseConfig(source, path)
 }
 
-/** `readConfigFile` of a text; paths in it are relative to the folder of `path`. */
-export function parseConfig(source: string, path: string): Plan {
+/** `readConfigFile` of a text; paths in it are relative to the folder of `path`. `note` is told of bridges that are passed over. */
+export function parseConfig(source: string, path: string, note: (text: string) => void = toStderr): Plan {
   const fail = (keys: readonly string[], why: string): UsageError => {
     const line = keys.length === 0 ? undefined : locateKey(source, keys)
     const place = `${basename(path)}${line === undefined ? '' : `:${line}`}`
@@ -136,12 +147,12 @@ export function parseConfig(source: string, path: string): Plan {
   }
   const { metrics: address, 'metrics-host': hosts } = result.output
   const folder = dirname(resolve(path))
-  const secretFor = (name: string, given: string | undefined): string | undefined => {
-    if (given === undefined) return undefined
+  /** What `read` makes of the file that a key names; its error is one of that key. */
+  const fromFile: FromFile = ([kind, name, key], given, read) => {
     try {
-      return secretOf('', resolve(folder, given))
+      return given === undefined ? undefined : read(resolve(folder, given))
     } catch (error) {
-      throw fail(['client', name, 'secret-file'], (error as Error).message.replace(/^: /, ''))
+      throw fail([kind, name, key], (error as Error).message.replace(/^(?:--[a-z-]+(?:: |, (?=line))|: )/, ''))
     }
   }
   const stateDirFor = (name: string, given: string | undefined): string => {
@@ -153,8 +164,12 @@ export function parseConfig(source: string, path: string): Plan {
     }
   }
   const tunnels: TunnelSpec[] = [
-    ...Object.entries(result.output.client).map(([name, one]) => clientSpec(name, one, folder, secretFor)),
-    ...Object.entries(result.output.server).map(([name, one]) => serverSpec(name, one, stateDirFor)),
+    ...Object.entries(result.output.client).map(([name, one]) => {
+      const { bridges, notes } = bridgesOf(name, one, fromFile, fail)
+      for (const text of notes) note(`${basename(path)}: client.${name}: passed over: ${text.replace(/^--/, '')}`)
+      return clientSpec(name, one, folder, bridges, fromFile)
+    }),
+    ...Object.entries(result.output.server).map(([name, one]) => serverSpec(name, one, stateDirFor, fromFile)),
   ]
   const seen = new Set<string>()
   for (const spec of tunnels) {
@@ -206,24 +221,57 @@ function explain({ type, expected, received, message }: Issue): string {
 type Client = v.InferOutput<typeof client>
 type Server = v.InferOutput<typeof server>
 
+type FromFile = <T>(
+  key: readonly [kind: 'client' | 'server', name: string, key: string],
+  file: string | undefined,
+  read: (path: string) => T,
+) => T | undefined
+
+function toStderr(text: string): void {
+  process.stderr.write(`postern: ${text}\n`)
+}
+
+/** The bridges of a client: those of `bridges`, then those of `file`. */
+function bridgesOf(
+  name: string,
+  given: Client,
+  fromFile: FromFile,
+  fail: (keys: readonly string[], why: string) => UsageError,
+): Servable {
+  const typed = given.bridges ?? []
+  const file = fromFile(['client', name, 'file'], given.file, (path) => bridgeLinesFrom([], path)) ?? []
+  const lines = [...typed.map((text, at) => ({ text, name: `bridges.${at + 1}`, typed: true })), ...file]
+  if (lines.length === 0)
+    throw fail(['client', name, 'bridges'], 'it is missing, or file is, which names a file of bridge lines')
+  try {
+    return servable(lines, given.exec)
+  } catch (error) {
+    const key = typed.length === 0 ? 'file' : 'bridges'
+    throw fail(['client', name, key], (error as Error).message.replace(/^(?:bridges\.\d+|--file, (?=line)):? ?/, ''))
+  }
+}
+
 function clientSpec(
   name: string,
   given: Client,
   folder: string,
-  secretFor: (name: string, file: string | undefined) => string | undefined,
+  bridges: readonly string[],
+  fromFile: FromFile,
 ): ClientSpec {
   return {
     kind: 'client',
     name,
     listen: given.listen,
-    bridges: given.bridges,
+    bridges,
     strategy: given.strategy,
     socks: given.socks,
-    secret: secretFor(name, given['secret-file']),
+    secret: fromFile(['client', name, 'secret-file'], given['secret-file'], (path) => secretOf('', path)),
     exposed: given.expose,
     halfOpen: given['half-open'],
     exec: given.exec,
-    proxy: given.proxy,
+    proxy:
+      given.proxy ??
+      fromFile(['client', name, 'proxy-file'], given['proxy-file'], (path) => proxyFrom(undefined, path)),
     stateDir: given['state-dir'] === undefined ? undefined : resolveStateDir(given['state-dir'], folder),
     maxConnections: given['max-connections'],
     connectTimeout: given['connect-timeout'] * 1000,
@@ -235,7 +283,9 @@ function serverSpec(
   name: string,
   given: Server,
   stateDirFor: (name: string, given: string | undefined) => string,
+  fromFile: FromFile,
 ): ServerSpec {
+  const kept = fromFile(['server', name, 'option-file'], given['option-file'], (path) => optionsFrom([], path))
   return {
     kind: 'server',
     name,
@@ -243,7 +293,7 @@ function serverSpec(
     listen: given.listen,
     forward: given.forward,
     allow: given.allow,
-    options: given.options,
+    options: { ...kept, ...given.options },
     publicAddress: given['public-address'],
     halfOpen: given['half-open'],
     idleTimeout: given['idle-timeout'] * 1000,

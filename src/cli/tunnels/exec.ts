@@ -1,6 +1,6 @@
 /** The PT that a command runs: our own, or the one of --exec. */
 import { accessSync, constants, statSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { delimiter, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { builtIns } from '../../transports/index.ts'
 
@@ -23,13 +23,30 @@ export function splitCommand(text: string): string[] {
   return [...text.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(([, a, b, c]) => a ?? b ?? c ?? '')
 }
 
-/** Why this cannot be started, before it is tried; undefined where nothing speaks against it. */
-export function whyNotExec([program = '']: readonly string[]): string | undefined {
+/** Why this cannot be started, before it is tried; undefined if nothing speaks against it. */
+export function whyNotExec(
+  [program = '']: readonly string[],
+  platform: NodeJS.Platform = process.platform,
+): string | undefined {
   if (program === '') return 'it names no program'
-  if (program.includes('/'))
-    return isProgram(program) ? undefined : 'there is no such program, or it may not be executed'
-  const folders = (process.env['PATH'] ?? '').split(delimiter)
-  return folders.some((folder) => isProgram(join(folder, program))) ? undefined : 'there is no such program in PATH'
+  const names = platform === 'win32' ? windowsNames(program) : [program]
+  if (isPath(program)) {
+    return names.some(isProgram) ? undefined : 'there is no such program, or it may not be executed'
+  }
+  const folders = (process.env['PATH'] ?? '').split(platform === 'win32' ? ';' : delimiter)
+  return folders.some((folder) => names.some((name) => isProgram(join(folder, name))))
+    ? undefined
+    : 'there is no such program in PATH'
+}
+
+/** With a folder before its name, as `/usr/bin/x`, `C:\\tor\\x.exe` or `.\\x.exe`, it is not looked for in PATH. */
+function isPath(program: string): boolean {
+  return program.includes('/') || program.includes(sep) || /^(?:[a-z]:|\.{0,2}\\)/i.test(program)
+}
+
+/** Windows runs `obfs4proxy.exe` for obfs4proxy. */
+function windowsNames(program: string): string[] {
+  return [program, ...(process.env['PATHEXT'] ?? '.COM;.EXE;.BAT;.CMD').split(';').map((end) => `${program}${end}`)]
 }
 
 /** Why our own PT cannot do with this transport. */

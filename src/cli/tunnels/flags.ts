@@ -48,9 +48,7 @@ export function secretOf(name: string, file: string | undefined): string | undef
   let text: string
   try {
     text = readFileSync(file, 'utf8')
-    if (isOpenToAll(file)) {
-      process.stderr.write(`postern: every user of this machine can read or change ${file}: chmod 600 it\n`)
-    }
+    tellIfOpenToAll(file)
   } catch (error) {
     throw new UsageError(`${name}: the file cannot be read: ${(error as NodeJS.ErrnoException).code}`)
   }
@@ -58,17 +56,9 @@ export function secretOf(name: string, file: string | undefined): string | undef
 }
 
 /** A group may share a secret, but not everybody. Windows has other means, of which the mode says nothing. */
-function isOpenToAll(file: string): boolean {
-  return process.platform !== 'win32' && (statSync(file).mode & 0o006) !== 0
-}
-
-/** The bridge lines among the arguments, each of them checked. */
-export function bridgeLinesOf(positionals: readonly string[]): string[] {
-  const lines = positionals.map((line) => line.trim())
-  if (lines.length > 1 && lines.every((line) => !/\s/.test(line))) {
-    throw new UsageError('a bridge line has spaces: put quotation marks around each')
-  }
-  return lines
+export function tellIfOpenToAll(file: string): void {
+  if (process.platform === 'win32' || (statSync(file).mode & 0o006) === 0) return
+  process.stderr.write(`postern: every user of this machine can read or change ${file}: chmod 600 it\n`)
 }
 
 export function checkSpec<T extends TunnelSpec>(spec: T, flags: Readonly<Record<string, string>>): T {

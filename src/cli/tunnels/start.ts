@@ -2,7 +2,7 @@
 import type { OpenBridgeOptions, SharedDialers, Tunnel, TunnelServer } from '../../app/index.ts'
 import { openBridge, parseAllowList, startTunnelClient, startTunnelServer } from '../../app/index.ts'
 import { isPtError, PtError } from '../../error.ts'
-import { formatAddress } from '../../ipc/index.ts'
+import { formatAddress, scrubAddresses } from '../../ipc/index.ts'
 import type { PtEvent } from '../../parent/index.ts'
 import { makeStateDir } from '../../pt/state-dir.ts'
 import { commandOf } from './exec.ts'
@@ -39,6 +39,12 @@ async function startClient(spec: ClientSpec, { dialers, onPtEvent }: StartContex
     stateDir: spec.stateDir,
     strategy: spec.strategy,
     connectTimeout: spec.connectTimeout,
+    // Another program may lack a transport that one of the lines is for.
+    require: 'any',
+    onPassedOver: ({ transport }, why) =>
+      void process.stderr.write(
+        `postern: ${spec.name}: passed over: a bridge of ${transport}: ${scrubAddresses(why)}\n`,
+      ),
     open: (names, options) => dialers.open(names, options),
     onPtEvent: (event) => onPtEvent(spec.name, event),
   }
