@@ -6,8 +6,13 @@ export default defineConfig({
   ...base,
   test: {
     ...base.test,
-    // All mutants and all parents of the checker, of which `npm test` has some.
-    include: ['test/long/**/*.long.ts', 'test/check/{mutants,parent}.test.ts'],
+    // And the files of which `npm test` has a part: all mutants and parents of the checker, tunnels of obfs4proxy, long waits.
+    include: [
+      'test/long/**/*.long.ts',
+      'test/check/{mutants,parent}.test.ts',
+      'test/interop/{tunnels,tunnel-kill}.test.ts',
+      'test/cli/drain.test.ts',
+    ],
     env: { POSTERN_LONG: process.env['POSTERN_LONG'] ?? 'all' },
     // Most of them wait for others, so that they can wait side by side.
     maxWorkers: 4,

@@ -150,6 +150,8 @@ export async function bundle() {
     input: entry,
     platform: 'node',
     transform: { target: 'node20.19' },
+    // package.json says that no module of the library does anything when it is imported. Two that the command line begins with do.
+    treeshake: { moduleSideEffects: [{ test: /\/src\/(?:cli|pt)\//, sideEffects: true }] },
     plugins: [otherCommands, lateModules, versionInside, inAscii],
   })
   const { output } = await build.write({

@@ -70,6 +70,12 @@ export function peer(name: Peer, context: TestContext): string {
   return context.skip(reason)
 }
 
+/** True in `npm run test:long`, which tries more and takes its time. */
+export const long: boolean = process.env['POSTERN_LONG'] !== undefined
+
+/** What tunnels are tried with: our own PT, and with time obfs4proxy too. */
+export const tunnelPts: readonly string[] = long ? ['postern', 'obfs4proxy'] : ['postern']
+
 /** An empty folder that is gone when the test has finished. */
 export function tempDir(): string {
   const path = mkdtempSync(join(tmpdir(), 'postern-test-'))

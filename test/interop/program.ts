@@ -15,7 +15,8 @@ export async function run(program: string, args: readonly string[], input = ''):
   const child = spawn(program, args, { stdio: 'pipe', env: { PATH: process.env['PATH'] } })
   onTestFinished(() => void child.kill('SIGKILL'))
   const closed = once(child, 'close') as Promise<[number]>
-  child.stdin.end(input)
+  // A program that has ended reads nothing.
+  child.stdin.on('error', () => undefined).end(input)
   const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), closed])
   return { status, stdout, stderr }
 }

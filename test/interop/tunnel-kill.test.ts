@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { serve, startBridge } from '../app/bridges.ts'
 import type { Running } from '../cli/postern.ts'
 import { ready, start } from '../cli/postern.ts'
-import { peer } from '../support.ts'
+import { peer, tunnelPts } from '../support.ts'
 import { expectEachExplained, killLoop } from './kill-loop.ts'
 
 /** `npm run test:long` has the minute. */
@@ -29,7 +29,7 @@ async function through(
   return { conn, client, pid: pid as number }
 }
 
-describe.each(['postern', 'obfs4proxy'])('the PT of %s is killed', (who) => {
+describe.each(tunnelPts)('the PT of %s is killed', (who) => {
   test('in the midst of a download: the application gets a reset, not an end, and the failure has its stage', async (context) => {
     const answer = (conn: Socket): void => void conn.once('data', () => conn.write('half of it'))
     const { conn, client, pid } = await through(answer, flagsOf(who, context))

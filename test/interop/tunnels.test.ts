@@ -8,7 +8,7 @@ import type { TestContext } from 'vitest'
 import { describe, expect, test } from 'vitest'
 import { serve, serveEcho, startBridge, withWrongCert } from '../app/bridges.ts'
 import { postern, ready, start } from '../cli/postern.ts'
-import { freePort, peer, tempDir } from '../support.ts'
+import { freePort, peer, tempDir, tunnelPts } from '../support.ts'
 
 const MiB = 2 ** 20
 
@@ -44,7 +44,7 @@ async function output(program: string, args: string[], input?: Buffer): Promise<
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
-describe.each(['postern', 'obfs4proxy'])('postern client and postern server with obfs4 of %s', (who) => {
+describe.each(tunnelPts)('postern client and postern server with obfs4 of %s', (who) => {
   test('curl fetches 100 MiB, equal by SHA-256', async (context) => {
     const flags = execFlags(who, context)
     const file = Buffer.concat(Array.from({ length: 100 }, () => randomBytes(MiB)))
@@ -62,7 +62,7 @@ describe.each(['postern', 'obfs4proxy'])('postern client and postern server with
   })
 })
 
-test.for(['postern', 'obfs4proxy'])(
+test.for(tunnelPts)(
   'one dead, one wrong-cert and one good bridge of %s: bridge test names each stage, and the good one is used',
   { timeout: 120_000 },
   async (who, context) => {

@@ -224,10 +224,10 @@ describe('formatMessage', () => {
   it('LINE-1: text of the system, in whatever language, becomes one line of ASCII', () => {
     const message = 'connexion refusée:\n\0“127.0.0.1”'
     for (const type of ['versionError', 'envError', 'proxyError'] as const) {
-      expect(formatMessage({ type, message })).toMatch(/^[A-Z]+-ERROR connexion refusee: \?127\.0\.0\.1\?\n$/)
+      expect(formatMessage({ type, message })).toMatch(/^[A-Z]+-ERROR connexion refusee: "127\.0\.0\.1"\n$/)
     }
     expect(formatMessage({ type: 'log', severity: 'error', message })).toBe(
-      'LOG SEVERITY=error MESSAGE="connexion refusee:\\n ?127.0.0.1?"\n',
+      'LOG SEVERITY=error MESSAGE="connexion refusee:\\n \\"127.0.0.1\\""\n',
     )
   })
 

@@ -182,7 +182,7 @@ const errorProbes = (role: Role): readonly Probe<PtLab>[] => [
       // Here silence is the question: a program that says nothing in all its time breaks this.
       const expected = `${letter}METHOD or ${letter}METHOD-ERROR for the transport`
       if (pt.unstarted) cannotTell(`it could not be started: ${pt.exit}`)
-      if (pt.lines.length === 0 && pt.waited > lab.patience / 10)
+      if (!told && pt.exit === undefined && pt.waited > lab.patience / 10)
         cannotTell('it has said nothing, and got little of a CPU')
       lab.expect(told, { sent: pt.sent, expected, seen: pt.seen })
     },
