@@ -9,14 +9,14 @@
  * an octal escape, and tor a line with an escape it does not know.
  */
 import { PtError } from '../error.ts'
-import { toAscii } from './line.ts'
+import { decomposed, toAscii } from './line.ts'
 
 const named: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t' }
 
 /** Writes a CString with its quotes. Characters outside ASCII are transliterated, as no escape for them is portable. */
 export function formatCString(text: string): string {
-  // Decomposed first: some characters decompose to a quote or a backslash, which then must be escaped too.
-  const escaped = text.normalize('NFKD').replace(/[\\"\n\r\t]/g, (character) => {
+  // Decomposed first: some characters become a quote or a backslash, which then must be escaped too.
+  const escaped = decomposed(text).replace(/[\\"\n\r\t]/g, (character) => {
     const name = Object.keys(named).find((key) => named[key] === character)
     return `\\${name ?? character}`
   })

@@ -40,15 +40,18 @@ const typography: readonly (readonly [RegExp, string])[] = [
   [/\u00d7/g, 'x'],
 ]
 
+/** `text` with everything in ASCII that has a form in ASCII: what has to be escaped shows only now. */
+export function decomposed(text: string): string {
+  return typography.reduce((held, [from, to]) => held.replace(from, to), text).normalize('NFKD')
+}
+
 /**
  * Free text as printable ASCII on one line: letters lose their accents and quotation marks and dashes their curls, runs of
  * white space and control characters become one space, all else becomes '?'. System error texts are localized, and goptlib
  * panics on them.
  */
 export function toAscii(text: string): string {
-  const plain = typography.reduce((held, [from, to]) => held.replace(from, to), text)
-  return plain
-    .normalize('NFKD')
+  return decomposed(text)
     .replace(/\p{Mark}+/gu, '')
     .replace(/[\x00-\x1f\x7f\x85\u2028\u2029]+/g, ' ')
     .replace(/[^\x20-\x7e]/gu, '?')

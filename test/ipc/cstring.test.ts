@@ -37,6 +37,9 @@ describe('parseCString', () => {
   })
 })
 
+/** Whatever looks like a quotation mark or a backslash in some script. */
+const quotationMarks = fc.string({ unit: fc.constantFrom(...'“”„‟″‴‶⁗«»‹›‘’‚‛＂＼﹨"\\\'a') })
+
 describe('formatCString', () => {
   it.each([
     ['', '""'],
@@ -44,11 +47,12 @@ describe('formatCString', () => {
     ['1\n2\r3\t4', '"1\\n2\\r3\\t4"'],
     ["it's", '"it\'s"'],
     ['Größe \0 ＂', '"Gro?e   \\""'],
+    ['a “b” «c» ″', '"a \\"b\\" \\"c\\" \\""'],
   ])('LOG-1: %j', (text, expected) => expect(formatCString(text)).toBe(expected))
 
   it('writes nothing but what tor and Arti both read', () => {
     fc.assert(
-      fc.property(texts, (text) => {
+      fc.property(fc.oneof(texts, quotationMarks), (text) => {
         expect(formatCString(text)).toMatch(/^"(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\nrt])*"$/)
       }),
       { numRuns: 500 },
