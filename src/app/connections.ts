@@ -70,9 +70,17 @@ export class Connections {
     this.#idleCheck = setInterval(() => this.#endIdle(idleTimeout), Math.ceil(idleTimeout / IDLE_CHECKS)).unref()
   }
 
-  /** Counts `conn` in until it closes; destroys it, and is false, where there are too many. */
-  admit(conn: Duplex): boolean {
-    if (this.#refusing || this.#taken.size >= this.#max) {
+  /** True if there are as many as there may be. */
+  get full(): boolean {
+    return this.#taken.size >= this.#max
+  }
+
+  /**
+   * Counts `conn` in until it closes. Destroys it, and is false, if the tunnel takes no more, or if there are too many: unless
+   * it is `queued`, which says that the port stops accepting by itself.
+   */
+  admit(conn: Duplex, queued = false): boolean {
+    if (this.#refusing || (this.full && !queued)) {
       this.#refused++
       conn.destroy()
       return false

@@ -10,7 +10,8 @@ import { createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { isPtError, PtError } from '../error.ts'
-import { listen, listenerOptions, relay } from '../io/index.ts'
+import type { AcceptGate } from '../io/index.ts'
+import { acceptGate, listen, listenerOptions, relay } from '../io/index.ts'
 import type { Address } from '../ipc/index.ts'
 import { isLoopback, parseAddress } from '../ipc/index.ts'
 import { checkOptions } from '../options.ts'
@@ -66,6 +67,8 @@ export class TunnelClient extends Tunnel {
   readonly #options: TunnelClientOptions
   readonly #server: Server
   #address: Address | undefined
+  /** Shut while there are as many connections as there may be: the next ones wait in the system's queue. */
+  #gate: AcceptGate | undefined
 
   constructor(options: TunnelClientOptions) {
     super(new Connections(options.maxConnections ?? 1024), options.signal)
@@ -96,6 +99,7 @@ export class TunnelClient extends Tunnel {
     const { host, port } = typeof where === 'string' ? parseAddress(where) : where
     requireLoopback(host, exposed)
     this.#address = await listen(this.#server, host, port)
+    this.#gate = acceptGate(this.#server)
   }
 
   protected override async end(released: () => void): Promise<void> {
@@ -108,7 +112,9 @@ export class TunnelClient extends Tunnel {
   /** Serves one connection; never rejects. */
   async #serve(local: Socket): Promise<void> {
     local.on('error', () => undefined)
-    if (!this.connections.admit(local)) return
+    if (!this.connections.admit(local, this.#gate !== undefined)) return
+    if (this.connections.full) this.#gate?.shut()
+    local.once('close', () => this.#gate?.open())
     using gone = hangUp(local)
     let request: SocksRequest | undefined
     try {

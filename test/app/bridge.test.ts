@@ -290,15 +290,21 @@ describe('tunnels', () => {
     })
   })
 
-  test('no more connections than allowed', async () => {
+  test('with as many connections as allowed a newcomer waits until another one has ended, and is served then', async () => {
     const bridge = await openBridge(await startBridge(await serveEcho()))
     await using tunnel = await startTunnelClient({ bridge, listen: '127.0.0.1:0', maxConnections: 1, drainTimeout: 0 })
     const first = await dial(tunnel.address.port)
     first.write('x')
     await once(first, 'data')
     const second = await dial(tunnel.address.port)
-    await once(second.resume(), 'close')
-    expect(tunnel.stats).toMatchObject({ total: 1, refused: 1 })
+    second.write('y')
+    const served = once(second, 'data')
+    first.write('z')
+    await once(first, 'data')
+    expect(tunnel.stats).toMatchObject({ open: 1, waiting: 0, total: 1 })
+    first.destroy()
+    expect(String((await served)[0])).toBe('y')
+    expect(tunnel.stats).toMatchObject({ total: 2, refused: 0 })
   })
 
   test('PT_ADDRESS: it does not listen for other machines unless told to', async () => {
