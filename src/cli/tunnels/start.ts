@@ -5,6 +5,7 @@ import { isPtError, PtError } from '../../error.ts'
 import { formatAddress, scrubAddresses } from '../../ipc/index.ts'
 import type { PtEvent } from '../../parent/index.ts'
 import { makeStateDir } from '../../pt/state-dir.ts'
+import { printable } from '../printable.ts'
 import { commandOf } from './exec.ts'
 import { writeBridgeLine } from './bridge-line-file.ts'
 import { whyNotListen } from './exchange.ts'
@@ -43,7 +44,7 @@ async function startClient(spec: ClientSpec, { dialers, onPtEvent }: StartContex
     require: 'any',
     onPassedOver: ({ transport }, why) =>
       void process.stderr.write(
-        `postern: ${spec.name}: passed over: a bridge of ${transport}: ${scrubAddresses(why)}\n`,
+        `postern: ${spec.name}: passed over: a bridge of ${transport}: ${printable(scrubAddresses(why))}\n`,
       ),
     open: (names, options) => dialers.open(names, options),
     onPtEvent: (event) => onPtEvent(spec.name, event),
