@@ -6,11 +6,13 @@ export default defineConfig({
   ...base,
   test: {
     ...base.test,
-    // And the files of which `npm test` has a part: all mutants and parents of the checker, tunnels of obfs4proxy, long waits.
+    // And the files of which `npm test` has a part: all mutants and parents of the checker, lyrebird beside
+    // obfs4proxy, tunnels of obfs4proxy, long waits.
     include: [
       'test/long/**/*.long.ts',
       'test/check/{mutants,parent}.test.ts',
-      'test/interop/{tunnels,tunnel-kill}.test.ts',
+      'test/interop/{tunnels,tunnel-kill,tunnel-drain}.test.ts',
+      'test/interop/{first-bytes,handshake-ends,obfs2-obfs3,obfs4,parent-go-peers,pt-obfs}.test.ts',
       'test/cli/drain.test.ts',
     ],
     env: { POSTERN_LONG: process.env['POSTERN_LONG'] ?? 'all' },

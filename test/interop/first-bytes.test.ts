@@ -1,6 +1,7 @@
 /** How the first bytes of a connection are spread over writes, as an observer sees it: ours beside obfs4proxy and lyrebird. */
 import { expect, test } from 'vitest'
 import type { Program } from './observer.ts'
+import { goPeers } from './go-peers.ts'
 import { observe } from './observer.ts'
 
 interface Seen {
@@ -20,11 +21,7 @@ const expected = {
   obfs3: ['magic or padding', 'magic or padding', 'payload'],
 } as const
 
-test.for(
-  (['obfs2', 'obfs3'] as const).flatMap((name) =>
-    (['obfs4proxy', 'lyrebird'] as const).map((program) => [name, program] as const),
-  ),
-)(
+test.for((['obfs2', 'obfs3'] as const).flatMap((name) => goPeers.map((program) => [name, program] as const)))(
   'either side of %s writes its first bytes as %s does: what each write holds',
   async ([transport, program], context) => {
     const shapes = async (one: Program): Promise<readonly Shape[]> => {
@@ -37,7 +34,7 @@ test.for(
   },
 )
 
-test.for(['obfs4proxy', 'lyrebird'] as const)(
+test.for(goPeers)(
   'either side of obfs4 has sent one hello and one burst when both applications have spoken, as with %s',
   async (program, context) => {
     const writes = async (one: Program): Promise<readonly number[]> => {

@@ -12,11 +12,12 @@ import type { TestContext } from 'vitest'
 import { expect, onTestFinished, test } from 'vitest'
 import { serve } from '../loopback.ts'
 import { CLOSED_PORT, peer, root, tempDir } from '../support.ts'
+import { goPeers } from './go-peers.ts'
 
 type Program = 'postern' | 'obfs4proxy' | 'lyrebird'
 type End = 'FIN' | 'RST'
 
-const theirs: readonly Program[] = ['obfs4proxy', 'lyrebird']
+const theirs: readonly Program[] = goPeers
 
 function command(program: Program, context: TestContext): string[] {
   if (program === 'postern') return [process.execPath, join(root, 'dist/cli/main.js'), 'pt']

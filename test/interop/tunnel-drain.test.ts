@@ -11,6 +11,7 @@ import { startTunnelServer } from '../../src/app/index.ts'
 import { openBridge } from '../../src/index.ts'
 import { ownPt, serve, serveEcho } from '../app/bridges.ts'
 import { peer, tempDir } from '../support.ts'
+import { goPeers } from './go-peers.ts'
 
 function execOf(who: string, context: TestContext): string | readonly string[] {
   return who === 'obfs4proxy' || who === 'lyrebird' ? peer(who, context) : ownPt
@@ -72,7 +73,7 @@ async function holding(port: number): Promise<{ port: number; connected: Promise
   return { port: await serve(relay), connected, letGo: () => letGo() }
 }
 
-test.for(['postern', 'obfs4proxy', 'lyrebird'])(
+test.for(['postern', ...goPeers])(
   'the port of a bridge of %s is closed at once, and what is open goes on until it ends',
   { timeout: 60_000 },
   async (who, context) => {

@@ -38,7 +38,33 @@ describe('parseCString', () => {
 })
 
 /** Whatever looks like a quotation mark or a backslash in some script. */
-const quotationMarks = fc.string({ unit: fc.constantFrom(...'“”„‟″‴‶⁗«»‹›‘’‚‛＂＼﹨"\\\'a') })
+const quotationMarks = fc.string({
+  unit: fc.constantFrom(
+    '“',
+    '”',
+    '„',
+    '‟',
+    '″',
+    '‴',
+    '‶',
+    '⁗',
+    '«',
+    '»',
+    '‹',
+    '›',
+    '‘',
+    '’',
+    '‚',
+    '‛',
+    '＂',
+    '＼',
+    '﹨',
+    '"',
+    "'",
+    '\\',
+    'a',
+  ),
+})
 
 describe('formatCString', () => {
   it.each([

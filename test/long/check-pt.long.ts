@@ -12,7 +12,7 @@ async function check(exec: readonly string[], options: Partial<CheckPtOptions> =
 }
 
 test(
-  'our PT keeps every requirement in both roles, and every trap; nothing is undecided',
+  'our PT keeps every requirement in both roles, and every trap but one; nothing is undecided',
   { timeout: 600_000 },
   async () => {
     const report = await check(ourPt, { transport: 'rot_by_N' })
@@ -21,7 +21,8 @@ test(
       const { kept, ...rest } = idsOf(report, role)
       expect(rest).toEqual({
         broken: [],
-        advice: [],
+        // tor hands a relative DataDirectory on as it is, so we take it (docs/deviations.md).
+        advice: ['TRAP-15'],
         notApplicable: [],
         unknown: [],
       })
@@ -59,12 +60,12 @@ test(
     const [ofClient, ofServer] = [await check([client], { peer: [server] }), await check([server], { peer: [client] })]
     expect(idsOf(ofClient, 'client')).toMatchObject({
       broken: ['CM-4', 'PROXY-2', 'STOP-4'],
-      advice: ['TRAP-10', 'TRAP-13', 'TRAP-15', 'TRAP-18', 'TRAP-19', 'TRAP-2', 'TRAP-3'],
+      advice: ['TRAP-10', 'TRAP-11', 'TRAP-13', 'TRAP-15', 'TRAP-18', 'TRAP-19', 'TRAP-2', 'TRAP-3'],
       unknown: [],
     })
     expect(idsOf(ofServer, 'server')).toMatchObject({
       broken: ['SENV-6', 'STOP-4'],
-      advice: ['TRAP-10', 'TRAP-15', 'TRAP-18', 'TRAP-2', 'TRAP-20', 'TRAP-23', 'TRAP-3'],
+      advice: ['TRAP-10', 'TRAP-11', 'TRAP-15', 'TRAP-18', 'TRAP-2', 'TRAP-20', 'TRAP-23', 'TRAP-3'],
       unknown: [],
     })
   },
