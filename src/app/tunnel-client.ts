@@ -11,7 +11,7 @@ import type { Server, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { isPtError, PtError } from '../error.ts'
 import type { AcceptGate } from '../io/index.ts'
-import { acceptGate, listen, listenerOptions, relay } from '../io/index.ts'
+import { acceptGate, closeWithReset, listen, listenerOptions, relay } from '../io/index.ts'
 import type { Address } from '../ipc/index.ts'
 import { isLoopback, parseAddress } from '../ipc/index.ts'
 import { checkOptions } from '../options.ts'
@@ -128,7 +128,7 @@ export class TunnelClient extends Tunnel {
     } catch (error) {
       request?.refuse(error, farReplyOf(error))
       // A reset and no end: what has come so far is not all there is.
-      if (request === undefined) local.resetAndDestroy()
+      if (request === undefined) closeWithReset(local)
     }
   }
 
@@ -166,7 +166,7 @@ export class TunnelClient extends Tunnel {
     const cut = (): void => {
       if (hungUp) return
       lostFirst = true
-      local.resetAndDestroy()
+      closeWithReset(local)
     }
     far.once('error', cut).once('close', () => {
       // relay() takes an early close for a failure, and would give the application an end that looks regular.

@@ -7,7 +7,7 @@ import { setMaxListeners } from 'node:events'
 import { createServer, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { isPtError, PtError, stageOf } from '../error.ts'
-import { delay, listen, relay } from '../io/index.ts'
+import { closeWithReset, delay, listen, relay } from '../io/index.ts'
 import type { Address, ArgsInit } from '../ipc/index.ts'
 import { parseAddress } from '../ipc/index.ts'
 import { checkOptions } from '../options.ts'
@@ -183,7 +183,7 @@ async function canListen(host: string, port: number): Promise<boolean> {
 
 /** With a reset: an end would look as if the service had nothing to say. */
 function cutOff(conn: Duplex): void {
-  if (conn instanceof Socket) conn.resetAndDestroy()
+  if (conn instanceof Socket) closeWithReset(conn)
   else conn.destroy()
 }
 

@@ -29,6 +29,15 @@ export function closeOnceWritten(conn: Duplex): void {
   else closeAtOnce(conn)
 }
 
+/**
+ * Closes `socket` with a reset, which says that something is missing. libuv refuses that while the socket's end is on its way, and
+ * Node then neither closes the socket nor says so, so such a one is closed plainly.
+ */
+export function closeWithReset(socket: Socket): void {
+  if (socket.writableEnded && !socket.writableFinished) socket.destroy()
+  else socket.resetAndDestroy()
+}
+
 function isTcp(conn: Duplex): boolean {
   return conn instanceof TcpSocket || (conn instanceof Socket && !('encrypted' in conn))
 }
