@@ -301,7 +301,7 @@ describe('standard streams', () => {
     const dir = tempDir()
     const pt = runChild({
       command: ['/bin/sh', '-c', `exec ${process.execPath} ${executable} pt --load ${rotByN} > ${dir}/out`],
-      env: clientEnv({ TOR_PT_CLIENT_TRANSPORTS: 'obfs9', TOR_PT_EXIT_ON_STDIN_CLOSE: '1' }),
+      env: clientEnv({ TOR_PT_EXIT_ON_STDIN_CLOSE: '1' }),
     })
     pt.child.stdin!.end()
     expect(await pt.exit).toBe(0)

@@ -27,6 +27,6 @@ export async function scene(stage, { transport, client, server, gone }) {
 function owned(port) {
   const { stdout } = spawnSync('ss', ['-tanpH', `( sport = :${port} or dport = :${port} )`], { encoding: 'utf8' })
   const lines = stdout.split('\n').filter((line) => !line.startsWith('LISTEN'))
-  return lines.filter((line) => /users:\(\("(?:node|MainThread)"/.test(line) && !line.includes(`pid=${process.pid},`))
+  return lines.filter((line) => /users:\(\("(?:node|[\w-]*MainThread)"/.test(line) && !line.includes(`pid=${process.pid},`))
     .length
 }
