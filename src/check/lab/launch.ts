@@ -38,13 +38,11 @@ export class Launched {
   #stdout: Buffer = Buffer.alloc(0)
   #stderr: string = ''
   #killed = false
-  readonly #strain: Strain
   readonly #waiting: Waiting
   readonly #start: number = performance.now()
 
   constructor({ command, env, cwd, sent }: LaunchOptions, strain: Strain) {
     this.sent = sent
-    this.#strain = strain
     this.#waiting = new Waiting(strain)
     const [program = '', ...args] = command
     this.child = spawn(program, args, { env: { ...env }, cwd, stdio: 'pipe', windowsHide: true })
@@ -99,11 +97,6 @@ export class Launched {
   async ends(ms: number): Promise<Exit | undefined> {
     await this.#wait(ms, () => false)
     return this.exit
-  }
-
-  /** How long the programs of its lab have waited for a CPU, in milliseconds. */
-  get waited(): number {
-    return this.#strain.waited
   }
 
   closeStdin(): void {

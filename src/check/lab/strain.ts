@@ -56,11 +56,6 @@ export class Strain {
     }
   }
 
-  /** How long the programs that are watched have waited for a CPU, in milliseconds. */
-  get waited(): number {
-    return this.#lost(false)
-  }
-
   #lost(dialogue: boolean): number {
     let sum = 0
     for (const [pid, before] of this.#waited) {

@@ -3,7 +3,7 @@ import { Args, parseMessage } from '../../../ipc/index.ts'
 import { dayOf, failedStarts, plainStart } from '../evidence.ts'
 import type { Launched } from '../../lab/launch.ts'
 import type { Probe } from '../../probe.ts'
-import { cannotTell, Finding, notApplicable } from '../../probe.ts'
+import { Finding, notApplicable } from '../../probe.ts'
 import type { PtLab } from '../pt-lab.ts'
 import { UNKNOWN_NAME } from '../subject.ts'
 import type { Role } from '../../verdict.ts'
@@ -179,12 +179,7 @@ const errorProbes = (role: Role): readonly Probe<PtLab>[] => [
       const told = pt.lines.some((line) =>
         new RegExp(`^${letter}METHOD(?:-ERROR)? +${lab.transport(role)} `).test(line),
       )
-      // Here silence is the question: a program that says nothing in all its time breaks this.
-      const expected = `${letter}METHOD or ${letter}METHOD-ERROR for the transport`
-      if (pt.unstarted) cannotTell(`it could not be started: ${pt.exit}`)
-      if (!told && pt.exit === undefined && pt.waited > lab.patience / 10)
-        cannotTell('it has said nothing, and got little of a CPU')
-      lab.expect(told, { sent: pt.sent, expected, seen: pt.seen })
+      lab.judge(told, pt, `${letter}METHOD or ${letter}METHOD-ERROR for the transport`)
     },
   },
 ]
