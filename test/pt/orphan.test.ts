@@ -2,7 +2,7 @@
 import type { ChildProcess, StdioOptions } from 'node:child_process'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
@@ -41,14 +41,18 @@ async function orphan(
   stdio: StdioOptions,
   prefix = '',
 ): Promise<{ pid: number; hangUp: () => void; release: () => void }> {
-  const file = join(tempDir(), 'pid')
-  const script = `exec 3<&0; (sh -c 'echo $PPID' > ${file}; read go <&3; exec ${prefix}${pt} <&3 ${stdout}) & `
+  const folder = tempDir()
+  const [file, go, stdin] = ['pid', 'go', 'stdin'].map((name) => join(folder, name)) as [string, string, string]
+  // The pipe of a child's stdin is closed when the child has ended; a FIFO that is open for both stays open.
+  expect(spawnSync('mkfifo', [go, stdin]).status).toBe(0)
+  const waiting = `sh -c 'echo $PPID' > ${file}; read go < ${go}`
+  const script = `exec 3<>${stdin}; (${waiting}; exec ${prefix}${pt} <&3 ${stdout}) & `
   const parent = shell(script, stdio)
   await once(parent, 'exit')
   return {
     pid: await pidIn(file),
     hangUp: () => void parent.stdout!.destroy(),
-    release: () => void parent.stdin!.write('go\n'),
+    release: () => writeFileSync(go, 'go\n'),
   }
 }
 
