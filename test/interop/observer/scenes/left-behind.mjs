@@ -27,6 +27,7 @@ export async function scene(stage, { transport, client, server, gone }) {
 function owned(port) {
   const { stdout } = spawnSync('ss', ['-tanpH', `( sport = :${port} or dport = :${port} )`], { encoding: 'utf8' })
   const lines = stdout.split('\n').filter((line) => !line.startsWith('LISTEN'))
-  return lines.filter((line) => /users:\(\("(?:node|[\w-]*MainThread)"/.test(line) && !line.includes(`pid=${process.pid},`))
-    .length
+  return lines.filter(
+    (line) => /users:\(\("(?:node|[\w-]*MainThread)"/.test(line) && !line.includes(`pid=${process.pid},`),
+  ).length
 }
