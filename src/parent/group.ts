@@ -7,7 +7,8 @@
  *
  * What a PT moved into another group or session is out of reach. Windows has no groups: there the program alone is ended.
  */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
+import { processStat } from '../io/process-stat.ts'
 
 /** Sends `signal` to every process of the group. Does nothing if none is left, or if the system does not permit it. */
 export function signalGroup(pid: number, signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL'): void {
@@ -29,15 +30,9 @@ function runsInGroup(group: number): boolean {
   }
 }
 
-/** The line of /proc/PID/stat is `PID (name) state parent group …`, and the name may hold spaces and brackets. */
 function isRunningMember(entry: string, group: number): boolean {
-  try {
-    const stat = readFileSync(`/proc/${entry}/stat`, 'latin1')
-    const [state = '', , own] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return Number(own) === group && !/[ZX]/.test(state)
-  } catch {
-    return false
-  }
+  const [state = '', , own] = processStat(entry)?.fields ?? []
+  return Number(own) === group && !/[ZX]/.test(state)
 }
 
 /** False if there was nobody to send it to. */

@@ -5,6 +5,7 @@
  *     SIGKILL ── marked as ending (PF_EXITING) ── sockets closed: our end of file ── gone: our `exit` event
  */
 import { readFileSync } from 'node:fs'
+import { statFields } from '../io/process-stat.ts'
 
 /** PF_EXITING of the kernel. It is set before the sockets are closed. */
 const EXITING = 4
@@ -13,9 +14,8 @@ const EXITING = 4
 export function isEnding(pid: number): boolean | undefined {
   if (process.platform !== 'linux') return undefined
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    // `PID (name) state parent group session terminal foreground flags …`; the name may hold spaces and brackets.
-    const flags = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[6]
+    // State, parent, group, session, terminal, foreground group, flags.
+    const flags = statFields(readFileSync(`/proc/${pid}/stat`, 'latin1'))[6]
     return (Number(flags) & EXITING) !== 0
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ENOENT' ? true : undefined

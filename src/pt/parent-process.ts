@@ -9,7 +9,7 @@
  * second sign counts only if the first cannot decide, because a parent may well close stdout, and only while the PT starts.
  * A parent that really is process 1, as in a container, shows neither sign.
  */
-import { readFileSync } from 'node:fs'
+import { processStat } from '../io/process-stat.ts'
 
 /** Taken as this module is loaded; a program that is a PT imports it before anything else. */
 const parent: number = process.ppid
@@ -44,13 +44,9 @@ interface Status {
   readonly session: number
 }
 
-/** The line of /proc/PID/stat is `PID (name) state parent group session …`, and the name may hold spaces and brackets. */
 function statusOf(entry: string): Status | undefined {
-  try {
-    const stat = readFileSync(`/proc/${entry}/stat`, 'latin1')
-    const [, parent, , session] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return { pid: Number.parseInt(stat, 10), parent: Number(parent), session: Number(session) }
-  } catch {
-    return undefined
-  }
+  const stat = processStat(entry)
+  if (stat === undefined) return undefined
+  const [, parent, , session] = stat.fields
+  return { pid: stat.pid, parent: Number(parent), session: Number(session) }
 }
