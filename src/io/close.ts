@@ -38,6 +38,15 @@ export function closeWithReset(socket: Socket): void {
   else socket.resetAndDestroy()
 }
 
+/**
+ * Calls back after a whole turn of the event loop, in which each socket that is read has given what the system had for it.
+ * Bytes that came before an end, but were not looked at yet, would turn the close that follows into a reset, and a reset takes
+ * what is on its way along: the padding that obfs3's client sends after its key is such a case.
+ */
+export function afterOneTurn(act: () => void): void {
+  setImmediate(() => setImmediate(act))
+}
+
 function isTcp(conn: Duplex): boolean {
   return conn instanceof TcpSocket || (conn instanceof Socket && !('encrypted' in conn))
 }

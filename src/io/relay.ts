@@ -9,7 +9,7 @@
 import type { Duplex } from 'node:stream'
 import { finished } from 'node:stream'
 import { PtError } from '../error.ts'
-import { closeAtOnce, closeOnceWritten, discard, HALF_OPEN_LIMIT, leftIn, silent } from './close.ts'
+import { afterOneTurn, closeAtOnce, closeOnceWritten, discard, HALF_OPEN_LIMIT, leftIn, silent } from './close.ts'
 
 /** How many bytes went each way. */
 export interface RelayCount {
@@ -125,10 +125,11 @@ class Relay {
     const { from, to } = lane
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => this.#settle(), to === wire ? DRAIN : LINGER)
+    const full = to.isPaused()
     if (wire !== undefined) this.#back(lane).stop()
     if (from === wire && failure === undefined) closeAtOnce(from)
     if (failure !== undefined) this.#inherit(lane)
-    else if (to === wire) closeOnceWritten(to)
+    else if (to === wire) closeWire(to, full)
     else {
       to.end()
       if (from === wire) discard(to)
@@ -138,9 +139,10 @@ class Relay {
   /** `lane.from` is gone, and all that came of it goes on to `lane.to`. */
   #inherit(lane: Lane): void {
     const { to } = lane
+    const full = to.isPaused()
     lane.bequeath()
     this.#back(lane).stop()
-    if (to === this.#options.wire) return closeOnceWritten(to)
+    if (to === this.#options.wire) return closeWire(to, full)
     to.end()
     discard(to)
   }
@@ -173,6 +175,13 @@ class Relay {
     if (this.#failure === undefined) this.#resolve({ fromA: this.#a.size, fromB: this.#b.size })
     else this.#reject(this.#failure)
   }
+}
+
+/** Closes the wire after the system has what was read of the application. `full`: its reader waits for room, so it reads no more. */
+function closeWire(wire: Duplex, full: boolean): void {
+  if (full) return closeOnceWritten(wire)
+  discard(wire)
+  afterOneTurn(() => closeOnceWritten(wire))
 }
 
 /** One direction. */

@@ -7,7 +7,7 @@
  */
 import type { Duplex } from 'node:stream'
 import { coalescing } from './coalesce.ts'
-import { DISCARD_LIMIT, HALF_OPEN_LIMIT, leftIn, silent } from './close.ts'
+import { afterOneTurn, DISCARD_LIMIT, HALF_OPEN_LIMIT, leftIn, silent } from './close.ts'
 import type { EndWatcher } from './ends.ts'
 import { watchEnds } from './ends.ts'
 import type { DirectCodec, Unframed } from './framed.ts'
@@ -102,7 +102,7 @@ class Splice {
     const [plain, wire] = [this.#up.from, this.#down.from]
     this.#down.stop()
     if (first === this.#down) wire.destroy()
-    else this.#up.onceTaken(() => wire.destroy())
+    else this.#up.onceTaken(() => (this.#down.waits ? wire.destroy() : afterOneTurn(() => wire.destroy())))
     plain.end()
     this.#up.discard()
     clearTimeout(this.#timer)
