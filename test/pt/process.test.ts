@@ -304,7 +304,9 @@ describe('standard streams', () => {
       env: clientEnv({ TOR_PT_EXIT_ON_STDIN_CLOSE: '1' }),
     })
     const printed = (): string => readFileSync(`${dir}/out`, 'utf8')
-    await expect.poll(printed).toMatch(/^VERSION 1\nSTATUS .+\nCMETHOD rot_by_N socks5 127\.0\.0\.1:\d+\nCMETHODS DONE\n/)
+    await expect
+      .poll(printed)
+      .toMatch(/^VERSION 1\nSTATUS .+\nCMETHOD rot_by_N socks5 127\.0\.0\.1:\d+\nCMETHODS DONE\n/)
     pt.child.stdin!.end()
     expect(await pt.exit).toBe(0)
   })
