@@ -22,8 +22,13 @@ const rooms = {
   transports: ['transport', 'ipc', 'io', 'crypto'],
   pt: ['ipc', 'io', 'socks', 'extor', 'upstream', 'transport'],
   parent: ['ipc', 'io', 'socks', 'extor'],
-  fetch: ['app'],
-  app: ['parent', 'ipc', 'io', 'socks', 'extor', 'upstream', 'transport'],
+  addresses: ['ipc'],
+  lines: ['addresses', 'ipc'],
+  bridges: ['lines', 'parent', 'ipc', 'io', 'socks', 'upstream', 'transport'],
+  http: ['bridges'],
+  tunnels: ['bridges', 'lines', 'addresses', 'parent', 'ipc', 'io', 'socks', 'upstream', 'transport'],
+  app: ['addresses', 'lines', 'bridges', 'http', 'tunnels'],
+  fetch: ['http'],
   check: ['parent', 'ipc', 'io', 'socks', 'extor'],
   testing: ['parent', 'ipc', 'io', 'socks', 'extor', 'transport'],
   index: ['ipc', 'io', 'socks', 'extor', 'transport', 'upstream', 'transports', 'pt', 'parent', 'app', 'testing'],
@@ -44,7 +49,7 @@ const rooms = {
 }
 
 /** Files that rooms may import besides: what an argument of a bridge line may be is known to the transports alone. */
-const files = { app: ['transports/arguments.ts'] }
+const files = { lines: ['transports/arguments.ts'] }
 
 /** node: modules that a room may not import, as it is pure or must not reach the process or the network. */
 const forbiddenModules = {
@@ -55,12 +60,12 @@ const forbiddenModules = {
 
 /**
  * The only places that touch process.env, the standard streams, signals and exit. A parent hands its environment on and signals its
- * PTs, and the checker's stand-in is a process of its own, which the parent under test launches. io/tcp-binding.ts asks which Node
- * it runs on, app/runtime.ts whether it is Node at all, and io/drafts.ts and io/in-place.ts whose files and processes are their own;
- * app/temp-folder.ts clears up when the process exits.
+ * PTs, and the checker's stand-in is a process of its own, which the parent under test launches. io/tcp/tcp-binding.ts asks which
+ * Node it runs on, http/runtime.ts whether it is Node at all, and io/files/ whose files and processes are their own;
+ * bridges/temp-folder.ts clears up when the process exits.
  */
 const mayTouchProcess =
-  /^(?:cli\/|pt\/(?:main|parent-process)\.ts$|parent\/(?:cookie-home|environment|group)\.ts$|check\/parent\/stand-in\.ts$|io\/(?:tcp-binding|drafts|in-place)\.ts$|app\/(?:own-pt|runtime|temp-folder)\.ts$)/
+  /^(?:cli\/|pt\/(?:main|parent-process)\.ts$|parent\/(?:cookie-home|environment|group)\.ts$|check\/parent\/stand-in\.ts$|io\/(?:tcp\/tcp-binding|files\/(?:drafts|in-place))\.ts$|bridges\/(?:own-pt|temp-folder)\.ts$|http\/runtime\.ts$)/
 
 const roomOf = (file) => file.split('/')[0].replace(/\.ts$/, '')
 const problems = []

@@ -7,7 +7,7 @@
 import { constants } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
 import { PtError } from '../error.ts'
-import { clearDrafts, withDraft } from '../io/drafts.ts'
+import { clearDrafts, withDraft } from '../io/files/drafts.ts'
 import { COOKIE_SIZE, equalBytes } from './safe-cookie.ts'
 
 const HEADER = Buffer.from('! Extended ORPort Auth Cookie !\n', 'ascii')

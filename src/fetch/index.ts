@@ -1,4 +1,4 @@
 /** A fetch that is bound to its bridge; an entry of its own, as it loads undici. */
-export type { BridgeFetch, BridgeRequestInit } from '../app/fetch.ts'
-export { bridgeFetch } from '../app/fetch.ts'
-export type { BridgeDispatcherOptions, BridgeTlsOptions } from '../app/dispatcher.ts'
+export type { BridgeFetch, BridgeRequestInit } from '../http/fetch.ts'
+export { bridgeFetch } from '../http/fetch.ts'
+export type { BridgeDispatcherOptions, BridgeTlsOptions } from '../http/dispatcher.ts'

@@ -3,9 +3,9 @@
  */
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
-import type { Cancellation } from './cancellation.ts'
-import type { Waiting } from './lean-reads.ts'
-import { closedByPeer, leanReadsOf } from './lean-reads.ts'
+import type { Cancellation } from './wait/cancellation.ts'
+import type { Waiting } from './tcp/lean-reads.ts'
+import { closedByPeer, leanReadsOf } from './tcp/lean-reads.ts'
 
 /** Reads exactly `length` bytes. Rejects with PT_CLOSED where the stream ends before, or with the signal's reason. */
 export function readExactly(conn: Duplex, length: number, signal?: Cancellation): Promise<Buffer> {

@@ -2,7 +2,7 @@
  * What a parent tells the application about its PT, as it happens: one union, one callback.
  */
 import type { PtError } from '../error.ts'
-import { throwLater } from '../io/throw-later.ts'
+import { throwLater } from '../io/wait/throw-later.ts'
 import type { Args, Message, Severity } from '../ipc/index.ts'
 
 /** How a process ended: an exit status, or the signal that ended it. */

@@ -8,7 +8,7 @@
  * What a PT moved into another group or session is out of reach. Windows has no groups: there the program alone is ended.
  */
 import { readdirSync } from 'node:fs'
-import { processStat } from '../io/process-stat.ts'
+import { processStat } from '../io/files/process-stat.ts'
 
 /** Sends `signal` to every process of the group. Does nothing if none is left, or if the system does not permit it. */
 export function signalGroup(pid: number, signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL'): void {

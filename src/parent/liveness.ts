@@ -5,7 +5,7 @@
  *     SIGKILL ── marked as ending (PF_EXITING) ── sockets closed: our end of file ── gone: our `exit` event
  */
 import { readFileSync } from 'node:fs'
-import { statFields } from '../io/process-stat.ts'
+import { statFields } from '../io/files/process-stat.ts'
 
 /** PF_EXITING of the kernel. It is set before the sockets are closed. */
 const EXITING = 4

@@ -9,7 +9,7 @@
  * second sign counts only if the first cannot decide, because a parent may well close stdout, and only while the PT starts.
  * A parent that really is process 1, as in a container, shows neither sign.
  */
-import { processStat } from '../io/process-stat.ts'
+import { processStat } from '../io/files/process-stat.ts'
 
 /** Taken as this module is loaded; a program that is a PT imports it before anything else. */
 const parent: number = process.ppid

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
-import { serveEcho, startBridge } from '../app/bridges.ts'
+import { serveEcho, startBridge } from '../bridges/bridges.ts'
 import { freePort, tempDir } from '../support.ts'
 import { ready, start } from './postern.ts'
 

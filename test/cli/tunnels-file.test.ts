@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
-import { serveEcho, startBridge } from '../app/bridges.ts'
+import { serveEcho, startBridge } from '../bridges/bridges.ts'
 import { freePort, tempDir } from '../support.ts'
 import { ready, start } from './postern.ts'
 

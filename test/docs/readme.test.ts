@@ -9,7 +9,7 @@ import { launchServer } from 'postern'
 import { transportCases } from 'postern/testing'
 import type { Transport } from 'postern/transport'
 import { describe, expect, test } from 'vitest'
-import { serve, startBridge } from '../app/bridges.ts'
+import { serve, startBridge } from '../bridges/bridges.ts'
 import { root, tempDir } from '../support.ts'
 
 const pt = [process.execPath, join(root, 'dist/cli/main.js'), 'pt']

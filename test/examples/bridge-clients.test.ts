@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
 import { root, tempDir } from '../support.ts'
-import { serve, startBridge } from '../app/bridges.ts'
+import { serve, startBridge } from '../bridges/bridges.ts'
 
 const tls = {
   key: readFileSync(`${root}test/fixtures/app/key.pem`),

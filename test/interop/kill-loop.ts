@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { createServer, get } from 'node:http'
 import { expect } from 'vitest'
 import { delay } from '../../src/io/index.ts'
-import { serve, startBridge } from '../app/bridges.ts'
+import { serve, startBridge } from '../bridges/bridges.ts'
 import type { Running } from '../cli/postern.ts'
 import { ready, start } from '../cli/postern.ts'
 

@@ -9,7 +9,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { TunnelServer } from '../../src/app/index.ts'
 import { startTunnelServer } from '../../src/app/index.ts'
 import { openBridge } from '../../src/index.ts'
-import { ownPt, serve, serveEcho } from '../app/bridges.ts'
+import { ownPt, serve, serveEcho } from '../bridges/bridges.ts'
 import { peer, tempDir } from '../support.ts'
 import { goPeers } from './go-peers.ts'
 

@@ -6,7 +6,7 @@ import { createServer, connect } from 'node:net'
 import { once } from 'node:events'
 import type { TestContext } from 'vitest'
 import { describe, expect, test } from 'vitest'
-import { serve, serveEcho, startBridge, withWrongCert } from '../app/bridges.ts'
+import { serve, serveEcho, startBridge, withWrongCert } from '../bridges/bridges.ts'
 import { postern, ready, start } from '../cli/postern.ts'
 import { freePort, peer, tempDir, tunnelPts } from '../support.ts'
 

@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest'
-import { Canceller } from '../../src/io/cancellation.ts'
+import { Canceller } from '../../src/io/wait/cancellation.ts'
 
 const reason = new Error('enough')
 

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { AddressInfo, Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
-import { closeWithReset } from '../../src/io/close.ts'
+import { closeWithReset } from '../../src/io/tcp/close.ts'
 
 async function connected(): Promise<{ near: Socket; far: Socket }> {
   const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1')

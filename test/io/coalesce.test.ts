@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { Coalescing, coalescing } from '../../src/io/coalesce.ts'
+import { Coalescing, coalescing } from '../../src/io/carry/coalesce.ts'
 
 interface Turn {
   /** Since the end of the turn before, its pause included, in ms. */

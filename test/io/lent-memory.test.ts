@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { expect, it } from 'vitest'
 import type { Codec, DirectCodec } from '../../src/io/index.ts'
 import { framed, splice, withDirect } from '../../src/io/index.ts'
-import { readMemory } from '../../src/io/read-memory.ts'
+import { readMemory } from '../../src/io/tcp/read-memory.ts'
 import { drain, tcpPair } from './streams.ts'
 
 const same: Codec = { encode: (bytes) => bytes, decode: (bytes) => [Buffer.from(bytes)] }

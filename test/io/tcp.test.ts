@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import type { TcpConn, TcpTarget } from '../../src/io/index.ts'
 import { acceptTcp, listen, listenerOptions, openTcp } from '../../src/io/index.ts'
-import { TcpSocket } from '../../src/io/tcp-socket.ts'
+import { TcpSocket } from '../../src/io/tcp/tcp-socket.ts'
 import { failureOf, root } from '../support.ts'
 import { drain, settle, socketPair, tcpPair, untilFinished } from './streams.ts'
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
-import { writeNow } from '../../src/io/write-now.ts'
+import { writeNow } from '../../src/io/tcp/write-now.ts'
 import { drain, settle, socketPair, tcpPair } from './streams.ts'
 
 /** More than the system takes while nobody reads. */

@@ -3,7 +3,7 @@
  * holds the address and the keys that its users have.
  */
 import { join } from 'node:path'
-import { writePrivateFile } from '../../io/private-file.ts'
+import { writePrivateFile } from '../../io/files/private-file.ts'
 
 /** Writes it, for its owner only, and returns the path. Rejects with PT_STATE. */
 export async function writeBridgeLine(stateDir: string, transport: string, line: string): Promise<string> {

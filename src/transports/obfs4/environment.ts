@@ -3,7 +3,7 @@
  */
 import { randomInt } from 'node:crypto'
 import { frameKernel } from '../../crypto/frame-kernel.ts'
-import { lend } from '../../io/read-memory.ts'
+import { lend } from '../../io/tcp/read-memory.ts'
 import type { FrameKernel } from '../../crypto/kernel/kernel.ts'
 import { randomPiece } from '../../crypto/random.ts'
 import { delay } from '../../io/index.ts'

@@ -7,8 +7,8 @@
  */
 import { randomBytes, randomInt } from 'node:crypto'
 import { join } from 'node:path'
-import { clearDrafts } from '../../io/drafts.ts'
-import { createPrivateFile, readPrivateFile, stateError, writePrivateFile } from '../../io/private-file.ts'
+import { clearDrafts } from '../../io/files/drafts.ts'
+import { createPrivateFile, readPrivateFile, stateError, writePrivateFile } from '../../io/files/private-file.ts'
 import { maxHello } from './hello.ts'
 import { newPassword, parsePassword } from './password.ts'
 import type { TicketGenerations, TicketKeys } from './ticket.ts'

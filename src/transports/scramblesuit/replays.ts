@@ -15,8 +15,8 @@
  */
 import { macLength } from '../../crypto/hmac.ts'
 import { Remembered } from '../../crypto/remembered.ts'
-import { clearDrafts } from '../../io/drafts.ts'
-import { appendPrivateLines, readPrivateTail, writePrivateFile } from '../../io/private-file.ts'
+import { clearDrafts } from '../../io/files/drafts.ts'
+import { appendPrivateLines, readPrivateTail, writePrivateFile } from '../../io/files/private-file.ts'
 import { ticketLifetime } from './ticket.ts'
 
 /** Of hellos and of tickets each. Beyond these the oldest are forgotten. As many as obfs4proxy remembers for obfs4. */

@@ -11,7 +11,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { appendPrivateLines, readPrivateFile } from '../../io/private-file.ts'
+import { appendPrivateLines, readPrivateFile } from '../../io/files/private-file.ts'
 import { ticketLifetime } from './ticket.ts'
 
 const prefix = 'scramblesuit_spent_'

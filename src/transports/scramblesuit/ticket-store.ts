@@ -8,8 +8,8 @@
  */
 import { realpath } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { clearDrafts } from '../../io/drafts.ts'
-import { readPrivateFile, writePrivateFile } from '../../io/private-file.ts'
+import { clearDrafts } from '../../io/files/drafts.ts'
+import { readPrivateFile, writePrivateFile } from '../../io/files/private-file.ts'
 import { decodeBase32, encodeBase32 } from './base32.ts'
 import { ticketLength } from './hello.ts'
 import { claimTicket, forgetSpentTickets } from './spent-tickets.ts'

@@ -1,0 +1,285 @@
+/**
+ * A bridge, or several for one purpose, as an application uses it: opened once, dialled as often as need be.
+ *
+ *     await using bridge = await openBridge('obfs4 198.51.100.1:443 cert=… iat-mode=0')
+ *     const conn = await bridge.connect()        a Duplex, at whose far end is what stands behind the bridge
+ */
+import { setMaxListeners } from 'node:events'
+import type { Duplex } from 'node:stream'
+import { PtError } from '../error.ts'
+import { deadline } from '../io/index.ts'
+import { secretsOf } from '../ipc/index.ts'
+import { checkArgument, checkOptions } from '../options.ts'
+import type { PtEvent } from '../parent/index.ts'
+import type { BridgeLine } from '../lines/bridge-line.ts'
+import { parseBridgeLine } from '../lines/bridge-line.ts'
+import type { Strategy } from './candidates.ts'
+import { Candidates } from './candidates.ts'
+import type { Dialer, DialerOptions } from './dialer.ts'
+import { Emitter } from './emitter.ts'
+import { inProcessDialer } from './in-process.ts'
+import { bridgeChecks, connectChecks, someBridgeLines } from './option-checks.ts'
+import type { ProxyDoor } from './proxy-door.ts'
+import { openProxyDoor } from './proxy-door.ts'
+import { ptProcessDialer } from './pt-process.ts'
+import { BridgeSocket } from './socket.ts'
+import type { BridgeConnection } from './socket-like.ts'
+import { socketLike } from './socket-like.ts'
+import { TempFolder } from './temp-folder.ts'
+
+/** A bridge line, several, or what parseBridgeLine makes of them. */
+export type BridgeLines = string | BridgeLine | readonly (string | BridgeLine)[]
+
+export interface OpenBridgeOptions extends DialerOptions {
+  /** Of several bridges: `failover` (default) prefers the first ones, `race` takes whichever answers first. */
+  readonly strategy?: Strategy | undefined
+  /** Closes the bridge when it aborts. */
+  readonly signal?: AbortSignal | undefined
+  /** Opens the dialer; by default each bridge has one of its own. */
+  readonly open?: ((names: readonly string[], options: OpenBridgeOptions) => Promise<OpenDialer>) | undefined
+  /** With `require: 'any'`: told of each line whose transport is not there, in the words of the PT. */
+  readonly onPassedOver?: ((line: BridgeLine, why: string) => void) | undefined
+  /** What the PT's process says and does; unchecked, and with addresses. */
+  readonly onPtEvent?: ((event: PtEvent) => void) | undefined
+}
+
+/** The dialer's own time-out knows more of where time ran out than the one around all bridges, in ms. */
+const GRACE = 500
+
+export interface BridgeConnectOptions {
+  /** Gives the connection up. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What a listener throws is an uncaught exception of the process; the bridge goes on, and the other listeners are told. */
+export interface BridgeEvents {
+  /** Connections can be made; again after each restart. */
+  ready: []
+  /** A connection was made. */
+  connection: [conn: BridgeConnection]
+  /** A bridge could not be reached; `error.stage` says where. Another bridge may have stood in. */
+  failure: [error: PtError, line: BridgeLine]
+  /** Of several bridges one that had failed answers again. */
+  recovery: [line: BridgeLine]
+  /** The PT has ended and is started again. */
+  restart: [error: PtError]
+  /** Nothing more can be carried. The error is that of a PT that cannot be kept running. */
+  closed: [error?: PtError]
+}
+
+/** Made by openBridge. */
+export class Bridge extends Emitter<BridgeEvents> implements AsyncDisposable {
+  readonly lines: readonly BridgeLine[]
+  readonly #dialer: Dialer
+  readonly #candidates: Candidates
+  readonly #connectTimeout: number
+  readonly #closing = new AbortController()
+  readonly #open = new Set<Duplex>()
+  readonly #cleanUp: () => Promise<void>
+  #closed: Promise<void> | undefined
+
+  constructor(dialer: Dialer, lines: readonly BridgeLine[], options: OpenBridgeOptions, cleanUp: () => Promise<void>) {
+    super()
+    this.lines = lines
+    // Each connection that is being made listens, so there may be many.
+    setMaxListeners(0, this.#closing.signal)
+    this.#dialer = dialer
+    this.#cleanUp = cleanUp
+    this.#connectTimeout = options.connectTimeout ?? 60_000
+    this.#candidates = new Candidates({
+      lines,
+      strategy: options.strategy ?? 'failover',
+      dial: (line, signal) => dialer.dial(line, signal),
+      onFailure: (error, line) => this.emit('failure', error, line),
+      onRecovery: (line) => this.emit('recovery', line),
+    })
+    const unwatch = dialer.watch({
+      ready: () => this.emit('ready'),
+      restart: (error) => this.emit('restart', error),
+      gaveUp: (error) => void this.#close(error),
+    })
+    const abort = (): void => void this.close()
+    options.signal?.addEventListener('abort', abort, { once: true })
+    this.#closing.signal.addEventListener('abort', () => {
+      unwatch()
+      options.signal?.removeEventListener('abort', abort)
+    })
+    // Whoever opened it has to be able to listen first.
+    setImmediate(() => {
+      if (!this.#closing.signal.aborted) this.emit('ready')
+    })
+  }
+
+  /**
+   * A connection to what stands behind the bridge. It has one end for both directions: after `conn.end(request)` all of the
+   * request is delivered, but of the answer only what has come by then; so read the answer first, as by its length, and end
+   * after it. With the option `halfOpen` at both ends, `conn.end(request)` leaves the answer its time.
+   *
+   * Rejects with the bridge's PtError, whose `stage` says where it failed; PT_BRIDGES if there are several; PT_TIMEOUT;
+   * PT_STOPPED after close(); or the signal's reason. Clients that ask for a socket take it for one.
+   */
+  async connect(options: BridgeConnectOptions = {}): Promise<BridgeConnection> {
+    checkOptions('connect', options, connectChecks)
+    const { signal } = options
+    this.#closing.signal.throwIfAborted()
+    signal?.throwIfAborted()
+    using limit = deadline(this.#connectTimeout + GRACE, 'the connection to the bridge', signal)
+    using stop = following(this.#closing.signal, limit.signal)
+    const conn = socketLike(await this.#candidates.connect(stop.signal))
+    this.#open.add(conn)
+    conn.once('close', () => this.#open.delete(conn))
+    // One that is closed with the bridge has nobody to hear of it, and that must not end the process.
+    conn.on('error', () => {})
+    this.emit('connection', conn)
+    return conn
+  }
+
+  /**
+   * The same at once, as a socket that connects by itself, for clients that want one before there is a connection:
+   *
+   *     new pg.Client({ stream: () => bridge.socket(), … })
+   *
+   * What is written meanwhile waits. That the bridge cannot be reached, or is closed, is the socket's 'error'.
+   */
+  socket(): BridgeSocket {
+    return new BridgeSocket((signal) => this.connect({ signal }))
+  }
+
+  /** Rejects with PT_EXITED where `conn`, which came from connect(), ended because its PT did. */
+  async requireAlive(conn: Duplex): Promise<void> {
+    await this.#dialer.requireAlive(conn)
+  }
+
+  /** Ends every connection and the PT. Every call gives the same result. */
+  async close(): Promise<void> {
+    await this.#close()
+  }
+
+  #close(error?: PtError): Promise<void> {
+    this.#closed ??= this.#shut(error)
+    return this.#closed
+  }
+
+  async #shut(error?: PtError): Promise<void> {
+    this.#closing.abort(error ?? new PtError('PT_STOPPED', 'the bridge has been closed'))
+    this.#candidates[Symbol.dispose]()
+    for (const conn of this.#open) conn.destroy()
+    await this.#cleanUp()
+    if (error === undefined) this.emit('closed')
+    else this.emit('closed', error)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}
+
+/**
+ * Opens a bridge, or several of which any will do, and resolves when connections can be made; none is made yet. With `exec`
+ * as a PT program, otherwise in this process. Rejects with PT_OPTION, PT_BRIDGE_LINE, PT_PROXY_URI, PT_LAUNCH for a transport
+ * that is not there, or as launchClient does; nothing is left then.
+ *
+ * A line with a fingerprint is one of Tor's: what stands behind it is the entrance of its network, which speaks to tor and to
+ * nobody else. It is opened like any other, and a request through it fails with what such a server says to a stranger.
+ */
+export async function openBridge(lines: BridgeLines, options: OpenBridgeOptions = {}): Promise<Bridge> {
+  checkOptions('openBridge', options, bridgeChecks)
+  const parsed = toBridgeLines(lines)
+  options.signal?.throwIfAborted()
+  const open = options.open ?? openDialer
+  const secrets = parsed.flatMap(({ address, args }) => secretsOf(address, args))
+  const { dialer, cleanUp } = await open(
+    parsed.map((line) => line.transport),
+    { ...options, secrets: [...secrets, ...(options.secrets ?? [])] },
+  )
+  const bridge = new Bridge(dialer, servedOf(parsed, dialer, options), options, cleanUp)
+  if (options.signal?.aborted === true) {
+    await bridge.close()
+    options.signal.throwIfAborted()
+  }
+  return bridge
+}
+
+function servedOf(lines: readonly BridgeLine[], { failures }: Dialer, options: OpenBridgeOptions): BridgeLine[] {
+  return lines.filter((line) => {
+    const why = failures?.get(line.transport)
+    if (why !== undefined) options.onPassedOver?.(line, why)
+    return why === undefined
+  })
+}
+
+/** One connection and nothing else: openBridge and connect(), closed together. Rejects as both do. */
+export async function connectBridge(lines: BridgeLines, options: OpenBridgeOptions = {}): Promise<BridgeConnection> {
+  checkOptions('connectBridge', options, bridgeChecks)
+  const { signal, ...rest } = options
+  const bridge = await openBridge(lines, rest)
+  try {
+    const conn = await bridge.connect({ signal })
+    conn.once('close', () => void bridge.close())
+    return conn
+  } catch (error) {
+    await bridge.close()
+    throw error
+  }
+}
+
+/** Throws PT_BRIDGE_LINE, also if there is none; PT_OPTION for what is of another kind. */
+export function toBridgeLines(lines: BridgeLines): BridgeLine[] {
+  checkArgument('openBridge', 'lines', lines, someBridgeLines)
+  const list = typeof lines === 'string' || !isList(lines) ? [lines] : lines
+  if (list.length === 0) throw new PtError('PT_BRIDGE_LINE', 'there is no bridge line', { stage: 'argument' })
+  return list.map((line) => (typeof line === 'string' ? parseBridgeLine(line) : line))
+}
+
+function isList(lines: BridgeLines): lines is readonly (string | BridgeLine)[] {
+  return Array.isArray(lines)
+}
+
+export interface OpenDialer {
+  readonly dialer: Dialer
+  readonly cleanUp: () => Promise<void>
+}
+
+/** A dialer for the transports `names`, and what ends it and removes its folder. */
+export async function openDialer(names: readonly string[], options: OpenBridgeOptions): Promise<OpenDialer> {
+  const folder = new TempFolder()
+  const { exec, transports = [], onPtEvent: onEvent } = options
+  let door: ProxyDoor | undefined
+  const removeRest = async (): Promise<void> => {
+    await door?.close()
+    await folder.remove()
+  }
+  try {
+    door = await openProxyDoor(options.proxy, (message) => onEvent?.({ type: 'log', severity: 'warning', message }))
+    const stateDir = (): string => options.stateDir ?? folder.path
+    const given = { ...options, proxy: door.proxy }
+    const dialer =
+      exec === undefined
+        ? await inProcessDialer({ ...given, transports, stateDir }, names)
+        : await ptProcessDialer({ ...given, exec, stateDir: stateDir(), onEvent }, names)
+    const cleanUp = async (): Promise<void> => {
+      await dialer.close()
+      await removeRest()
+    }
+    return { dialer, cleanUp }
+  } catch (error) {
+    await removeRest()
+    throw error
+  }
+}
+
+/** A signal that aborts with either of two; AbortSignal.any leaves entries behind on Node 20. */
+function following(a: AbortSignal, b: AbortSignal): { readonly signal: AbortSignal } & Disposable {
+  const controller = new AbortController()
+  const follow = (event: Event): void => controller.abort((event.target as AbortSignal).reason)
+  for (const signal of [a, b]) {
+    if (signal.aborted) controller.abort(signal.reason)
+    signal.addEventListener('abort', follow)
+  }
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]: () => {
+      for (const signal of [a, b]) signal.removeEventListener('abort', follow)
+    },
+  }
+}

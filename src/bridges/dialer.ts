@@ -1,0 +1,60 @@
+/**
+ * What connects to bridges: a PT in a process of its own, or a built-in transport in this one. Both sorts look alike.
+ */
+import type { Duplex } from 'node:stream'
+import type { PtError } from '../error.ts'
+import type { RestartOptions } from '../parent/index.ts'
+import type { Transport } from '../transport.ts'
+import type { BridgeLine } from '../lines/bridge-line.ts'
+
+/** A transport, or one by name that costs nothing until it is used. */
+export type TransportSource = Transport | { readonly name: string; load(): Promise<Transport> }
+
+export interface DialerOptions {
+  /** The program of a PT, or the program and its arguments. Without it the transport runs in this process. */
+  readonly exec?: string | readonly string[] | undefined
+  /** The transports for use in this process. */
+  readonly transports?: readonly TransportSource[] | undefined
+  /** `all`, the default: each transport of the lines has to be there. `any`: one is enough, and lines of others are passed over. */
+  readonly require?: 'all' | 'any' | undefined
+  /** The folder for what transports keep. By default one that is made if a transport keeps something, and removed at the end. */
+  readonly stateDir?: string | undefined
+  /**
+   * An upstream proxy, `socks5://[user:password@]host:port`, `socks4a://…` or `http://…`; never gone around. A host name is
+   * looked up at each connection.
+   */
+  readonly proxy?: string | undefined
+  /** Milliseconds for one connection to one bridge, the wait for a restart included. Default 60,000. */
+  readonly connectTimeout?: number | undefined
+  /** Values that no error may repeat of what a PT says. openBridge adds the addresses and arguments of its lines. */
+  readonly secrets?: readonly string[] | undefined
+  /**
+   * The end of one direction leaves the other open, if the bridge's server allows it as well (`postern pt --half-open`, and no
+   * other PT that we know). By default the first end of either side closes the connection both ways, as with obfs4proxy. With
+   * `exec` it is the PT that decides: give it `--half-open` if it is ours.
+   */
+  readonly halfOpen?: boolean | undefined
+  /** How a PT that has ended is started again. By default for ever, at most 10 s later. */
+  readonly restart?: RestartOptions | false | undefined
+}
+
+export interface DialerEvents {
+  /** The PT has ended, and is started again. */
+  restart(error: PtError): void
+  /** It runs again. */
+  ready(): void
+  /** It has ended, and is not started again. */
+  gaveUp(error: PtError): void
+}
+
+export interface Dialer {
+  /** Transports that were asked for and are not there, and why. Nothing but a dialer with `require: 'any'` has any. */
+  readonly failures?: ReadonlyMap<string, string> | undefined
+  /** Rejects with a PtError whose `stage` says where it failed, as far as that can be known; or the signal's reason. */
+  dial(line: BridgeLine, signal?: AbortSignal): Promise<Duplex>
+  /** Rejects with PT_EXITED where `conn` ended because its PT did, which a stream's end alone does not tell. */
+  requireAlive(conn: Duplex): Promise<void>
+  /** Calls back until the returned function is called. */
+  watch(events: DialerEvents): () => void
+  close(): Promise<void>
+}

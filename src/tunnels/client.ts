@@ -1,0 +1,224 @@
+/**
+ * A port on this machine that leads through a bridge to what stands behind it.
+ *
+ *     application ── 127.0.0.1:9000 ── bridge ══ transport ══ far end
+ *     application ── SOCKS ── 127.0.0.1:1080 ── bridge ══ transport ══ SOCKS server      with socks
+ *
+ * The port stays open whatever happens to the PT: connections wait for it, each for no longer than the bridge's time.
+ */
+import { createServer } from 'node:net'
+import type { Server, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { isPtError, PtError } from '../error.ts'
+import type { AcceptGate } from '../io/index.ts'
+import { acceptGate, closeWithReset, listen, listenerOptions, relay } from '../io/index.ts'
+import type { Address } from '../ipc/index.ts'
+import { isLoopback, parseAddress } from '../ipc/index.ts'
+import { checkOptions } from '../options.ts'
+import type { SocksRequest } from '../socks/index.ts'
+import { acceptSocks, connectSocks } from '../socks/index.ts'
+import type { Bridge } from '../bridges/bridge.ts'
+import type { BridgeLine } from '../lines/bridge-line.ts'
+import { Connections } from './connections.ts'
+import { tunnelClientChecks } from './option-checks.ts'
+import { Tunnel } from './tunnel.ts'
+
+export interface TunnelClientOptions {
+  /** Closed with the tunnel. */
+  readonly bridge: Bridge
+  /** `<ip>:<port>`; port 0 is one of the system's choice. */
+  readonly listen: Address | string
+  /** The port speaks SOCKS 4, 4a and 5, and what stands behind the bridge is a SOCKS server that is asked for the target. */
+  readonly socks?: boolean | undefined
+  /**
+   * Who does not know it cannot use the port: it speaks SOCKS 5, and the secret is the password, under any user name.
+   * Without `socks` the target that is asked for does not count.
+   */
+  readonly secret?: string | undefined
+  /** The end of one direction leaves the other open; the bridge and its server have to allow it as well. */
+  readonly halfOpen?: boolean | undefined
+  /** Lets `listen` be other than loopback. */
+  readonly exposed?: boolean | undefined
+  /** Connections at once; those beyond are closed. Default 1024. */
+  readonly maxConnections?: number | undefined
+  /** Milliseconds that connections have to end in when the tunnel is closed. Default 5,000. */
+  readonly drainTimeout?: number | undefined
+  /** Closes the tunnel when it aborts. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Starts to listen. Rejects with PT_ADDRESS, or the system's error (EADDRINUSE, …); the bridge is closed then.
+ */
+export async function startTunnelClient(options: TunnelClientOptions): Promise<TunnelClient> {
+  checkOptions('startTunnelClient', options, tunnelClientChecks)
+  const tunnel = new TunnelClient(options)
+  try {
+    options.signal?.throwIfAborted()
+    await tunnel.listen(options.listen, options.exposed ?? false)
+    return tunnel
+  } catch (error) {
+    await tunnel.close()
+    throw error
+  }
+}
+
+export class TunnelClient extends Tunnel {
+  readonly #options: TunnelClientOptions
+  readonly #server: Server
+  #address: Address | undefined
+  /** Shut while there are as many connections as there may be: the next ones wait in the system's queue. */
+  #gate: AcceptGate | undefined
+
+  constructor(options: TunnelClientOptions) {
+    super(new Connections(options.maxConnections ?? 1024), options.signal)
+    this.#options = options
+    this.#server = createServer(listenerOptions, (conn) => void this.#serve(conn))
+    // The system's, such as EMFILE while accepting: those that wait are accepted later.
+    this.#server.on('error', () => undefined)
+    options.bridge
+      .on('ready', () => this.isReady())
+      .on('restart', (error) => this.restarting(error))
+      .on('failure', (error, line) => this.failed(error, line))
+      .on('recovery', (line) => this.emit('recovery', line))
+      .on('closed', (error) => void this.shut(error))
+  }
+
+  /** Where it listens. */
+  get address(): Address {
+    return this.#address!
+  }
+
+  /** The bridges that `failure` and `recovery` speak of. */
+  get bridges(): readonly BridgeLine[] {
+    return this.#options.bridge.lines
+  }
+
+  /** Called once, by startTunnelClient. */
+  async listen(where: Address | string, exposed: boolean): Promise<void> {
+    const { host, port } = typeof where === 'string' ? parseAddress(where) : where
+    requireLoopback(host, exposed)
+    this.#address = await listen(this.#server, host, port)
+    this.#gate = acceptGate(this.#server)
+  }
+
+  protected override async end(released: () => void): Promise<void> {
+    this.#server.close()
+    released()
+    await this.connections.drain(this.#options.drainTimeout ?? 5_000)
+    await this.#options.bridge.close()
+  }
+
+  /** Serves one connection; never rejects. */
+  async #serve(local: Socket): Promise<void> {
+    local.on('error', () => undefined)
+    if (!this.connections.admit(local, this.#gate !== undefined)) return
+    if (this.connections.full) this.#gate?.shut()
+    local.once('close', () => this.#gate?.open())
+    using gone = hangUp(local)
+    let request: SocksRequest | undefined
+    try {
+      request = await this.#accept(local, gone.signal)
+      const far = await this.#dial(request, gone.signal)
+      if (local.destroyed) return void far.destroy()
+      request?.grant()
+      this.connections.carries(local)
+      this.emit('connection')
+      await this.#relay(local, far)
+    } catch (error) {
+      request?.refuse(error, farReplyOf(error))
+      // A reset and no end: what has come so far is not all there is.
+      if (request === undefined) closeWithReset(local)
+    }
+  }
+
+  async #accept(local: Socket, signal: AbortSignal): Promise<SocksRequest | undefined> {
+    const { socks, secret } = this.#options
+    if (socks !== true && secret === undefined) return undefined
+    try {
+      return await acceptSocks(local, { prefer: 'none', applications: true, password: secret, signal })
+    } catch (error) {
+      // An application that hangs up knows it; every other mistake is for its user to learn.
+      if (isPtError(error) && error.code !== 'PT_CLOSED') this.failed(error)
+      throw error
+    }
+  }
+
+  async #dial(request: SocksRequest | undefined, signal: AbortSignal): Promise<Duplex> {
+    // The bridge tells of its own failures.
+    const far = await this.#options.bridge.connect({ signal })
+    if (request === undefined || this.#options.socks !== true) return far
+    try {
+      await connectSocks(far, { version: 5, target: request.target }, signal)
+      return far
+    } catch (error) {
+      // What the far end refuses is its own to say, in its own words.
+      if (isPtError(error, 'PT_SOCKS_REFUSED')) throw new FarRefusal(error)
+      if (!signal.aborted) this.failed(lost(error))
+      throw error
+    }
+  }
+
+  async #relay(local: Socket, far: Duplex): Promise<void> {
+    let hungUp = false
+    let lostFirst = false
+    local.once('close', () => (hungUp = true))
+    const cut = (): void => {
+      if (hungUp) return
+      lostFirst = true
+      closeWithReset(local)
+    }
+    far.once('error', cut).once('close', () => {
+      // relay() takes an early close for a failure, and would give the application an end that looks regular.
+      if (!far.readableEnded || !far.writableFinished) cut()
+    })
+    try {
+      await relay(local, far, {
+        halfOpen: this.#options.halfOpen,
+        beforeEnd: async (ended) => {
+          if (ended !== far) return
+          await this.#options.bridge.requireAlive(far).catch((error: unknown) => {
+            cut()
+            throw error
+          })
+        },
+      })
+    } catch (error) {
+      // Not where the application left first: nobody misses what it did not wait for.
+      if (lostFirst) this.failed(lost(error))
+    }
+  }
+}
+
+/** The SOCKS server at the far end refused the target. */
+class FarRefusal extends Error {
+  readonly reply: number | undefined
+
+  constructor(cause: PtError) {
+    super(cause.message, { cause })
+    this.reply = cause.reply
+  }
+}
+
+function farReplyOf(error: unknown): number | undefined {
+  return error instanceof FarRefusal ? error.reply : undefined
+}
+
+function requireLoopback(host: string, exposed: boolean): void {
+  if (isLoopback(host) || exposed) return
+  const what = 'the port would be open to other machines, and what they send to it is not encrypted'
+  throw new PtError('PT_ADDRESS', `listen: ${what}; listen on 127.0.0.1 or [::1], or say that it may be exposed`)
+}
+
+function lost(cause: unknown): PtError {
+  if (isPtError(cause, 'PT_EXITED')) return cause
+  return new PtError('PT_CLOSED', 'a connection through the bridge was lost before its end', { cause, stage: 'closed' })
+}
+
+/** A signal for whoever still works for a client that is not there any more. */
+function hangUp(local: Socket): { readonly signal: AbortSignal } & Disposable {
+  const controller = new AbortController()
+  const abort = (): void => controller.abort(new PtError('PT_CLOSED', 'the application hung up'))
+  local.once('close', abort)
+  return { signal: controller.signal, [Symbol.dispose]: () => void local.off('close', abort) }
+}

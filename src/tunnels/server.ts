@@ -1,0 +1,194 @@
+/**
+ * A bridge in front of a service: a PT server, and each of its connections taken to where it belongs.
+ *
+ *     clients ══ transport ══ PT server ── this process ── 127.0.0.1:22, or wherever a SOCKS client asks for
+ */
+import { setMaxListeners } from 'node:events'
+import { createServer, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { isPtError, PtError, stageOf } from '../error.ts'
+import { closeWithReset, delay, listen, relay } from '../io/index.ts'
+import type { Address, ArgsInit } from '../ipc/index.ts'
+import { parseAddress } from '../ipc/index.ts'
+import { checkOptions } from '../options.ts'
+import type { PtEvent } from '../parent/index.ts'
+import type { BridgeServer } from '../bridges/server.ts'
+import { createBridgeServer } from '../bridges/server.ts'
+import { Connections } from './connections.ts'
+import type { Forward, WatchOwn } from './forward.ts'
+import { openForward } from './forward.ts'
+import { watchOwnNetworks } from '../addresses/own-networks.ts'
+import { tunnelRestart } from '../bridges/pt-process.ts'
+import { tunnelServerChecks } from './option-checks.ts'
+import { Tunnel } from './tunnel.ts'
+
+export interface TunnelServerOptions {
+  readonly exec: string | readonly string[]
+  readonly transport: string
+  /** `<ip>:<port>` where clients connect to; port 0 is one of the system's choice, kept through restarts. */
+  readonly listen: string
+  /** Options of the transport, such as `{ 'iat-mode': '1' }`. */
+  readonly options?: ArgsInit | undefined
+  /** An absolute path; the bridge's identity is kept there. */
+  readonly stateDir: string
+  readonly forward: Forward
+  /** The end of one direction leaves the other open; the PT has to allow it as well (`postern pt --half-open`). */
+  readonly halfOpen?: boolean | undefined
+  /** Where clients reach this machine, `<host>` or `<host>:<port>`, for a forward of socks not to lead there. */
+  readonly publicAddress?: string | undefined
+  /** Connections at once; those beyond are closed. Default 1024. */
+  readonly maxConnections?: number | undefined
+  /** Milliseconds after which a connection that carries no byte is ended. Default 0: never. */
+  readonly idleTimeout?: number | undefined
+  /** Milliseconds that connections have to end in when the tunnel is closed. Default 5,000. */
+  readonly drainTimeout?: number | undefined
+  /** What the PT says and does, unchecked and with addresses. */
+  readonly onPtEvent?: ((event: PtEvent) => void) | undefined
+  /** Closes the tunnel when it aborts. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** How often a port that is being closed is tried, in ms. */
+const LOOK_AGAIN = 10
+
+/** Launches the PT server. Rejects as launchServer does; nothing is left then. */
+export async function startTunnelServer(options: TunnelServerOptions): Promise<TunnelServer> {
+  checkOptions('startTunnelServer', options, tunnelServerChecks)
+  options.signal?.throwIfAborted()
+  const tunnel = new TunnelServer(options)
+  try {
+    await tunnel.start()
+    options.signal?.throwIfAborted()
+    return tunnel
+  } catch (error) {
+    await tunnel.close()
+    throw error
+  }
+}
+
+export class TunnelServer extends Tunnel {
+  readonly #options: TunnelServerOptions
+  readonly #stopping = new AbortController()
+  readonly #own: WatchOwn
+  #server: BridgeServer | undefined
+  /** Whether the PT is one that closes its port and lets connections go on when it is asked to. */
+  #closesItsPort = false
+
+  constructor(options: TunnelServerOptions) {
+    super(new Connections(options.maxConnections ?? 1024, options.idleTimeout), options.signal)
+    this.#options = options
+    this.#own = watchOwnNetworks([
+      options.listen,
+      ...(options.publicAddress === undefined ? [] : [options.publicAddress]),
+    ])
+    // Each connection that is being made listens, so there may be many.
+    setMaxListeners(0, this.#stopping.signal)
+  }
+
+  /** Called once, by startTunnelServer. */
+  async start(): Promise<void> {
+    const { exec, stateDir, transport, listen, options, onPtEvent } = this.#options
+    this.#server = await createBridgeServer(
+      {
+        exec,
+        stateDir,
+        restart: tunnelRestart,
+        transports: [{ name: transport, bindAddress: listen, ...(options === undefined ? {} : { options }) }],
+        onEvent: (event) => {
+          this.#watch(event)
+          onPtEvent?.(event)
+        },
+      },
+      (conn) => void this.#serve(conn),
+    )
+    // Closed while it started.
+    if (this.#stopping.signal.aborted) await this.#server.stop()
+  }
+
+  /** The line to hand out; see BridgeServer. */
+  bridgeLine(host?: string): string {
+    return this.#server!.bridgeLines(host)[0]!
+  }
+
+  /** In order: the port is closed, connections and handshakes have their time, the rest is cut. */
+  protected override async end(released: () => void): Promise<void> {
+    const { drainTimeout = 5_000, listen } = this.#options
+    const start = performance.now()
+    this.connections.ending()
+    if (this.#closesItsPort && this.#server !== undefined) {
+      const drained = this.#server.drain(drainTimeout)
+      if (await isFreeWithin(parseAddress(listen), drainTimeout)) released()
+      await drained
+    }
+    await this.connections.drain(Math.max(0, drainTimeout - (performance.now() - start)))
+    this.#stopping.abort(new PtError('PT_STOPPED', 'the tunnel has been closed'))
+    await this.#server?.stop()
+  }
+
+  #watch(event: PtEvent): void {
+    this.#closesItsPort ||= drainsBySignal(event)
+    if (event.type === 'ready') this.isReady()
+    else if (event.type === 'restarting') this.restarting(event.error)
+    else if (event.type === 'gaveUp') void this.shut(event.error)
+  }
+
+  /** Serves one connection; never rejects. */
+  async #serve(conn: Duplex): Promise<void> {
+    if (!this.connections.admit(conn)) return
+    try {
+      const far = await openForward(conn, this.#options.forward, this.#own, this.#stopping.signal)
+      if (conn.destroyed) return void far.destroy()
+      this.connections.carries(conn)
+      this.emit('connection')
+      // A connection that breaks off is its client's or its service's to explain.
+      await relay(conn, far, { halfOpen: this.#options.halfOpen }).catch(() => undefined)
+    } catch (error) {
+      if (!this.#stopping.signal.aborted && !conn.destroyed) this.failed(unreached(error))
+      if (this.#options.forward.type === 'address') cutOff(conn)
+    }
+  }
+}
+
+/** Programs that are known to take SIGINT so; others end by it. */
+const drainers: ReadonlySet<string> = new Set(['postern', 'lyrebird'])
+
+/** The PT says who it is (STATUS TYPE=version), or it is obfs4proxy, which does not. */
+function drainsBySignal(event: PtEvent): boolean {
+  if (event.type === 'launching') return /(?:^|[\\/])obfs4proxy(?:\.exe)?$/.test(event.program)
+  if (event.type !== 'status' || event.args.get('TYPE') !== 'version') return false
+  return drainers.has(event.args.get('IMPLEMENTATION') ?? '')
+}
+
+/** True once somebody else could listen there; false after `ms` milliseconds. */
+async function isFreeWithin({ host, port }: Address, ms: number): Promise<boolean> {
+  const start = performance.now()
+  while (!(await canListen(host, port))) {
+    if (performance.now() - start >= ms) return false
+    await delay(LOOK_AGAIN)
+  }
+  return true
+}
+
+async function canListen(host: string, port: number): Promise<boolean> {
+  const server = createServer()
+  try {
+    await listen(server, host, port)
+    return true
+  } catch {
+    return false
+  } finally {
+    server.close()
+  }
+}
+
+/** With a reset: an end would look as if the service had nothing to say. */
+function cutOff(conn: Duplex): void {
+  if (conn instanceof Socket) closeWithReset(conn)
+  else conn.destroy()
+}
+
+function unreached(error: unknown): PtError {
+  if (isPtError(error, 'PT_DENIED', 'PT_SOCKS', 'PT_TIMEOUT', 'PT_CLOSED')) return error
+  const stage = stageOf(error) ?? 'connect'
+  return new PtError('PT_CONNECT', 'the destination of a connection cannot be reached', { cause: error, stage })
+}
