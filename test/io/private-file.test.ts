@@ -17,7 +17,12 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { clearDrafts } from '../../src/io/files/drafts.ts'
-import { appendPrivateLines, createPrivateFile, readPrivateFile, writePrivateFile } from '../../src/io/files/private-file.ts'
+import {
+  appendPrivateLines,
+  createPrivateFile,
+  readPrivateFile,
+  writePrivateFile,
+} from '../../src/io/files/private-file.ts'
 import { root, tempDir } from '../support.ts'
 
 const run = promisify(execFile)
