@@ -35,7 +35,7 @@ const nobody = 65_534
 
 /** A program that may use `files`, the functions under test, as they were built. */
 function program(source: string): string[] {
-  const files = JSON.stringify(`file://${root}dist/io/private-file.js`)
+  const files = JSON.stringify(`file://${root}dist/io/files/private-file.js`)
   return [process.execPath, '--input-type=module', '-e', `const files = await import(${files}); ${source}`]
 }
 
@@ -285,7 +285,7 @@ test.each(['plain', 'linked'])(
 )
 
 describe('drafts', () => {
-  const drafts = JSON.stringify(`file://${root}dist/io/drafts.js`)
+  const drafts = JSON.stringify(`file://${root}dist/io/files/drafts.js`)
 
   test('of a process that was killed are removed, and those of one that is still at it are not', async () => {
     const dir = tempDir()
