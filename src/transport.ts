@@ -1,109 +1,100 @@
 /**
- * The contract of a transport: types only. docs/write-a-transport.md is the guide.
+ * The contract of a transport: types only. docs/write-a-transport.md is the guide and says what happens if something goes wrong.
  *
- *     parent ── SOCKS ── PT client ── dial() ══ transport's bytes ══ accept() ── PT server ── ORPort ── application
+ *     parent ── SOCKS ── PT client ── dial() ══ transport's bytes ══ accept() or deliver() ── PT server ── ORPort ── application
  *
- * A transport recodes connections and nothing else: it opens sockets only by `connect`, writes files only below
- * `stateDir`, and never touches the process, its environment or its standard streams.
+ * A transport opens sockets only by `connect` and `datagrams`, writes files only below `stateDir`, and never touches the process.
  */
 import type { Duplex } from 'node:stream'
-import type { Cancellation } from './io/index.ts'
-import type { Args, ArgsInit, Severity } from './ipc/index.ts'
+import type { Cancellation, Datagrams } from './io/index.ts'
+import type { Address, ArgumentFinding, Args, ArgsInit, Severity } from './ipc/index.ts'
 
-export type { Args, ArgsInit, Severity } from './ipc/index.ts'
-export type { Cancellation, Codec } from './io/index.ts'
+export type { Cancellation, Codec, Datagrams } from './io/index.ts'
+export type { Address, ArgumentFinding, Args, ArgsInit, Severity } from './ipc/index.ts'
 
-/**
- * Opens a TCP connection to `target` (`host:port`, IPv6 in brackets), through the upstream proxy and from the outbound
- * address that the parent asked for. There is no other way out.
- */
+/** Opens a TCP connection to `host:port` (IPv6 in brackets), through the upstream proxy and from the address that the parent asked for. */
 export type Connect = (target: string, signal: Cancellation) => Promise<Duplex>
 
-/** How a transport speaks to the operator. Addresses and secrets do not belong into either. */
+/** Exchanges UDP datagrams with `host:port`: through a SOCKS 5 proxy by UDP ASSOCIATE. It rejects if there is another proxy. */
+export type OpenDatagrams = (target: string, signal: Cancellation) => Promise<Datagrams>
+
+/** How a transport speaks to the operator, by LOG and STATUS lines. Neither may hold addresses or secrets. */
 export interface Report {
-  /** A LOG line. */
   readonly log: (severity: Severity, message: string) => void
-  /** A STATUS line; TRANSPORT is put before the pairs. */
   readonly status: (pairs: ArgsInit) => void
 }
 
-/** One connection that the parent asked for. */
-export interface ClientSession extends Report {
-  /** The bridge, `host:port`, as the parent gave it. */
+/** What both sorts of session have. The signal lives as long as the connection and aborts once, at the latest when it has ended. */
+export interface Session extends Report {
+  /** During the handshake it also aborts if the time is over or the other side hangs up. */
+  readonly signal: AbortSignal
+  /** The same signal in a cheaper form, which is enough for `connect` and the readers of postern/io. */
+  readonly cancellation?: Cancellation
+}
+
+/** One connection that the parent asked for: the bridge as `host:port`, the per-connection arguments, and the ways out. */
+export interface ClientSession extends Session {
   readonly target: string
-  /** The per-connection arguments. */
   readonly args: Args
   readonly connect: Connect
-  /**
-   * Lives as long as the connection, and aborts once: when the time of the handshake is over, when the parent hangs up, or when
-   * the connection has ended for another reason, such as that the PT shuts down.
-   */
-  readonly signal: AbortSignal
-  /** The same, and enough for `connect` and the readers of this package: in a PT the signal is made for who asks for it. */
-  readonly cancellation?: Cancellation
+  readonly datagrams?: OpenDatagrams
 }
 
-/** One connection of a PT client to this server. */
-export interface ServerSession extends Report {
-  readonly conn: Duplex
-  /**
-   * Lives as long as the connection, and aborts once: when the time of the handshake is over, when the client has gone, or when
-   * the connection has ended for another reason, such as that the PT shuts down. A server that holds a failed handshake open
-   * does so for at most its own time.
-   */
-  readonly signal: AbortSignal
-  /** As a client's. */
-  readonly cancellation?: Cancellation
-}
+/** One connection that was made to this server. */
+export type ServerSession = Session & { readonly conn: Duplex }
 
 export interface Client {
-  /** The connection to the bridge, ready for the application's bytes. A rejection fails the parent's SOCKS request. */
+  /** Resolves with a stream that is ready for the application's bytes. A rejection fails the parent's SOCKS request. */
   dial(session: ClientSession): Promise<Duplex>
-  /**
-   * True: in a PT, a dial goes on to its own time limit after the parent has hung up, and what comes of it is closed. So an
-   * observer does not see that nobody waits any more. `signal` does not abort then; in process and in a race it always does.
-   */
+  /** True if an observer must not see that the parent has hung up: in a PT a dial then goes on to its own time limit. */
   readonly outlastsParent?: boolean
+  /** Ends what outlives connections. It is called once, when the PT stops, and is waited for only a short time. */
+  close?(): void | Promise<void>
 }
+
+/** A stream for the application, and the client's `ip:port` or `ip` if the transport knows it; without it no address is said. */
+export type Accepted = { readonly stream: Duplex; readonly userAddr?: string | undefined }
 
 export interface Server {
   /** What clients need in order to use this server: the ARGS of SMETHOD. */
   readonly args?: ArgsInit
-  /** The connection as the application is to see it. A rejection closes `conn`; nothing is sent. */
-  accept(session: ServerSession): Promise<Duplex>
+  /** What SMETHOD announces if clients reach the server at another address than the listener's, such as that of a front. */
+  readonly address?: Address
+  /** Undefined: `conn` belongs to a session that is delivered by itself. A Duplex alone comes from the address of `conn`. */
+  accept(session: ServerSession): Promise<Duplex | Accepted | undefined>
+  close?(): void | Promise<void>
 }
 
+/** `stateDir` is shared by all transports: begin file names with yours. It may be read-only, and for a client it may be missing. */
 export interface ClientOptions extends Report {
-  /**
-   * A folder that the PT makes with mode 0700 if it is missing. Where the system forbids that it may be read-only, and for a
-   * client it may be missing: only what has to be written fails then. Shared with every other transport and with other processes:
-   * begin file names with the transport's.
-   */
   readonly stateDir: string
+  /** For connections that belong to no single dial. */
+  readonly connect: Connect
 }
 
-export interface ServerOptions extends ClientOptions {
+export interface ServerOptions extends Report {
+  readonly stateDir: string
   /** The options of this transport in TOR_PT_SERVER_TRANSPORT_OPTIONS. */
   readonly args: Args
+  /** Hands a session's stream to the application. The PT counts it as a connection, and destroys it if there are too many. */
+  readonly deliver: (stream: Duplex, client?: Pick<Accepted, 'userAddr'>) => void
+  readonly replays: Replays
 }
+
+/** Remembers `id` for `ttl` milliseconds, and says whether it was remembered before. Another process may hold the table. */
+export type Replays = { testAndSet(id: Uint8Array, ttl: number): boolean | Promise<boolean> }
 
 export interface Transport {
   /** A C identifier, unique in its PT. */
   readonly name: string
-  /** Called once at launch. What it throws becomes CMETHOD-ERROR with the error's message. */
+  /** Both are called once, at launch. What they throw becomes the message of CMETHOD-ERROR or SMETHOD-ERROR. */
   client(options: ClientOptions): Client | Promise<Client>
-  /** Called once at launch. What it throws becomes SMETHOD-ERROR with the error's message. */
   server(options: ServerOptions): Server | Promise<Server>
-  /**
-   * Both sides for each other, with keys of their own, that write no file: a PT lets them shake hands a few times before the first
-   * real connection, as code is slow when it runs for the first time. Without it there is no rehearsal.
-   */
+  /** Everything that can be said about arguments without a connection; it is asked before dial() and server() are called. */
+  checkArguments?(args: Args, role: 'client' | 'server'): readonly ArgumentFinding[]
+  /** For handshakes inside the PT before the first real connection, as code is slow when it runs for the first time. */
   rehearsal?(): Rehearsal
 }
 
-export interface Rehearsal {
-  readonly client: Client
-  readonly server: Server
-  /** The arguments with which `client` dials `server`. */
-  readonly args?: ArgsInit
-}
+/** Two ends for each other that write no file, and the arguments to dial with. */
+export type Rehearsal = { readonly client: Client; readonly server: Server; readonly args?: ArgsInit }

@@ -1,12 +1,16 @@
 /**
- * A built-in transport without a sub-process: its client is given what a PT would give it.
+ * A transport in this process, without a PT: its client is given the same things as in a PT.
  */
 import type { Duplex } from 'node:stream'
 import { PtError, stageOf } from '../error.ts'
 import { deadline, endTogether, orAborted } from '../io/index.ts'
 import { parseProxyUri, redact, scrubAddresses, secretsOf } from '../ipc/index.ts'
-import type { Client, Connect } from '../transport.ts'
-import { makeConnect } from '../upstream/index.ts'
+import { requireArguments } from '../sessions/arguments.ts'
+import { closeEnd } from '../sessions/close.ts'
+import type { Opened } from '../sessions/opened.ts'
+import { trackOpened } from '../sessions/opened.ts'
+import type { Client, Connect, OpenDatagrams, Transport } from '../transport.ts'
+import { makeConnect, makeDatagrams } from '../upstream/index.ts'
 import type { BridgeLine } from '../lines/bridge-line.ts'
 import { failedAt, staged } from './dial-stage.ts'
 import type { Dialer, DialerOptions, TransportSource } from './dialer.ts'
@@ -14,34 +18,53 @@ import { socketLike } from './socket-like.ts'
 
 export interface InProcessOptions extends Pick<DialerOptions, 'proxy' | 'connectTimeout' | 'halfOpen' | 'require'> {
   readonly transports: readonly TransportSource[]
-  /** Called by transports that keep something. */
+  /** Gives the folder for state. It is asked only by transports that keep something. */
   readonly stateDir: () => string
 }
 
-/** Throws PT_PROXY_URI. `names` are the transports that will be asked for: PT_LAUNCH where one is not there. */
+/** Throws PT_PROXY_URI. `names` are the transports that will be asked for: PT_LAUNCH if one of them is not there. */
 export async function inProcessDialer(options: InProcessOptions, names: readonly string[]): Promise<Dialer> {
   const proxy = options.proxy === undefined ? undefined : parseProxyUri(options.proxy)
-  const connect = makeConnect({ proxy })
-  const clients = new Map<string, Client>()
+  const [connect, datagrams] = [makeConnect({ proxy }), makeDatagrams({ proxy })]
+  const clients = new Map<string, Launched>()
   const failures = new Map<string, string>()
   for (const name of new Set(names)) {
     try {
-      clients.set(name, await launch(name, options))
+      clients.set(name, await launch(name, connect, options))
     } catch (error) {
-      if (options.require !== 'any' || failures.size + 1 === new Set(names).size) throw error
+      if (options.require !== 'any' || failures.size + 1 === new Set(names).size) {
+        await closeAll(clients.values())
+        throw error
+      }
       failures.set(name, (error as Error).message)
     }
   }
   return {
     failures,
-    dial: (line, signal) => dial({ client: clients.get(line.transport)!, line, connect, options, signal }),
+    dial: (line, signal) => dial({ ...clients.get(line.transport)!, line, connect, datagrams, options, signal }),
     requireAlive: () => Promise.resolve(),
     watch: () => () => {},
-    close: () => Promise.resolve(),
+    close: () => closeAll(clients.values()),
   }
 }
 
-async function launch(name: string, { transports, stateDir }: InProcessOptions): Promise<Client> {
+interface Launched {
+  readonly transport: Transport
+  readonly client: Client
+  /** The connections that belong to no single dial. */
+  readonly opened: Opened
+}
+
+async function closeAll(all: Iterable<Launched>): Promise<void> {
+  await Promise.all(
+    [...all].map(async ({ client, opened }) => {
+      await closeEnd(client, silent)
+      opened.destroyAll()
+    }),
+  )
+}
+
+async function launch(name: string, connect: Connect, { transports, stateDir }: InProcessOptions): Promise<Launched> {
   const source = transports.find((candidate) => candidate.name === name)
   if (source === undefined) {
     const names = transports.map((transport) => transport.name).join(', ') || 'none'
@@ -49,38 +72,43 @@ async function launch(name: string, { transports, stateDir }: InProcessOptions):
     throw new PtError('PT_LAUNCH', `there is no built-in transport ${name}; ${hint}`, { stage: 'argument' })
   }
   const transport = 'load' in source ? await source.load() : source
+  const opened = trackOpened(connect)
   const options = {
     get stateDir() {
       return stateDir()
     },
+    connect: opened.connect,
     ...silent,
   }
-  return await transport.client(options)
+  return { transport, client: await transport.client(options), opened }
 }
 
 /** A library prints nothing; what fails is in the errors. */
 const silent = { log: () => {}, status: () => {} }
 
-interface Dial {
-  readonly client: Client
+interface Dial extends Launched {
   readonly line: BridgeLine
   readonly connect: Connect
+  readonly datagrams: OpenDatagrams
   readonly options: InProcessOptions
   readonly signal: AbortSignal | undefined
 }
 
-async function dial({ client, line, connect, options, signal: parent }: Dial): Promise<Duplex> {
-  const { transport, address, args } = line
+async function dial({ transport, client, line, connect, datagrams, options, signal: parent }: Dial): Promise<Duplex> {
+  const { transport: name, address, args } = line
   const opened: Duplex[] = []
   const tracked: Connect = async (target, signal) => {
     const conn = await connect(target, signal)
+    forgetClosed(opened)
     opened.push(conn)
     return conn
   }
   const limit = deadline(options.connectTimeout ?? 60_000, 'the connection to the bridge', parent)
   const { signal } = limit
   try {
-    const conn = await inTime(client.dial({ target: address, args, connect: tracked, signal, ...silent }), signal)
+    requireArguments(transport, args, 'client')
+    const session = { target: address, args, connect: tracked, datagrams, signal, ...silent }
+    const conn = await inTime(client.dial(session), signal)
     // The session's signal lives until the connection has ended.
     conn.once('close', () => limit.abort(new PtError('PT_CLOSED', 'the connection has ended')))
     if (options.halfOpen !== true) endTogether(conn)
@@ -90,26 +118,27 @@ async function dial({ client, line, connect, options, signal: parent }: Dial): P
     for (const conn of opened) conn.destroy()
     parent?.throwIfAborted()
     const stage = stageOf(error)
-    // Our own deadline says that time was up, and not before what.
-    if (stage === undefined) throw staged(error, transport, stage)
-    throw failedAt(
-      stage === 'timeout' && opened.length === 0 ? 'connect' : stage,
-      transport,
-      error,
-      messageOf(error, line),
-    )
+    // Our own deadline says that the time was over, and not what had been reached by then.
+    if (stage === undefined) throw staged(error, name, stage)
+    throw failedAt(stage === 'timeout' && opened.length === 0 ? 'connect' : stage, name, error, messageOf(error, line))
   } finally {
     limit[Symbol.dispose]()
   }
 }
 
-/** Our transports' messages hold no address; of another's, and of the system's, nobody knows. */
+/** A transport that polls opens many connections, and most of them have closed. socketLike() looks into the same array. */
+function forgetClosed(opened: Duplex[]): void {
+  if (opened.length < 8) return
+  opened.splice(0, opened.length, ...opened.filter((conn) => !conn.destroyed))
+}
+
+/** The messages of our own transports hold no address, but those of other transports and of the system may. */
 function messageOf(error: unknown, { address, args }: BridgeLine): string {
   const text = error instanceof Error ? error.message : String(error)
   return scrubAddresses(redact(text, secretsOf(address, args)))
 }
 
-/** A transport that does not heed the signal keeps nobody waiting, and what it brings too late is closed. */
+/** A transport that ignores the signal does not keep the caller waiting, and a stream that comes too late is closed. */
 async function inTime(dialling: Promise<Duplex>, signal: AbortSignal): Promise<Duplex> {
   try {
     return await orAborted(dialling, signal)

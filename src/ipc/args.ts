@@ -15,6 +15,16 @@ type Pair = readonly [key: string, value: string]
 /** What `Args.from` takes: pairs in order, or an object whose values may be lists. */
 export type ArgsInit = Iterable<Pair> | Readonly<Record<string, string | readonly string[]>>
 
+/**
+ * What is to be said of one argument, in words that repeat no value: the message is the rest of a sentence about it that begins
+ * with "it". Nothing can come of an `error`; a `warning` is no obstacle.
+ */
+export interface ArgumentFinding {
+  readonly severity: 'error' | 'warning'
+  readonly key: string
+  readonly message: string
+}
+
 /** An immutable, ordered multimap of k=v arguments. Duplicates are kept, in the order in which they came. */
 export class Args implements Iterable<Pair> {
   static readonly none: Args = new Args([])

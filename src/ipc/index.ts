@@ -1,7 +1,7 @@
 /** The language of parent and PT, pure and both ways: what one side writes, the other reads. */
 export type { Address } from './address.ts'
 export { formatAddress, isHostName, isLoopback, parseAddress, parseTarget } from './address.ts'
-export type { ArgsInit } from './args.ts'
+export type { ArgsInit, ArgumentFinding } from './args.ts'
 export {
   Args,
   CLIENT_ARGS_LIMIT,

@@ -4,7 +4,6 @@
  *     CMETHOD trebuchet socks5 127.0.0.1:19999
  *     parent ── SOCKS request ── dial() ── reply ── relay
  */
-import type { Server } from 'node:net'
 import { createServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { PtError, stageOf } from '../error.ts'
@@ -12,37 +11,43 @@ import type { Guest, TcpConn } from '../io/index.ts'
 import { listen, listenerOptions } from '../io/index.ts'
 import { secretsOf } from '../ipc/index.ts'
 import type { SocksRequest } from '../socks/index.ts'
-import { acceptSocks } from '../socks/index.ts'
-import type { Client, Connect, Report } from '../transport.ts'
-import type { Admission } from './connections.ts'
+import { requireArguments } from '../sessions/arguments.ts'
+import { carry, prepare } from '../sessions/carry.ts'
+import { closeEnd } from '../sessions/close.ts'
+import type { Admission } from '../sessions/connections.ts'
+import type { Opened } from '../sessions/opened.ts'
+import { trackOpened } from '../sessions/opened.ts'
+import { ParkedDials } from '../sessions/parked.ts'
+import type { Ports, Serve } from '../sessions/ports.ts'
+import type { Ask, Rehearsals, Stand } from '../sessions/rehearsal.ts'
+import { ignoreErrors, SessionSignal } from '../sessions/session-signal.ts'
+import { acceptSocks, connectSocks } from '../socks/index.ts'
+import type { Client, Connect, OpenDatagrams, Report, Transport } from '../transport.ts'
 import { explain, messageOf } from './failure.ts'
 import type { Launched } from './launch.ts'
 import { launchAll } from './launch.ts'
-import { ParkedDials } from './parked.ts'
-import type { Ports } from './ports.ts'
 import type { TransportEntry } from './registry.ts'
 import { loadTransport } from './registry.ts'
-import type { Rehearsals } from './rehearsal.ts'
 import type { Reporter } from './report.ts'
-import type { Opened } from './session.ts'
-import { adopt, carry, Handshake, trackOpened } from './session.ts'
+import { silentReporter } from './report.ts'
 
-/** Arti and tor want their PTs on loopback, and nobody else has any business there. */
+/** Arti and tor want their PTs on loopback, and no other machine has any business there. */
 const LISTEN_HOST = '127.0.0.1'
 const SOCKS_TIMEOUT = 10_000
-/** A backstop: connecting takes up to 30 s and a handshake up to 60, and who runs out of time first has the better reason. */
+/** A backstop: connecting takes up to 30 s and a handshake up to 60, and their own time limits give better reasons. */
 const DIAL_TIMEOUT = 100_000
-/** Whoever hangs up sooner has changed its mind, or another bridge was faster. Arti gives up after 10 s, and asks nobody why. */
+/** A parent that hangs up sooner has changed its mind, or another bridge was faster. Arti gives up after 10 s without a word. */
 const PATIENCE = 5_000
 
 export interface ClientConfig {
-  /** Those that were requested and are known, in the order of the request. */
+  /** The transports that were requested and are known, in the order of the request. */
   readonly entries: readonly TransportEntry[]
   readonly stateDir: string
   readonly connect: Connect
+  readonly datagrams?: OpenDatagrams | undefined
   readonly reporter: Reporter
   readonly ports: Ports
-  /** What to play before the first connection, for those who want that. */
+  /** What is played before the first connection, by transports that want that. */
   readonly rehearsals?: Rehearsals | undefined
   /** The word in CMETHOD; every version is served. Default 5. */
   readonly socksVersion?: 4 | 5
@@ -58,8 +63,8 @@ export interface ClientConfig {
   readonly patience?: number
 }
 
-/** Launches the transports, reports them up to CMETHODS DONE, and serves. Resolves with the listeners. */
-export function startClient(config: ClientConfig): Promise<Server[]> {
+/** Launches the transports, reports them up to CMETHODS DONE, and serves. Resolves with those that succeeded. */
+export function startClient(config: ClientConfig): Promise<Launched[]> {
   return launchAll({
     method: 'cmethod',
     entries: config.entries,
@@ -70,28 +75,40 @@ export function startClient(config: ClientConfig): Promise<Server[]> {
 }
 
 async function launch(entry: TransportEntry, abandoned: () => boolean, config: ClientConfig): Promise<Launched> {
+  const { name } = entry
   const transport = await loadTransport(entry)
-  const client = await transport.client({
-    stateDir: config.stateDir,
-    ...config.reporter.forTransport(entry.name),
-  })
-  if (abandoned()) throw new Error('launched too late')
+  const report = config.reporter.forTransport(name)
+  const opened = trackOpened(config.connect)
+  const client = await transport.client({ stateDir: config.stateDir, connect: opened.connect, ...report })
+  const close = async (): Promise<void> => {
+    await closeEnd(client, report)
+    opened.destroyAll()
+  }
+  if (abandoned()) {
+    void close()
+    throw new Error('launched too late')
+  }
   const listener = createServer(listenerOptions)
   const address = await listen(listener, LISTEN_HOST, 0)
   const parked = new ParkedDials()
   listener.on('close', () => parked.end())
-  const service = { name: entry.name, client, config, parked }
-  config.rehearsals?.addClient(transport, (client, stand) => {
-    const rehearsed = { ...service, client, config: { ...config, ...stand } }
-    return (...accepted) => void serve(rehearsed, ...accepted)
-  })
-  config.ports.accept(listener, { name: entry.name, local: true }, (...accepted) => void serve(service, ...accepted))
+  const service = { name, transport, client, config, parked }
+  const serving = (client: Client, stand: Stand): Serve => {
+    const rehearsed = { ...config, ...stand, rehearsals: undefined, reporter: silentReporter() }
+    return (...accepted) => void serve({ ...service, client, config: rehearsed }, ...accepted)
+  }
+  config.rehearsals?.addClient(transport, serving, ask)
+  config.ports.accept(listener, { name, local: true }, (...accepted) => void serve(service, ...accepted))
   const protocol = config.socksVersion === 4 ? 'socks4' : 'socks5'
-  return { listener, message: { type: 'cmethod', transport: entry.name, protocol, address } }
+  return { listener, message: { type: 'cmethod', transport: name, protocol, address }, close }
 }
+
+/** What a parent does, for a rehearsal. */
+const ask: Ask = (conn, target, args, signal) => connectSocks(conn, { version: 5, target, args }, signal)
 
 interface Service {
   readonly name: string
+  readonly transport: Transport
   readonly client: Client
   readonly config: ClientConfig
   readonly parked: ParkedDials
@@ -101,7 +118,7 @@ interface Service {
 async function serve(service: Service, conn: TcpConn, admission: Admission, guest: Guest | undefined): Promise<void> {
   const { name, config } = service
   config.rehearsals?.stop()
-  adopt(conn)
+  prepare(conn)
   let request: SocksRequest
   try {
     request = await acceptSocks(conn, { handshakeTimeout: config.socksTimeout ?? SOCKS_TIMEOUT })
@@ -118,7 +135,7 @@ async function serve(service: Service, conn: TcpConn, admission: Admission, gues
     request.grant()
     admission.established()
     report.status([...addressOf(request, config), ['CONNECT', 'Success']])
-    // Not awaited: what this function holds is not needed as long as the connection lives.
+    // This is not awaited: what this function holds is not needed as long as the connection lives.
     carry(conn, bridge, config.halfOpen ?? false).catch((error: unknown) =>
       report.log('debug', `connection ended: ${messageOf(error)}`),
     )
@@ -134,7 +151,7 @@ function hasHungUp(conn: TcpConn): boolean {
   return conn.destroyed || conn.readableEnded
 }
 
-/** A parent that waited for some seconds is told what for; undefined if it did not. */
+/** A parent that has waited for some seconds is told what for; undefined if it did not wait so long. */
 function givenUp({ connected }: Opened, waited: number, { patience = PATIENCE }: ClientConfig): PtError | undefined {
   if (waited < patience) return undefined
   const seconds = Math.max(1, Math.round(waited / 1_000))
@@ -149,19 +166,23 @@ interface Dialling extends Service {
 }
 
 async function dial(conn: TcpConn, request: SocksRequest, outgoing: Opened, dialling: Dialling): Promise<Duplex> {
-  const { client, config, parked, report } = dialling
+  const { transport, client, config, parked, report } = dialling
   const { target, args } = request
+  requireArguments(transport, args, 'client')
   const limit = config.dialTimeout ?? DIAL_TIMEOUT
-  const handshake = new Handshake(conn, limit, 'the connection to the bridge', true)
-  const given = { target, args, connect: outgoing.connect, ...report }
+  const signal = new SessionSignal(conn, limit, 'the connection to the bridge', true)
+  const ways = config.datagrams === undefined ? {} : { datagrams: config.datagrams }
+  const given = { target, args, connect: outgoing.connect, ...ways, ...report }
   const outlasting = client.outlastsParent === true ? parked.dial(limit, outgoing) : undefined
   try {
-    const bridge = await handshake.until(() =>
-      outlasting === undefined
-        ? client.dial(handshake.session(given))
-        : outlasting.run(given, (session) => client.dial(session)),
+    const bridge = await signal.until(
+      () =>
+        outlasting === undefined
+          ? client.dial(signal.session(given))
+          : outlasting.run(given, (session) => client.dial(session)),
+      ignoreErrors,
     )
-    outlasting?.follow(handshake.cancellation)
+    outlasting?.follow(signal.cancellation)
     return bridge
   } catch (error) {
     if (hasHungUp(conn)) outlasting?.park()
@@ -169,7 +190,7 @@ async function dial(conn: TcpConn, request: SocksRequest, outgoing: Opened, dial
     if (outlasting === undefined) outgoing.destroyAll()
     throw error
   } finally {
-    handshake.over()
+    signal.over()
   }
 }
 
@@ -188,7 +209,10 @@ function addressOf({ target }: SocksRequest, { unsafeLogging = false }: ClientCo
   return unsafeLogging ? [['ADDRESS', target]] : []
 }
 
-/** The bridge's host, which may be a name that no pattern finds, and every argument, of a URL the host and the path too. */
+/**
+ * Values that no text may contain: the bridge's host, which may be a name that no pattern finds, and every argument, and of a
+ * URL the host and the path as well.
+ */
 function confidentialOf({ target, args }: SocksRequest, { unsafeLogging = false }: ClientConfig): string[] {
   const known = secretsOf(target, args)
   const addresses = new Set(secretsOf(target, []))

@@ -3,6 +3,9 @@
  */
 import type { DialStage } from '../error.ts'
 import { stageOf } from '../error.ts'
+import { messageOf } from '../sessions/message-of.ts'
+
+export { messageOf } from '../sessions/message-of.ts'
 
 /** What each stage of a dial means to whoever runs the client. */
 const advice: Readonly<Record<DialStage, string>> = {
@@ -25,10 +28,4 @@ export function explain(error: unknown): string {
   const stage = stageOf(error)
   const what = messageOf(error)
   return stage === undefined ? what : `${what} (${stage}: ${advice[stage]})`
-}
-
-/** The message of whatever was thrown; never empty. */
-export function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return typeof error === 'string' && error !== '' ? error : 'unknown error'
-  return error.message || (error as NodeJS.ErrnoException).code || error.name
 }

@@ -16,10 +16,12 @@ import type { Reporter } from './report.ts'
  */
 const LAUNCH_TIMEOUT = 60_000
 
-/** A listener that accepts, and the line that says so. */
+/** A listener that accepts, the line that says so, and the end of the transport behind it. */
 export interface Launched {
   readonly listener: Server
   readonly message: Message
+  /** Ends what the transport keeps beside connections. It takes a limited time and never rejects. */
+  close(): Promise<void>
 }
 
 export interface LaunchOptions<Entry> {
@@ -27,34 +29,37 @@ export interface LaunchOptions<Entry> {
   readonly entries: readonly Entry[]
   readonly reporter: Reporter
   readonly launchTimeout?: number | undefined
-  /** What no message about this entry may hold. */
+  /** What no message about this entry may contain. */
   readonly secretsOf?: (entry: Entry) => readonly string[]
-  /** `abandoned` tells that the time is over: what is launched then is of no use any more. */
+  /** `abandoned` says that the time is over: what is launched after that is of no use any more. */
   readonly launch: (entry: Entry, abandoned: () => boolean) => Promise<Launched>
 }
 
-/** Launches all at the same time and reports each in order. Resolves with the listeners of those that succeeded. */
+/** Launches all at the same time and reports each in order. Resolves with those that succeeded. */
 export async function launchAll<Entry extends { readonly name: string }>(
   options: LaunchOptions<Entry>,
-): Promise<Server[]> {
+): Promise<Launched[]> {
   const { method, entries, reporter } = options
   const attempts = entries.map((entry) => ({ entry, outcome: outcomeOf(options, entry) }))
-  const listeners: Server[] = []
+  const all: Launched[] = []
   for (const { entry, outcome } of attempts) {
     const launched = await outcome
     try {
       if (launched instanceof Error) throw launched
       reporter.say(launched.message)
-      listeners.push(launched.listener)
+      all.push(launched)
     } catch (error) {
-      // ARGS that no line can carry fail here: without its SMETHOD the listener is nobody's.
-      if (!(launched instanceof Error)) launched.listener.close()
+      // ARGS that no line can carry fail here. Without its SMETHOD line no client can find the listener.
+      if (!(launched instanceof Error)) {
+        launched.listener.close()
+        void launched.close()
+      }
       const message = reporter.clean(messageOf(error), options.secretsOf?.(entry))
       reporter.say({ type: `${method}Error`, transport: entry.name, message })
     }
   }
   reporter.say({ type: `${method}sDone` })
-  return listeners
+  return all
 }
 
 async function outcomeOf<Entry extends { readonly name: string }>(

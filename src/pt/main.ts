@@ -5,28 +5,29 @@
  *     VERSION ── environment ── PROXY ── load ── launch ── …METHODS DONE ── relay ── stop ── drain ── exit 0
  *        └──────────── *-ERROR ──────────┴── exit 1
  */
-import type { Server } from 'node:net'
 import { isPtError } from '../error.ts'
 import type { Severity } from '../ipc/index.ts'
 import { formatMessage } from '../ipc/index.ts'
 import { checkOptions } from '../options.ts'
-import { makeConnect } from '../upstream/index.ts'
+import type { Connections } from '../sessions/connections.ts'
+import { createConnections } from '../sessions/connections.ts'
+import type { ConnectionLimits } from '../sessions/ports.ts'
+import { Ports } from '../sessions/ports.ts'
+import { Rehearsals } from '../sessions/rehearsal.ts'
+import type { Replays } from '../transport.ts'
+import { makeConnect, makeDatagrams } from '../upstream/index.ts'
 import { startClient } from './client.ts'
-import type { Connections } from './connections.ts'
-import { createConnections } from './connections.ts'
 import { messageOf } from './failure.ts'
+import type { Launched } from './launch.ts'
 import type { LineOutput } from './line-output.ts'
 import { openLineOutput } from './line-output.ts'
 import type { Configuration, Implementation } from './negotiate.ts'
 import { configure, negotiateVersion, sayFatal } from './negotiate.ts'
 import { ptChecks } from './option-checks.ts'
 import { parentIsAlive } from './parent-process.ts'
-import type { ConnectionLimits } from './ports.ts'
-import { Ports } from './ports.ts'
 import { redirect } from './redirect.ts'
 import type { Registry, TransportEntry } from './registry.ts'
 import { registry } from './registry.ts'
-import { Rehearsals } from './rehearsal.ts'
 import type { Reporter } from './report.ts'
 import { createReporter } from './report.ts'
 import { scrubAddresses } from './scrub.ts'
@@ -36,8 +37,8 @@ import { watchForStop } from './shutdown.ts'
 
 export interface PtOptions extends ConnectionLimits {
   /**
-   * What this PT can run. A function is called once the environment has been found good; where it fails, the parent is
-   * told so by ENV-ERROR.
+   * What this PT can run. A function is called when the environment has been found good; if it fails, ENV-ERROR tells the
+   * parent.
    */
   readonly transports: readonly TransportEntry[] | (() => Promise<readonly TransportEntry[]>)
   /** For `STATUS TYPE=version`, which is left out without it. */
@@ -53,7 +54,7 @@ export interface PtOptions extends ConnectionLimits {
   readonly unsafeLogging?: boolean
   /** LOG lines below it are left out. Default: notice. */
   readonly logLevel?: Severity
-  /** Called once all transports are launched and METHODS DONE is said: for what no parent has to wait for. */
+  /** This is called when all transports are launched and METHODS DONE is said: for work that no parent has to wait for. */
   readonly onLaunched?: () => void
   /** How long connections may go on after the PT was told to stop, in ms. Default 1,000. */
   readonly drainTimeout?: number
@@ -64,9 +65,16 @@ export interface PtOptions extends ConnectionLimits {
   readonly socksTimeout?: number
   readonly dialTimeout?: number
   readonly acceptTimeout?: number
+  /** How long a session that a server's transport has delivered may carry nothing, in ms. Default 7,200,000. */
+  readonly sessionIdleTimeout?: number
+  /**
+   * The table of handshakes that a server's transport has seen, by the name of the transport: for several processes or machines
+   * that serve the same bridge. An answer that fails, or takes longer than 5 s, counts as "seen". Default one in memory.
+   */
+  readonly replays?: (transport: string) => Replays
 }
 
-/** Exit statuses: after a graceful stop, and after a *-ERROR line or an error that nobody caught. */
+/** Exit statuses: after a graceful stop, and after a *-ERROR line or an uncaught exception. */
 const STOPPED = 0
 const FAILED = 1
 
@@ -95,7 +103,7 @@ export async function runPt(options: PtOptions): Promise<never> {
   const stop = watch(() => parentIsAlive(starting && pt.stdout.unread))
   let afterVersion = false
   const connections = createConnections()
-  let launched: Promise<Server[]>
+  let launched: Promise<Launched[]>
   try {
     negotiateVersion(process.env, pt.reporter, options.implementation)
     afterVersion = true
@@ -104,10 +112,10 @@ export async function runPt(options: PtOptions): Promise<never> {
     if (configuration.env.exitOnStdinClose) stop.watchStdin(process.stdin)
     const transports = typeof known === 'function' ? registry(await known()) : known
     const ports = new Ports(connections, pt.reporter, options)
-    launched = launch(pt, configuration, transports, ports).then((servers) => {
+    launched = launch(pt, configuration, transports, ports).then((ends) => {
       stop.look()
       starting = false
-      return servers
+      return ends
     })
   } catch (error) {
     return await fail(pt, error, afterVersion)
@@ -118,39 +126,49 @@ export async function runPt(options: PtOptions): Promise<never> {
 async function untilStopped(
   pt: Pt,
   stop: StopRequest,
-  launched: Promise<Server[]>,
+  launched: Promise<Launched[]>,
   connections: Connections,
 ): Promise<never> {
-  const listeners = launched.then((servers) => {
+  const ready = launched.then((ends) => {
     pt.stdout.release()
     pt.options.onLaunched?.()
     // After what onLaunched may have put off to then.
     setImmediate(() => void pt.rehearsals.run())
-    return servers
+    return ends
   })
-  const reason = await Promise.race([stop.first, nothingIn(listeners)])
+  const reason = await Promise.race([stop.first, nothingIn(ready)])
   if (reason === 'nothing') {
     pt.reporter.lastWords('no transport was launched, so this process ends')
     return await exit(pt, FAILED)
   }
-  // Before anything else, so that nobody is accepted who would be cut. A launch that hangs is not waited for.
-  void listeners.then((servers) => servers.forEach((server) => server.close()))
+  // Before anything else, so that no connection is accepted that would be cut. A launch that hangs is not waited for.
+  const ends = ready.then((all) => {
+    for (const { listener } of all) listener.close()
+    return all
+  })
   await Promise.race([drain(pt, stop, connections, reason), stop.hurry])
-  // Whoever is left is told, and so are the transports that listen.
+  // The connections that are left are told, and so are the transports that listen.
   connections.cut()
+  await Promise.race([closeAll(ends), stop.hurry])
   const { established, failed, unserved } = connections.count
   const counts = `${established} connections served, ${failed} handshakes failed, ${unserved} connections not taken by the service`
   pt.reporter.log('info', `stopped: ${reason}; ${counts}`)
   return await exit(pt, STOPPED)
 }
 
-/** Resolves if nothing listens: such a PT serves nobody, and parents keep it running for nothing. obfs4proxy ends as well. */
-async function nothingIn(listeners: Promise<readonly Server[]>): Promise<'nothing'> {
-  if ((await listeners).length === 0) return 'nothing'
+/** Resolves when each transport has ended what outlives its connections, which takes a limited time. */
+async function closeAll(ends: Promise<readonly Launched[]>): Promise<void> {
+  const all = await Promise.race([ends, new Promise<readonly Launched[]>((resolve) => setImmediate(resolve, []))])
+  await Promise.all(all.map((end) => end.close()))
+}
+
+/** Resolves if nothing listens. Such a PT serves nothing, and parents would keep it running; obfs4proxy ends as well. */
+async function nothingIn(ends: Promise<readonly Launched[]>): Promise<'nothing'> {
+  if ((await ends).length === 0) return 'nothing'
   return await new Promise(() => undefined)
 }
 
-/** Lets connections finish: for long after SIGINT, for `drainTimeout` from any other reason on. */
+/** Lets connections finish: a long time after SIGINT, and `drainTimeout` after any other reason. */
 async function drain(pt: Pt, stop: StopRequest, connections: Connections, reason: StopReason): Promise<void> {
   const { drainTimeout = DRAIN_TIMEOUT, interruptTimeout = INTERRUPT_TIMEOUT } = pt.options
   if (reason !== 'SIGINT') return await connections.drain(drainTimeout)
@@ -159,8 +177,8 @@ async function drain(pt: Pt, stop: StopRequest, connections: Connections, reason
 }
 
 /**
- * From here on stdout is the protocol's. A lost promise belongs to one connection, and the others go on. An exception that nobody
- * caught ends the process: it broke off in the middle of code that all connections share, whose memory holds the bytes of each
+ * From here on stdout is the protocol's. A lost promise belongs to one connection, and the others go on. An uncaught exception
+ * ends the process: it broke off in the middle of code that all connections share, whose memory holds the bytes of each
  * in turn, and a PT that goes on might give one connection's bytes to another. The parent starts it again.
  */
 function takeOver(options: PtOptions): Pt {
@@ -171,7 +189,7 @@ function takeOver(options: PtOptions): Pt {
       message: `${count} lines dropped: the parent did not read them`,
     }),
   )
-  const stderr = openLineOutput(2, (count) => `${count} lines dropped: nobody read them\n`)
+  const stderr = openLineOutput(2, (count) => `${count} lines dropped: they were not read\n`)
   stderr.release()
   // A console.log in a transport would break the protocol, and a console.error could hold addresses.
   for (const stream of [process.stdout, process.stderr]) {
@@ -183,7 +201,7 @@ function takeOver(options: PtOptions): Pt {
   return pt
 }
 
-function launch(pt: Pt, configuration: Configuration, known: Registry, ports: Ports): Promise<Server[]> {
+function launch(pt: Pt, configuration: Configuration, known: Registry, ports: Ports): Promise<Launched[]> {
   const { options, reporter } = pt
   const { env } = configuration
   const unknown = env.transports
@@ -194,8 +212,11 @@ function launch(pt: Pt, configuration: Configuration, known: Registry, ports: Po
   const common = { ...options, stateDir: env.stateDir, reporter, ports, rehearsals: pt.rehearsals }
   if (configuration.role === 'client') {
     const { transports, outboundBind } = configuration.env
-    const connect = ports.descriptors.counting(makeConnect({ proxy: configuration.proxy, outboundBind }))
-    return startClient({ ...common, connect, entries: transports.flatMap((name) => known.get(name) ?? []) })
+    const way = { proxy: configuration.proxy, outboundBind }
+    const connect = ports.descriptors.counting(makeConnect(way))
+    const datagrams = ports.descriptors.countingFlows(makeDatagrams(way))
+    const entries = transports.flatMap((name) => known.get(name) ?? [])
+    return startClient({ ...common, connect, datagrams, entries })
   }
   const { transports, destination } = configuration.env
   const entries = transports.flatMap((requested) => {
@@ -205,9 +226,9 @@ function launch(pt: Pt, configuration: Configuration, known: Registry, ports: Po
   return startServer({ ...common, connect: ports.descriptors.counting(makeConnect({})), destination, entries })
 }
 
-/** Signals and the parent's death count from the start; stdin, once the environment says so. */
+/** Signals and the parent's death count from the start, and stdin as soon as the environment says so. */
 function watch(parentIsAlive: () => boolean): StopRequest {
-  // nohup and terminals send it to the whole group; when a PT ends is its parent's decision.
+  // nohup and terminals send it to the whole group, but it is the parent's decision when a PT ends.
   process.on('SIGHUP', () => undefined)
   // Node would open its debugger to all users of this machine, in a process that holds keys.
   process.on('SIGUSR1', () => undefined)
@@ -219,7 +240,7 @@ function watch(parentIsAlive: () => boolean): StopRequest {
   })
 }
 
-/** It serves nobody, and nobody would ever end it. */
+/** A PT without a parent serves nothing, and no other program would ever end it. */
 async function exitOrphaned(pt: Pt): Promise<never> {
   pt.stderr.write(`${pt.options.implementation?.name ?? 'pt'}: the process that started this one has already ended\n`)
   return await exit(pt, STOPPED)
@@ -237,7 +258,7 @@ async function die(pt: Pt, error: unknown): Promise<never> {
   return await exit(pt, FAILED)
 }
 
-/** For whoever started the PT by hand, or reads what tor logs of its stderr. */
+/** For a user who started the PT by hand, or who reads what tor logs of its stderr. */
 function complain({ options, stderr }: Pt, error: unknown): void {
   const text = `${options.implementation?.name ?? 'pt'}: ${messageOf(error)}\n`
   stderr.write(options.unsafeLogging ? text : scrubAddresses(text))

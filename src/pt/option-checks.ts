@@ -1,4 +1,4 @@
-/** What the options of runPt have to be. The compiler wants a row for every option. */
+/** The values that the options of runPt may have. The compiler wants a row for every option. */
 import { severities } from '../ipc/index.ts'
 import type { Check, Checks } from '../options.ts'
 import {
@@ -20,7 +20,7 @@ import type { Implementation } from './negotiate.ts'
 
 const implementation: Checks<Implementation> = { name: aString, version: aString }
 
-/** Their names are checked with the registry, as those of a function's are. */
+/** Their names are checked later, in the registry, like the names of those that a function gives. */
 const someTransports: Check = either(
   'a list of transports, or a function that gives one',
   aFunction,
@@ -41,6 +41,8 @@ export const ptChecks: Checks<PtOptions> = {
   socksTimeout: optional(milliseconds(1)),
   dialTimeout: optional(milliseconds(1)),
   acceptTimeout: optional(milliseconds(1)),
+  sessionIdleTimeout: optional(milliseconds(1)),
+  replays: optional(aFunction),
   maxConnections: optional(wholeNumber(1)),
   maxSilent: optional(wholeNumber(1)),
 }

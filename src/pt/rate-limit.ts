@@ -1,4 +1,4 @@
-/** Bounds on lines: a storm of probes at a bridge must not become a storm in the parent's log. */
+/** A bound on lines: a storm of probes at a bridge must not become a storm in the parent's log. */
 
 /** True while fewer than `perSecond` were let through in this second. `onSuppressed` hears once a second of the others. */
 export function rateLimit(perSecond: number, onSuppressed: (count: number) => void): () => boolean {
@@ -19,16 +19,5 @@ export function rateLimit(perSecond: number, onSuppressed: (count: number) => vo
     }
     suppressed++
     return false
-  }
-}
-
-/** `act` at most once in `ms` milliseconds; calls in between do nothing. */
-export function seldom<Args extends unknown[]>(ms: number, act: (...args: Args) => void): (...args: Args) => void {
-  let last = -Infinity
-  return (...args) => {
-    const now = performance.now()
-    if (now - last < ms) return
-    last = now
-    act(...args)
   }
 }

@@ -89,10 +89,23 @@ function sayOrAdmit(output: LineOutput, act: () => void): void {
     try {
       output.write(UNSAID)
     } catch {
-      // Then nobody hears of it.
+      // Then the parent does not hear of it.
     }
   }
 }
 
-/** Secrets are collected once something is said: most connections say nothing. */
+/** Secrets are collected when something is said, as most connections say nothing. */
 const none = (): readonly string[] => []
+
+/** For what counts nowhere. */
+export const silentReport: Report = { log: () => undefined, status: () => undefined }
+
+/** A reporter whose lines go nowhere. */
+export function silentReporter(): Reporter {
+  return createReporter({
+    write: () => undefined,
+    release: () => undefined,
+    close: () => Promise.resolve(),
+    unread: false,
+  })
+}

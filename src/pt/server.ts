@@ -4,29 +4,25 @@
  *     SMETHOD rot_by_N 198.51.100.1:2323 ARGS:N=13
  *     PT client ══ accept() ── ORPort, or ExtORPort with USERADDR and TRANSPORT ── relay
  */
-import type { Server as Listener } from 'node:net'
-import { createServer, isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { connectExtOrPort } from '../extor/index.ts'
-import type { Cancellation, TcpConn } from '../io/index.ts'
-import { listenerOptions } from '../io/index.ts'
-import type { Destination, ServerTransport } from '../ipc/index.ts'
-import { Args, DEFAULT_BIND_ADDRESS, formatAddress } from '../ipc/index.ts'
-import type { Connect, Report, Server } from '../transport.ts'
-import { bind } from './bind.ts'
-import type { Admission } from './connections.ts'
+import type { Cancellation } from '../io/index.ts'
+import type { Address, Destination, ServerTransport } from '../ipc/index.ts'
+import { formatAddress } from '../ipc/index.ts'
+import { prepare } from '../sessions/carry.ts'
+import type { Ports } from '../sessions/ports.ts'
+import type { Rehearsals } from '../sessions/rehearsal.ts'
+import { serveTransport } from '../sessions/serve-transport.ts'
+import type { Incoming, OnIncoming } from '../sessions/service.ts'
+import type { Connect, Replays, Report } from '../transport.ts'
 import { messageOf } from './failure.ts'
 import type { Launched } from './launch.ts'
 import { launchAll } from './launch.ts'
-import type { Ports } from './ports.ts'
 import type { TransportEntry } from './registry.ts'
 import { loadTransport } from './registry.ts'
-import type { Rehearsals } from './rehearsal.ts'
 import type { Reporter } from './report.ts'
-import { adopt, carry, Handshake } from './session.ts'
+import { silentReport } from './report.ts'
 
-/** A backstop: transports have limits of their own, and hold failed handshakes open for a time of their choice. */
-const ACCEPT_TIMEOUT = 180_000
 const DESTINATION_TIMEOUT = 30_000
 
 /** A transport that was requested and is known, with what it was given. */
@@ -43,18 +39,22 @@ export interface ServerConfig {
   readonly connect: Connect
   readonly reporter: Reporter
   readonly ports: Ports
-  /** What to play before the first connection, for those who want that. */
+  /** What is played before the first connection, by transports that want that. */
   readonly rehearsals?: Rehearsals | undefined
+  /** The tables of what was seen before, by the name of the transport. By default they are in memory. */
+  readonly replays?: ((transport: string) => Replays) | undefined
   /** The end of one direction leaves the other open. */
   readonly halfOpen?: boolean
   /** Milliseconds: a transport's launch (60,000), its handshake with a client (180,000), the ORPort (30,000). */
   readonly launchTimeout?: number
   readonly acceptTimeout?: number
   readonly destinationTimeout?: number
+  /** Milliseconds after which a delivered session that carries nothing is ended (7,200,000). */
+  readonly sessionIdleTimeout?: number
 }
 
-/** Launches the transports, reports them up to SMETHODS DONE, and serves. Resolves with the listeners. */
-export function startServer(config: ServerConfig): Promise<Listener[]> {
+/** Launches the transports, reports them up to SMETHODS DONE, and serves. Resolves with those that succeeded. */
+export function startServer(config: ServerConfig): Promise<Launched[]> {
   return launchAll({
     method: 'smethod',
     entries: config.entries,
@@ -65,88 +65,76 @@ export function startServer(config: ServerConfig): Promise<Listener[]> {
   })
 }
 
-/** A server's options are its keys, for all that we know of them. */
+/** A server's options may be its keys: we do not know what they mean. */
 function secretsOf({ options }: ServerEntry): string[] {
   return [...options].map(([, value]) => value)
 }
 
 async function launch(requested: ServerEntry, abandoned: () => boolean, config: ServerConfig): Promise<Launched> {
-  const { name, entry, options, bindAddress = DEFAULT_BIND_ADDRESS } = requested
+  const { name, entry, options, bindAddress } = requested
+  const { destination, rehearsals } = config
   const report = config.reporter.forTransport(name, () => secretsOf(requested))
-  const transport = await loadTransport(entry)
-  const server = await transport.server({ stateDir: config.stateDir, args: options, ...report })
-  if (abandoned()) throw new Error('launched too late')
-  const listener = createServer(listenerOptions)
-  const others = config.entries.filter((other) => other !== requested).map((other) => other.bindAddress)
-  const address = await bind(
-    listener,
+  const others = config.entries.flatMap((other) => (other === requested ? [] : (other.bindAddress ?? [])))
+  const server = await serveTransport({
+    transport: await loadTransport(entry),
+    args: options,
     bindAddress,
-    others.filter((other) => other !== undefined),
-  )
-  const service = { name, server, report, config }
-  config.rehearsals?.addServer(transport, (server, stand, address) => {
-    const destination = { type: 'orPort', address } as const
-    const report = stand.reporter.forTransport(name)
-    const rehearsed = { name, server, report, config: { ...config, ...stand, destination } }
-    return (conn, admission) => void serve(rehearsed, conn, admission)
+    otherAddresses: others,
+    stateDir: config.stateDir,
+    report,
+    ports: config.ports,
+    replays: config.replays?.(name),
+    acceptTimeout: config.acceptTimeout,
+    sessionIdleTimeout: config.sessionIdleTimeout,
+    // A plain ORPort has no use for it.
+    wantsUserAddr: destination.type === 'extendedOrPort',
+    abandoned,
+    rehearsal: rehearsals && {
+      rehearsals,
+      onConnection: (echo, connect) =>
+        forwardTo({ name, report: silentReport, config: { ...config, connect, destination: orPortAt(echo) } }),
+    },
+    onConnection: forwardTo({ name, report, config }),
   })
-  const port = { name, local: false }
-  config.ports.accept(listener, port, (conn, admission) => void serve(service, conn, admission))
-  return { listener, message: { type: 'smethod', transport: name, address, args: Args.from(server.args ?? Args.none) } }
+  return {
+    listener: server.listener,
+    message: { type: 'smethod', transport: name, address: server.address, args: server.args },
+    close: () => server.close(),
+  }
+}
+
+function orPortAt(address: Address): Destination {
+  return { type: 'orPort', address }
 }
 
 interface Service {
   readonly name: string
-  readonly server: Server
   readonly report: Report
   readonly config: ServerConfig
 }
 
-/**
- * Serves one client up to where it carries traffic; never rejects. A failed handshake says nothing to the client (no probe
- * learns from it).
- */
-async function serve(service: Service, conn: TcpConn, admission: Admission): Promise<void> {
-  const { report, config } = service
-  config.rehearsals?.stop()
-  adopt(conn)
-  // At once: a socket that is closed has forgotten it. A plain ORPort does not want it.
-  const userAddr = config.destination.type === 'extendedOrPort' ? addressOf(conn) : undefined
-  const ended = (error: unknown): void => report.log('debug', `connection ended: ${messageOf(error)}`)
-  let client: Duplex | undefined
-  const handshake = new Handshake(conn, config.acceptTimeout ?? ACCEPT_TIMEOUT, 'the handshake', false)
-  try {
-    client = await accept(conn, service, handshake)
-    admission.established()
-    handshake.again(config.destinationTimeout ?? DESTINATION_TIMEOUT, 'the connection to the ORPort')
-    const application = await forward(conn, userAddr, service, handshake.cancellation)
-    // Not awaited: what this function holds is not needed as long as the connection lives.
-    carry(application, client, config.halfOpen ?? false)
-      .catch(ended)
-      .finally(() => conn.destroy())
-  } catch (error) {
-    client?.destroy()
-    conn.destroy()
-    ended(error)
-  } finally {
-    handshake.over()
+/** Takes each stream to the ORPort. */
+function forwardTo(service: Service): OnIncoming {
+  const { config, report } = service
+  const { destinationTimeout = DESTINATION_TIMEOUT, halfOpen = false } = config
+  return async (incoming) => {
+    incoming.signal.again(destinationTimeout, 'the connection to the ORPort')
+    const application = await connect(incoming, service, incoming.signal.cancellation)
+    // This is not awaited: what this function holds is not needed as long as the connection lives.
+    incoming.carryTo(application, halfOpen).catch((error: unknown) => {
+      report.log('debug', `connection ended: ${messageOf(error)}`)
+    })
   }
 }
 
-async function accept(conn: TcpConn, { server, report }: Service, handshake: Handshake): Promise<Duplex> {
-  const session = handshake.session({ conn, ...report })
-  return await handshake.until(() => server.accept(session))
-}
-
-async function forward(
-  conn: TcpConn,
-  userAddr: string | undefined,
+async function connect(
+  { conn, userAddr }: Incoming,
   { name, report, config }: Service,
   signal: Cancellation,
 ): Promise<Duplex> {
   const { destination } = config
   try {
-    const application = adopt(await config.connect(formatAddress(destination.address), signal))
+    const application = prepare(await config.connect(formatAddress(destination.address), signal))
     if (destination.type === 'orPort') return application
     const { cookieFile } = destination
     try {
@@ -164,11 +152,4 @@ async function forward(
     }
     throw error
   }
-}
-
-/** The client as ExtORPort wants it: an IPv4 client of an IPv6 listener as IPv4, and no zone. */
-function addressOf({ remoteAddress, remotePort }: TcpConn): string | undefined {
-  const host = remoteAddress?.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '')
-  if (host === undefined || remotePort === undefined || isIP(host) === 0) return undefined
-  return formatAddress({ host, port: remotePort })
 }

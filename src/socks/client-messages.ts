@@ -113,8 +113,18 @@ export function encodeLogin({ uname, passwd }: Login5): Uint8Array {
   )
 }
 
-export function encodeConnect5({ host, port }: Address): Uint8Array {
-  return Buffer.concat([Uint8Array.of(SOCKS5, CONNECT, 0), encodeAddress5(host), encodePort(port)])
+export function encodeConnect5(target: Address): Uint8Array {
+  return encodeRequest5(CONNECT, target)
+}
+
+/** A request of SOCKS 5: 05 command 00, the type of the address, the address, the port. */
+export function encodeRequest5(command: number, target: Address): Uint8Array {
+  return Buffer.concat([Uint8Array.of(SOCKS5, command, 0), encodeTarget5(target)])
+}
+
+/** An address as requests and datagrams hold it: its type, itself, and the port. */
+export function encodeTarget5({ host, port }: Address): Uint8Array {
+  return Buffer.concat([encodeAddress5(host), encodePort(port)])
 }
 
 /**

@@ -1,5 +1,5 @@
 /**
- * SOCKS as a client: how a parent asks a PT client for a connection, and a PT client its upstream proxy.
+ * SOCKS as a client: a parent asks a PT client for a connection in this way, and a PT client its upstream proxy.
  * Section "Per-Connection Arguments"; RFC 1928, RFC 1929, SOCKS 4 and 4a. client-messages.ts has the bytes.
  *
  * Nothing is pipelined: goptlib takes bytes that arrive before their turn for an error.
@@ -7,6 +7,7 @@
 import type { Duplex } from 'node:stream'
 import type { ArgsInit } from '../ipc/index.ts'
 import { hearErrors, readExactly } from '../io/index.ts'
+import type { Login5 } from './client-messages.ts'
 import {
   BOUND4_LENGTH,
   BOUND_LENGTH,
@@ -58,19 +59,28 @@ export async function connectSocks(conn: Duplex, request: SocksClientRequest, si
 }
 
 async function negotiate5(conn: Duplex, request: SocksClientRequest, signal?: AbortSignal): Promise<void> {
-  const login = login5(request)
-  const connect = encodeConnect5(requireTarget(request.target))
+  await ask5(conn, login5(request), encodeConnect5(requireTarget(request.target)), signal)
+}
+
+/** Logs in and asks; resolves with the address in the reply, as bytes, and whether it is IPv4, IPv6 or a name. */
+export async function ask5(
+  conn: Duplex,
+  login: Login5,
+  request: Uint8Array,
+  signal?: AbortSignal,
+): Promise<{ bound: Buffer; isName: boolean }> {
   conn.write(encodeGreeting(login.methods))
   const method = parseMethod(await readExactly(conn, 2, signal), login.methods)
   if (method === methods.password) {
     conn.write(encodeLogin(login))
     checkLogin(await readExactly(conn, 2, signal))
   }
-  conn.write(connect)
+  conn.write(request)
   checkReply5(await readExactly(conn, VERDICT_LENGTH, signal))
   const bound = parseBoundType(await readExactly(conn, BOUND_LENGTH, signal))
-  const length = bound === 'name' ? (await readExactly(conn, 1, signal))[0]! + 2 : bound
-  await readExactly(conn, length, signal)
+  const isName = bound === 'name'
+  const length = isName ? (await readExactly(conn, 1, signal))[0]! + 2 : bound
+  return { bound: await readExactly(conn, length, signal), isName }
 }
 
 async function negotiate4(conn: Duplex, request: SocksClientRequest, signal?: AbortSignal): Promise<void> {

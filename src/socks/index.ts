@@ -4,3 +4,4 @@ export type { AcceptSocksOptions, SocksRequest, SocksVersion } from './server.ts
 export { acceptSocks } from './server.ts'
 export type { SocksClientRequest } from './client.ts'
 export { connectSocks } from './client.ts'
+export { associateSocks, udpEnvelope } from './udp.ts'

@@ -29,8 +29,11 @@ export const NAME_LIMIT: number = FIELD_LIMIT
 
 export const methods = { none: 0x00, password: 0x02, unacceptable: 0xff } as const
 
-/** The only command that means anything to a transport. */
+/** The only command that a PT serves. */
 export const CONNECT = 1
+
+/** What a PT asks of its upstream proxy for datagrams. */
+export const UDP_ASSOCIATE = 3
 
 export const addressTypes = { ipv4: 1, domain: 3, ipv6: 4 } as const
 

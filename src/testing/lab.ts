@@ -12,7 +12,8 @@ import type { Duplex } from 'node:stream'
 import type { ArgsInit } from '../ipc/index.ts'
 import { Args, formatAddress, formatMessage, parseMessage, transportStatus } from '../ipc/index.ts'
 import { endTogether, listen } from '../io/index.ts'
-import type { Client, Connect, Report, Server, Transport } from '../transport.ts'
+import { replaysInMemory } from '../sessions/replays.ts'
+import type { Accepted, Client, Connect, Report, Server, Transport } from '../transport.ts'
 import type { Settings } from './settings.ts'
 import type { TapOptions } from './tap.ts'
 import { Tap } from './tap.ts'
@@ -55,9 +56,12 @@ export class Lab implements AsyncDisposable {
   readonly #crashes: unknown[] = []
   readonly #sockets = new Set<Socket>()
   readonly #streams = new Set<Duplex>()
+  /** The addresses of clients, as the transport said them, in the order of the streams. */
+  readonly userAddrs: (string | undefined)[] = []
   readonly #accepted: Promise<Duplex>[] = []
   readonly #awaited: ((stream: Promise<Duplex>) => void)[] = []
   readonly #closers: (() => Promise<void>)[] = []
+  readonly #ends: (Client | Server)[] = []
   #client: Client | undefined
 
   constructor(transport: Transport, settings: Settings, wire: Wire, folder: string) {
@@ -76,11 +80,19 @@ export class Lab implements AsyncDisposable {
 
   async launchServer(): Promise<Server> {
     const args = Args.from(this.settings.serverOptions)
-    return await this.#inside(() => this.#transport.server({ stateDir: this.stateDir, args, ...this.report }))
+    const given = { stateDir: this.stateDir, args, replays: replaysInMemory(), ...this.report }
+    const deliver = (stream: Duplex, client: Pick<Accepted, 'userAddr'> = {}): void =>
+      this.#outside(() => this.#came(Promise.resolve(this.#handedOver(stream, client.userAddr))))
+    const server = await this.#inside(() => this.#transport.server({ ...given, deliver }))
+    this.#ends.push(server)
+    return server
   }
 
   async launchClient(): Promise<Client> {
-    return await this.#inside(() => this.#transport.client({ stateDir: this.stateDir, ...this.report }))
+    const given = { stateDir: this.stateDir, connect: this.connect, ...this.report }
+    const client = await this.#inside(() => this.#transport.client(given))
+    this.#ends.push(client)
+    return client
   }
 
   /** Launches both sides and listens. What a client needs goes through the SMETHOD line, as it will in earnest. */
@@ -90,11 +102,7 @@ export class Lab implements AsyncDisposable {
     const address = await this.listen((socket) => {
       const wire = this.#tap(socket, this.#wire.server)
       this.serverWires.push(wire)
-      const stream = this.#accept(server, wire)
-      stream.catch(() => wire.destroy())
-      const next = this.#awaited.shift()
-      if (next === undefined) this.#accepted.push(stream)
-      else next(stream)
+      this.#accept(server, wire)
     })
     this.target = address
     this.smethodArgs = this.smethodOf(server)
@@ -148,7 +156,9 @@ export class Lab implements AsyncDisposable {
       signal: options.signal ?? never,
       ...this.report,
     }
-    return this.#handedOver(await this.#inside(() => client.dial(session)))
+    const stream = await this.#inside(() => client.dial(session))
+    this.#streams.add(stream)
+    return this.#asInPt(stream)
   }
 
   /** The next stream of the server, or why there is none. */
@@ -166,6 +176,17 @@ export class Lab implements AsyncDisposable {
     return { near: await within(this.settings.patience, 'dial() has resolved', this.dial(options)), far }
   }
 
+  /** Calls close() of all that was launched, as a PT does when it stops. */
+  async close(): Promise<void> {
+    const closing = this.#ends.splice(0).map(async (end) => await this.#inside(() => end.close?.()))
+    await within(this.settings.patience, 'close() has settled', Promise.all(closing))
+  }
+
+  /** The connections and streams that the lab has handed to the transport or was handed. */
+  get streams(): readonly Duplex[] {
+    return [...this.#streams]
+  }
+
   /** Everything that this lab opened on behalf of the transport is closed. */
   async expectClosed(): Promise<void> {
     const wires = [...this.clientWires, ...this.serverWires]
@@ -174,6 +195,7 @@ export class Lab implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.shutdown.abort(new Error('the PT shuts down'))
+    await this.close().catch(() => {})
     for (const stream of this.#streams) stream.destroy()
     for (const wire of [...this.clientWires, ...this.serverWires]) wire.destroy()
     for (const socket of this.#sockets) socket.destroy()
@@ -184,14 +206,37 @@ export class Lab implements AsyncDisposable {
     assert.ok(crash === undefined, `an exception in a listener would end the PT: ${String(crash)}`)
   }
 
-  async #accept(server: Server, conn: Tap): Promise<Duplex> {
+  /** What accept() comes to counts when it is there. A connection of a session comes to nothing by itself. */
+  #accept(server: Server, conn: Tap): void {
     const session = { conn, signal: this.shutdown.signal, ...this.report }
-    return this.#handedOver(await this.#inside(() => server.accept(session)))
+    const accepting = (async () => await this.#inside(() => server.accept(session)))()
+    accepting.then(
+      (accepted) => {
+        if (accepted === undefined) return
+        const { stream, userAddr } = 'stream' in accepted ? accepted : { stream: accepted }
+        this.#came(Promise.resolve(this.#handedOver(stream, userAddr)))
+      },
+      (error: unknown) => {
+        conn.destroy()
+        this.#came(Promise.reject(error))
+      },
+    )
   }
 
-  #handedOver(stream: Duplex): Duplex {
+  #came(stream: Promise<Duplex>): void {
+    stream.catch(() => {})
+    const next = this.#awaited.shift()
+    if (next === undefined) this.#accepted.push(stream)
+    else next(stream)
+  }
+
+  #handedOver(stream: Duplex, userAddr?: string): Duplex {
     this.#streams.add(stream)
-    // As a PT does.
+    this.userAddrs.push(userAddr)
+    return this.#asInPt(stream)
+  }
+
+  #asInPt(stream: Duplex): Duplex {
     if (!this.settings.halfClose) endTogether(stream)
     return stream.on('error', () => {})
   }

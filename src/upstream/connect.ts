@@ -90,7 +90,7 @@ function requireCarriable(proxy: ProxyUri, { host }: Address): void {
   throw new PtError('PT_ADDRESS', 'SOCKS 4a cannot carry an IPv6 target; a socks5 or http proxy can')
 }
 
-function requireTarget(text: string): Address {
+export function requireTarget(text: string): Address {
   try {
     return parseTarget(text)
   } catch {
@@ -105,7 +105,7 @@ const failed = {
   local: 'no connection can be made from this machine',
 }
 
-function directError(error: unknown): PtError {
+export function directError(error: unknown): PtError {
   const { syscall } = error as NodeJS.ErrnoException
   const stage = isLocal(error) ? 'local' : syscall === 'getaddrinfo' ? 'dns' : 'connect'
   return new PtError('PT_CONNECT', `${failed[stage]}: ${reasonOf(error)}`, { cause: error, stage })
@@ -117,7 +117,7 @@ function isLocal(error: unknown): boolean {
   return stageOf(error) === 'local'
 }
 
-function proxyError({ protocol }: ProxyUri, error: unknown): PtError {
+export function proxyError({ protocol }: ProxyUri, error: unknown): PtError {
   const cause = addressless(error)
   const message = `the ${protocol} proxy of TOR_PT_PROXY failed: ${reasonOf(cause)}`
   return new PtError('PT_PROXY', message, { cause, stage: isLocal(cause) ? 'local' : 'proxy' })

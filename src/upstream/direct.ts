@@ -15,13 +15,13 @@ import { closeAfter, firstOf, hearErrors, openTcp, orAborted } from '../io/index
  * (`addressless`), where several addresses were tried with the first one's, or with the signal's reason.
  */
 export async function connectTcp(target: Address, bind: OutboundBind, signal: AbortSignal): Promise<TcpConn> {
-  const hosts = isIP(target.host) === 0 ? await resolve(target.host, signal) : [target.host]
+  const hosts = isIP(target.host) === 0 ? await resolveName(target.host, signal) : [target.host]
   const attempts = hosts.map((host) => (signal: AbortSignal) => connectIp({ host, port: target.port }, bind, signal))
   return await firstOf(attempts, signal)
 }
 
 /** All addresses of a name in the resolver's order, the two families by turns. */
-async function resolve(name: string, signal: Cancellation): Promise<string[]> {
+export async function resolveName(name: string, signal: Cancellation): Promise<string[]> {
   // A look-up cannot be stopped.
   const found = await orAborted(lookup(name, { all: true }), signal).catch((error: unknown) => {
     throw addressless(error)

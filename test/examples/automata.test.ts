@@ -7,6 +7,7 @@ import { transportCases } from 'postern/testing'
 import type { Report } from 'postern/transport'
 import { describe, expect, test } from 'vitest'
 import { automata } from '../../examples/automata.ts'
+import { clientOptions, serverOptions } from '../launch-options.ts'
 
 describe('automata', () => {
   const options = {
@@ -23,7 +24,7 @@ const signal = new AbortController().signal
 /** The bytes that the client sends for so many zeros. */
 async function keystream(rule: number, depth: number, length: number): Promise<Buffer> {
   const [near, far] = duplexPair()
-  const client = await automata.client({ stateDir: '/nowhere', ...report })
+  const client = await automata.client(clientOptions({ stateDir: '/nowhere' }))
   const args = Args.from({ rule: String(rule), depth: String(depth) })
   const connect = async (): Promise<Duplex> => near
   const stream = await client.dial({ target: '192.0.2.1:1', args, connect, signal, ...report })
@@ -67,7 +68,7 @@ test('the keystream is that of the definition, for any rule and depth', async ()
 })
 
 test('SENV-3: without options the server is the one of the draft', async () => {
-  const server = await automata.server({ stateDir: '/nowhere', args: Args.none, ...report })
+  const server = await automata.server(serverOptions({ stateDir: '/nowhere', args: Args.none }))
   expect([...Args.from(server.args!)]).toEqual([
     ['rule', '110'],
     ['depth', '3'],

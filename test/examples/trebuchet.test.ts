@@ -8,6 +8,7 @@ import type { Report } from 'postern/transport'
 import { describe, expect, test } from 'vitest'
 import { trebuchet } from '../../examples/trebuchet.ts'
 import { tempDir } from '../support.ts'
+import { clientOptions, serverOptions, streamOf } from '../launch-options.ts'
 
 describe('trebuchet', () => {
   const options = { badServerOptions: [{ cows: '0' }] }
@@ -18,11 +19,13 @@ const report: Report = { log: () => {}, status: () => {} }
 
 test('CM-2, SM-5: it does not launch without rocks, or cows', async () => {
   const stateDir = tempDir()
-  await expect((async () => await trebuchet.client({ stateDir, ...report }))()).resolves.toBeDefined()
+  await expect((async () => await trebuchet.client(clientOptions({ stateDir })))()).resolves.toBeDefined()
   writeFileSync(join(stateDir, 'trebuchet_rocks'), '0\n')
-  await expect((async () => await trebuchet.client({ stateDir, ...report }))()).rejects.toThrow(/^no rocks available$/)
+  await expect((async () => await trebuchet.client(clientOptions({ stateDir })))()).rejects.toThrow(
+    /^no rocks available$/,
+  )
   const args = Args.from({ cows: '0' })
-  await expect((async () => await trebuchet.server({ stateDir, args, ...report }))()).rejects.toThrow(
+  await expect((async () => await trebuchet.server(serverOptions({ stateDir, args })))()).rejects.toThrow(
     /^no cows available$/,
   )
 })
@@ -33,8 +36,8 @@ test('STATUS-1: it says how far a connection is, and where to nobody', async () 
   const [near, far] = duplexPair()
   const stateDir = tempDir()
   const signal = new AbortController().signal
-  const client = await trebuchet.client({ stateDir, ...report })
-  const server = await trebuchet.server({ stateDir, args: Args.none, ...report })
+  const client = await trebuchet.client(clientOptions({ stateDir }))
+  const server = await trebuchet.server(serverOptions({ stateDir, args: Args.none }))
   const accepted = server.accept({ conn: far, signal, ...report })
   await client.dial({ target: '192.0.2.1:1', args: Args.none, connect: async () => near, signal, ...report, status })
   await accepted
@@ -43,10 +46,10 @@ test('STATUS-1: it says how far a connection is, and where to nobody', async () 
 
 test('a stone of impossible size ends the connection, behind what was thrown before it', async () => {
   const [near, far] = duplexPair()
-  const server = await trebuchet.server({ stateDir: tempDir(), args: Args.none, ...report })
+  const server = await trebuchet.server(serverOptions({ stateDir: tempDir(), args: Args.none }))
   const stones = ['00000000', '00020001aabb', 'ffff0000']
   far.write(Buffer.from(stones.join(''), 'hex'))
-  const stream = await server.accept({ conn: near, signal: new AbortController().signal, ...report })
+  const stream = streamOf(await server.accept({ conn: near, signal: new AbortController().signal, ...report }))
   const failed = new Promise((resolve) => stream.once('error', resolve))
   expect(await readExactly(stream, 1)).toEqual(Buffer.of(0xaa))
   stream.resume()

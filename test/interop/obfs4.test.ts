@@ -27,6 +27,7 @@ import {
   serve,
   session,
 } from '../transports/obfs4/support.ts'
+import { streamOf } from '../launch-options.ts'
 
 const KiB = 1024
 const { cert } = handshakeVector
@@ -212,7 +213,8 @@ test.for(goPeers)(
       const listening = createServer({ allowHalfOpen: true, noDelay: true }, (conn) => {
         onTestFinished(() => void conn.destroy())
         conn.cork()
-        void server.accept({ conn, signal: stop.signal, log: () => {}, status: () => {} }).then((stream) => {
+        void server.accept({ conn, signal: stop.signal, log: () => {}, status: () => {} }).then((taken) => {
+          const stream = streamOf(taken)
           stream.on('error', () => {}).write('together with the answer, ')
           setImmediate(() => conn.uncork())
           resolve(stream)

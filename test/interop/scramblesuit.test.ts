@@ -4,8 +4,9 @@ import type { ArgsInit } from '../../src/ipc/index.ts'
 import { Args } from '../../src/ipc/index.ts'
 import { readExactly } from '../../src/io/index.ts'
 import { scramblesuit } from '../../src/transports/scramblesuit/index.ts'
-import { clientSession, echo, listening, receive, sendRandom, silent, stateDir } from '../transports/harness.ts'
+import { clientSession, echo, listening, receive, sendRandom, stateDir } from '../transports/harness.ts'
 import { goClient } from './go-peers.ts'
+import { clientOptions, serverOptions } from '../launch-options.ts'
 
 const size = 16 << 20
 const byPassword = 'a client authenticated by password'
@@ -22,7 +23,7 @@ interface Bridge {
 
 /** Our server, with a password of its own making. */
 async function bridge(use: (conn: Duplex) => unknown): Promise<Bridge> {
-  const server = await scramblesuit.server({ stateDir: stateDir(), args: Args.none, ...silent })
+  const server = await scramblesuit.server(serverOptions({ stateDir: stateDir(), args: Args.none }))
   const seen: string[] = []
   const log = (_: string, message: string): void => void seen.push(message)
   const again = (): Promise<string> => listening(server, use, { log })
@@ -67,7 +68,7 @@ describe('scramblesuit', () => {
   })
 
   test('our client, our server: 16 MiB each way by password and by ticket, equal by hash', async () => {
-    const client = await scramblesuit.client({ stateDir: stateDir(), ...silent })
+    const client = await scramblesuit.client(clientOptions({ stateDir: stateDir() }))
     await transferTwice(({ target, args }) => client.dial(clientSession({ target, args })))
   })
 

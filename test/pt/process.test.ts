@@ -282,7 +282,7 @@ describe('standard streams', () => {
     pt.child.stderr!.resume()
     pt.child.kill('SIGTERM')
     expect(await pt.exit).toBe(0)
-    expect(pt.stderr().slice(-100)).toMatch(/\n\d+ lines dropped: nobody read them\n$/)
+    expect(pt.stderr().slice(-100)).toMatch(/\n\d+ lines dropped: they were not read\n$/)
     // Whole lines only, whatever was dropped between them.
     for (const line of pt.lines()) expect(line).toMatch(/^(?:VERSION|CMETHOD|CMETHODS|LOG|STATUS) /)
   })

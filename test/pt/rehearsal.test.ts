@@ -3,9 +3,9 @@ import { createServer } from 'node:net'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { ClientConfig } from '../../src/pt/client.ts'
 import { startClient } from '../../src/pt/client.ts'
-import { createConnections } from '../../src/pt/connections.ts'
-import { Ports } from '../../src/pt/ports.ts'
-import { Rehearsals } from '../../src/pt/rehearsal.ts'
+import { createConnections } from '../../src/sessions/connections.ts'
+import { Ports } from '../../src/sessions/ports.ts'
+import { Rehearsals } from '../../src/sessions/rehearsal.ts'
 import type { ServerConfig } from '../../src/pt/server.ts'
 import { startServer } from '../../src/pt/server.ts'
 import type { ClientSession, Rehearsal, ServerSession, Transport } from '../../src/transport.ts'
@@ -17,6 +17,7 @@ import { makeConnect } from '../../src/upstream/index.ts'
 import { Args } from '../../src/ipc/index.ts'
 import { tempDir } from '../support.ts'
 import { closing, open, plain, portOf, recorder, socksRequest } from './support.ts'
+import { clientOptions } from '../launch-options.ts'
 
 interface Rehearsed {
   readonly transport: Transport
@@ -116,7 +117,7 @@ function waiting(): { transport: Transport; waits: Promise<void>; reason: Promis
   }
 }
 
-const never = { stateDir: '/nonexistent', log: () => undefined, status: () => undefined }
+const never = clientOptions({ stateDir: '/nonexistent' })
 
 test('the first connection ends a rehearsal, and is served', async () => {
   const bridge = createServer((conn) => void conn.on('error', () => undefined)).listen(0, '127.0.0.1')

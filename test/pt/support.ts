@@ -103,8 +103,9 @@ export function plain(
   }
 }
 
-/** Closes listeners when the test has finished. */
-export function closing(listeners: Server[]): Server[] {
+/** The listeners of what was launched. They are closed when the test has finished. */
+export function closing(launched: readonly { readonly listener: Server }[]): Server[] {
+  const listeners = launched.map(({ listener }) => listener)
   onTestFinished(() => listeners.forEach((listener) => listener.close()))
   return listeners
 }

@@ -6,6 +6,7 @@ import { Args } from '../../src/ipc/index.ts'
 import { builtIns } from '../../src/transports/index.ts'
 import { checkArguments } from '../../src/transports/arguments.ts'
 import { tempDir } from '../support.ts'
+import { clientOptions, serverOptions } from '../launch-options.ts'
 
 const cert = 'q/'.repeat(35)
 const password = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
@@ -17,7 +18,7 @@ const reached = new Error('the transport took the arguments and wanted to connec
 async function refuses(name: string, args: Args): Promise<boolean> {
   const transport = await builtIns.find((one) => one.name === name)!.load()
   const report = { log: () => undefined, status: () => undefined }
-  const client = await transport.client({ stateDir: tempDir(), ...report })
+  const client = await transport.client(clientOptions({ stateDir: tempDir() }))
   const dial = client.dial({
     target: '127.0.0.1:1',
     args,
@@ -114,9 +115,8 @@ describe('the options of a server', () => {
     const findings = checkArguments(name, args, 'server')!
     expect(findings.map(({ severity, key }) => `${severity} ${key}`)).toEqual(expected)
     const transport = await builtIns.find((one) => one.name === name)!.load()
-    const report = { log: () => undefined, status: () => undefined }
     const launched = await Promise.resolve()
-      .then(() => transport.server({ stateDir: tempDir(), args, ...report }))
+      .then(() => transport.server(serverOptions({ stateDir: tempDir(), args })))
       .then(
         () => true,
         (error: unknown) => !isPtError(error, 'PT_ARGS'),

@@ -12,6 +12,7 @@ import { onTestFinished } from 'vitest'
 import { listen } from '../../src/io/index.ts'
 import type { Client, ClientSession, Connect, Server, Transport } from '../../src/transport.ts'
 import { Args, parseTarget } from '../../src/ipc/index.ts'
+import { clientOptions, serverOptions, streamOf } from '../launch-options.ts'
 
 /** Nobody reads what a transport reports, unless a test asks. */
 export const silent = { log: (): void => undefined, status: (): void => undefined }
@@ -66,7 +67,8 @@ export async function connected(
   const dialled = client.dial(
     clientSession({ target: '127.0.0.1:1', connect: () => Promise.resolve(near), ...session }),
   )
-  const [ours, theirs] = await Promise.all([dialled, server.accept({ conn: far, signal, ...silent })])
+  const accepting = server.accept({ conn: far, signal, ...silent })
+  const [ours, theirs] = await Promise.all([dialled, accepting.then(streamOf)])
   onTestFinished(() => {
     ours.on('error', () => undefined).destroy()
     theirs.on('error', () => undefined).destroy()
@@ -91,7 +93,7 @@ export async function listening(
     conn.on('error', () => undefined)
     const signal = new AbortController().signal
     server.accept({ conn, signal, ...silent, log }).then(
-      (accepted) => use(accepted.on('error', () => undefined)),
+      (accepted) => use(streamOf(accepted).on('error', () => undefined)),
       (error: unknown) => {
         conn.destroy()
         failed(error)
@@ -108,8 +110,11 @@ export async function listening(
 
 /** Both sides of a transport that takes no arguments, as launched with an empty state. */
 export async function launched(transport: Transport): Promise<{ client: Client; server: Server }> {
-  const options = { stateDir: '/nonexistent', ...silent }
-  return { client: await transport.client(options), server: await transport.server({ ...options, args: Args.none }) }
+  const stateDir = '/nonexistent'
+  return {
+    client: await transport.client(clientOptions({ stateDir })),
+    server: await transport.server(serverOptions({ stateDir, args: Args.none })),
+  }
 }
 
 /** Sends everything back, and ends when the peer has. */

@@ -17,6 +17,7 @@ import {
   silent,
   tcpPair,
 } from './harness.ts'
+import { serverOptions, streamOf } from '../launch-options.ts'
 
 const vector = (
   JSON.parse(readFileSync(new URL('../vectors/transport-vectors.json', import.meta.url), 'utf8')) as {
@@ -129,7 +130,7 @@ describe('obfs2', () => {
       const theirs = readObfs2Head('Responder', await readExactly(near, 24))
       const data = obfs2Codec('Initiator', seeds.Initiator, theirs.seed).encode(Buffer.from('surplus'))
       near.write(Buffer.concat([hello.subarray(at), data]))
-      expect((await readExactly(await accepted, 7)).toString()).toBe('surplus')
+      expect((await readExactly(streamOf(await accepted), 7)).toString()).toBe('surplus')
       near.destroy()
     }
   })
@@ -140,7 +141,9 @@ describe('obfs2', () => {
     const failure = { code: 'PT_ARGS', stage: 'argument', message: "unsupported argument 'shared-secret'" }
     const connect = (): never => expect.fail('nothing is dialled')
     await expect(client.dial(clientSession({ target: '127.0.0.1:1', args, connect }))).rejects.toMatchObject(failure)
-    expect(() => obfs2.server({ stateDir: '/nonexistent', args, ...silent })).toThrow(expect.objectContaining(failure))
+    expect(() => obfs2.server(serverOptions({ stateDir: '/nonexistent', args }))).toThrow(
+      expect.objectContaining(failure),
+    )
   })
 
   test('fuzz: whatever bytes a peer sends, either side fails with PT_HANDSHAKE and closes', async () => {

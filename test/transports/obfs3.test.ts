@@ -19,6 +19,7 @@ import {
   singly,
   tcpPair,
 } from './harness.ts'
+import { streamOf } from '../launch-options.ts'
 
 const vector = (
   JSON.parse(readFileSync(new URL('../vectors/transport-vectors.json', import.meta.url), 'utf8')) as {
@@ -109,7 +110,7 @@ describe('obfs3', () => {
     const { client, server } = await launched(obfs3)
     const { near, far } = await tcpPair()
     const writes = [near, far].map((conn) => vi.spyOn(conn, 'write'))
-    const accepted = server.accept({ conn: far, signal: new AbortController().signal, ...silent })
+    const accepted = server.accept({ conn: far, signal: new AbortController().signal, ...silent }).then(streamOf)
     const session = clientSession({ target: '127.0.0.1:1', connect: () => Promise.resolve(near) })
     for (const end of await Promise.all([client.dial(session), accepted])) {
       end.write('first')
@@ -172,7 +173,7 @@ describe('obfs3', () => {
       const opened =
         round % 2
           ? client.dial(clientSession({ target: '127.0.0.1:1', connect: () => Promise.resolve(near) }))
-          : server.accept({ conn: near, signal, ...silent })
+          : server.accept({ conn: near, signal, ...silent }).then(streamOf)
       far.on('error', () => undefined).resume()
       far.end(randomBytes(randomInt(0, round < 15 ? 300 : 20_000)))
       const outcome = await opened.then(receiveAll).catch((error: unknown) => error)

@@ -1,7 +1,7 @@
 /**
  * The server's side of the handshake: bytes in, bytes out. handshake.ts has the picture.
  *
- * Who cannot make a mark and a MAC learns nothing from what happens here: no failure has an answer, comparisons take the
+ * A peer that cannot make a mark and a MAC learns nothing from what happens here: no failure has an answer, comparisons take the
  * same time whatever they find, and all three hours are tried each time.
  */
 import { decodeRepresentative } from '../../crypto/elligator2.ts'
@@ -21,35 +21,37 @@ import { handshakeMacKey } from './server-identity.ts'
 
 interface ClientHello {
   readonly representative: Buffer
-  /** The hour for which the client has signed; the answer is signed for the same. */
+  /** The hour for which the client has signed; the answer is signed for the same hour. */
   readonly hour: number
 }
 
 export type ServerProgress =
   | { readonly state: 'more' }
-  /** No mark where one has to be; seen before; more bytes behind the hello than an honest client sends. */
-  | { readonly state: 'failed'; readonly stage: 'mark' | 'replay' | 'trailing' }
-  /** A mark, and a MAC that does not fit. `hoursAhead` looks for the hour that it fits, which takes its time. */
+  /** There is no mark in the place where one has to be. */
+  | { readonly state: 'failed'; readonly stage: 'mark' }
+  /** There is a mark, and a MAC that does not fit. `hoursAhead` looks for the hour that it fits, which takes its time. */
   | { readonly state: 'failed'; readonly stage: 'mac'; hoursAhead(): number | undefined }
-  | { readonly state: 'done'; readonly hello: ClientHello }
+  /**
+   * The hello is authentic. The caller has to ask first whether `mac` was here before, and then refuse a hello that has `trailing`
+   * bytes after it, which no honest client sends.
+   */
+  | { readonly state: 'done'; readonly hello: ClientHello; readonly mac: Buffer; readonly trailing: boolean }
 
 export interface HelloReaderOptions {
   readonly identity: ServerIdentity
   /** The current hour since 1970. */
   readonly hour: () => number
-  /** True for a MAC that was here before. */
-  readonly isReplay: (mac: Uint8Array) => boolean
 }
 
-/** Reads the hello of one connection: takes all that has come so far, as often as more comes. */
-export function helloReader({ identity, hour, isReplay }: HelloReaderOptions): (bytes: Buffer) => ServerProgress {
+/** Reads the hello of one connection: the function takes all that has come so far, as often as more comes. */
+export function helloReader({ identity, hour }: HelloReaderOptions): (bytes: Buffer) => ServerProgress {
   const key = handshakeMacKey(identity)
   let mark: Buffer | undefined
   return (bytes) => {
     if (bytes.length < clientHelloOverhead) return more
     const representative = bytes.subarray(0, representativeLength)
     mark ??= hmac16(key, representative)
-    // Only at the tail: an honest client sends nothing behind its hello before it has the answer.
+    // The mark is looked for only at the tail: an honest client sends nothing after its hello before it has the answer.
     const end = Math.min(bytes.length, maxHandshakeLength)
     const markAt = end - 2 * macLength
     if (end < minClientHello || !equalBytes(mark, bytes.subarray(markAt, markAt + macLength))) {
@@ -61,9 +63,7 @@ export function helloReader({ identity, hour, isReplay }: HelloReaderOptions): (
     if (signedFor === undefined) {
       return { state: 'failed', stage: 'mac', hoursAhead: () => hoursAhead(key, signed, mac, now) }
     }
-    if (isReplay(mac)) return { state: 'failed', stage: 'replay' }
-    if (bytes.length !== end) return { state: 'failed', stage: 'trailing' }
-    return { state: 'done', hello: { representative, hour: signedFor } }
+    return { state: 'done', hello: { representative, hour: signedFor }, mac, trailing: bytes.length !== end }
   }
 }
 
@@ -76,12 +76,12 @@ export interface AnswerOptions {
 }
 
 export interface Answer {
-  /** Without the first frame, which has to be in the same write. */
+  /** The first frame is not in it, and has to be in the same write. */
   readonly bytes: Buffer
   readonly keyMaterial: Buffer
 }
 
-/** The answer to a hello; undefined where the client's key is of low order. */
+/** The answer to a hello; undefined if the client's key is of low order. */
 export function answerHello({ identity, pair, hello, padding }: AnswerOptions): Answer | undefined {
   const result = ntorServer({
     nodeId: identity.nodeId,

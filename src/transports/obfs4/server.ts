@@ -1,17 +1,15 @@
 /**
- * The server: answers who knows the cert, and is a wall to everybody else.
+ * The server: it answers clients that know the cert, and is a wall to everything else.
  *
  *     accept ── hello within 30 s ── answer and first frame
  *       └───── anything else ── no byte; reads on, and closes 30 s and the bridge's own delay after accept
  *
- * All failures look alike and take alike long: what was wrong with a probe is not to be seen from when or how it ends.
+ * All failures look alike and take equally long: when and how a connection ends does not show what was wrong with a probe.
  */
 import type { Duplex } from 'node:stream'
 import { PtError } from '../../error.ts'
-import type { ReplayFilter } from '../../crypto/replay-filter.ts'
-import { replayFilter } from '../../crypto/replay-filter.ts'
-import { closeAfter, framed, appended, readSome } from '../../io/index.ts'
-import type { Report, Server, ServerSession } from '../../transport.ts'
+import { appended, closeAfter, framed, orAborted, readSome } from '../../io/index.ts'
+import type { Replays, Report, Server, ServerSession } from '../../transport.ts'
 import { formatCert } from './cert.ts'
 import { obfs4Codec } from './codec.ts'
 import { directionKeysLength, maxServerPadding, replayTtl, serverHandshakeTimeout } from './constants.ts'
@@ -30,23 +28,23 @@ import type { ServerState } from './state.ts'
 const failures: Readonly<Record<'mark' | 'replay' | 'trailing' | 'mac', string>> = {
   mark: 'no mark within 8192 bytes: a scan, or a client with another cert',
   replay: 'a hello that was here before: an observer tries it again',
-  trailing: 'bytes behind the hello',
+  trailing: 'bytes after the hello',
   mac: 'a mark, and a MAC that fits no hour: altered on the way',
 }
 
 interface Bridge extends ServerState {
   readonly environment: Environment
   readonly pool: KeyPool
-  readonly replays: ReplayFilter
+  readonly replays: Replays
   readonly shape: Shape
 }
 
-export function makeServer(state: ServerState, environment: Environment, pool: KeyPool): Server {
+export function makeServer(state: ServerState, environment: Environment, pool: KeyPool, replays: Replays): Server {
   const bridge: Bridge = {
     ...state,
     environment,
     pool,
-    replays: replayFilter({ ttl: replayTtl, now: environment.uptime }),
+    replays,
     shape: shapeOf(state.identity.drbgSeed, environment),
   }
   const openFor = serverHandshakeTimeout + closeDelay(state.identity.drbgSeed) * 1_000
@@ -68,7 +66,7 @@ export function makeServer(state: ServerState, environment: Environment, pool: K
 
 async function establish(bridge: Bridge, session: ServerSession): Promise<Duplex> {
   const { pool } = bridge
-  // Before any byte of the peer is read: how long a key takes is nobody's to see.
+  // The key is taken before any byte of the peer is read, so that the peer cannot see how long that takes.
   const pair = await pool.take()
   let used = false
   try {
@@ -76,39 +74,59 @@ async function establish(bridge: Bridge, session: ServerSession): Promise<Duplex
     used = true
     return answer(bridge, session.conn, pair, progress)
   } finally {
-    // A probe has cost no key: it has seen nothing of it.
+    // A probe has seen nothing of the key, so that the next client may have it.
     if (!used) pool.giveBack(pair)
   }
 }
 
 type Done = Extract<ServerProgress, { state: 'done' }>
 
-/** What comes too late is not looked at; that it is, is not to be seen either, so nothing else happens when the time is over. */
+/**
+ * A late hello is ignored, and the connection is not closed early either: a prober must not see that we have noticed. That a hello
+ * was here before is asked last of all, so that only clients of this bridge fill the table.
+ */
 async function readHello(bridge: Bridge, session: ServerSession): Promise<Done> {
-  const { identity, environment, replays } = bridge
+  const { identity, environment } = bridge
   const latest = environment.uptime() + serverHandshakeTimeout
-  const read = helloReader({
-    identity,
-    hour: () => epochHour(environment.now()),
-    isReplay: (mac) => replays.testAndSet(mac),
-  })
+  const read = helloReader({ identity, hour: () => epochHour(environment.now()) })
   let received: Buffer | undefined
   for (;;) {
     received = appended(received, await readSome(session.conn, cancellationOf(session)))
-    if (environment.uptime() >= latest) throw new PtError('PT_TIMEOUT', 'the obfs4 handshake came too late')
+    requireInTime(environment, latest)
     const progress = read(received)
-    if (progress.state === 'done') return progress
     if (progress.state === 'failed') throw failure(progress, session)
+    if (progress.state !== 'done') continue
+    if (await isReplay(bridge, progress.mac, session)) throw failed('replay')
+    requireInTime(environment, latest)
+    if (progress.trailing) throw failed('trailing')
+    return progress
   }
+}
+
+function requireInTime({ uptime }: Environment, latest: number): void {
+  if (uptime() >= latest) throw new PtError('PT_TIMEOUT', 'the obfs4 handshake came too late')
+}
+
+/** Another process may hold the table. The wait for its answer ends with the connection. */
+async function isReplay({ replays }: Bridge, mac: Uint8Array, session: ServerSession): Promise<boolean> {
+  const known = replays.testAndSet(mac, replayTtl)
+  if (typeof known === 'boolean') return known
+  const answer = await orAborted(known, cancellationOf(session))
+  if (session.conn.destroyed) throw new PtError('PT_CLOSED', 'the connection was closed during the handshake')
+  return answer
+}
+
+function failed(stage: 'replay' | 'trailing'): PtError {
+  return new PtError('PT_HANDSHAKE', `obfs4 handshake failed: ${failures[stage]}`)
 }
 
 function failure(progress: Extract<ServerProgress, { state: 'failed' }>, report: Report): PtError {
   if (progress.stage === 'mac') lookForHour(progress, report)
-  const stage = progress.stage === 'mark' || progress.stage === 'mac' ? { stage: progress.stage } : {}
-  return new PtError('PT_HANDSHAKE', `obfs4 handshake failed: ${failures[progress.stage]}`, stage)
+  const { stage } = progress
+  return new PtError('PT_HANDSHAKE', `obfs4 handshake failed: ${failures[stage]}`, { stage })
 }
 
-/** In a turn of its own: what it takes to look through days of hours is not to delay anything of this one. */
+/** The search through days of hours gets a turn of its own, so that it delays nothing of this one. */
 function lookForHour(progress: Extract<ServerProgress, { stage: 'mac' }>, report: Report): void {
   setImmediate(() => {
     const ahead = progress.hoursAhead()
@@ -116,7 +134,7 @@ function lookForHour(progress: Extract<ServerProgress, { stage: 'mac' }>, report
     const direction = ahead > 0 ? 'ahead of' : 'behind'
     report.log(
       'info',
-      `hour: the clock of a client is ${Math.abs(ahead)} h ${direction} this bridge’s; where all clients fail, it is this one`,
+      `hour: the clock of a client is ${Math.abs(ahead)} h ${direction} this bridge’s; if all clients fail, it is this one`,
     )
   })
 }

@@ -1,5 +1,5 @@
 /**
- * The server. Who does not know the password gets no byte, and does not learn from the moment of the close why: whatever was wrong,
+ * The server. A peer that does not know the password gets no byte, and the moment of the close does not say why: whatever was wrong,
  * the connection is read from, and closed by a FIN at the bridge's own time after it was accepted, as obfs4's servers do it.
  */
 import { createHash, randomBytes } from 'node:crypto'
@@ -8,8 +8,8 @@ import type { Duplex } from 'node:stream'
 import { uniformDh } from '../../crypto/uniform-dh.ts'
 import { PtError } from '../../error.ts'
 import type { Cancellation } from '../../io/index.ts'
-import { readSome } from '../../io/index.ts'
-import type { Report, Server, ServerOptions, ServerSession } from '../../transport.ts'
+import { orAborted, readSome } from '../../io/index.ts'
+import type { Replays, Report, Server, ServerOptions, ServerSession } from '../../transport.ts'
 import { cancellationOf, handshake } from '../handshake.ts'
 import type { BridgeState } from './bridge-state.ts'
 import { bridgeStatePath, openBridgeState, saveBridgeState } from './bridge-state.ts'
@@ -21,8 +21,8 @@ import { lengthSampler } from './lengths.ts'
 import type { Packet } from './packet.ts'
 import { packetCodec, packetFlag, packetReader, packetWriter } from './packet.ts'
 import { parsePassword, passwordOf } from './password.ts'
-import type { Replays } from './replays.ts'
-import { openReplays } from './replays.ts'
+import type { SeenFile } from './seen-file.ts'
+import { openSeenFile, shownId, ticketHours } from './seen-file.ts'
 import type { ClientHello } from './server-hello.ts'
 import { helloReader } from './server-hello.ts'
 import type { TicketGenerations } from './ticket.ts'
@@ -31,9 +31,16 @@ import { masterLength, newTicketKeys, openTicket, rotateTicketKeys, sealTicket }
 /** The time for a hello, in seconds; the bridge's own delay comes on top. */
 const helloTime = 30
 
+const hour = 3_600_000
+/** A hello of an hour that may be one ahead or one behind can be played back for less than three. */
+const helloHours = 3
+
 interface Bridge {
   readonly secret: Buffer
   readonly state: Pick<BridgeState, 'seed' | 'closeDelay'>
+  /** What this bridge has seen, on its disk. */
+  readonly seen: SeenFile
+  /** What the PT has seen, in memory or in a table that several machines share. */
   readonly replays: Replays
   readonly sampleLength: () => number
   /** The generations of ticket keys, rotated as the time demands. */
@@ -54,7 +61,8 @@ export async function scramblesuitServer(options: ServerOptions, now: () => numb
   const bridge: Bridge = {
     secret: given ?? parsePassword(state.password),
     state,
-    replays: await openReplays(join(options.stateDir, 'scramblesuit_replays'), epochOf(now()), (message) =>
+    replays: options.replays,
+    seen: await openSeenFile(join(options.stateDir, 'scramblesuit_replays'), epochOf(now()), (message) =>
       options.log('warning', message),
     ),
     sampleLength: lengthSampler(state.seed),
@@ -77,14 +85,15 @@ export async function scramblesuitServer(options: ServerOptions, now: () => numb
   return { args: { password }, accept: async (session) => await accept(bridge, session) }
 }
 
-/** A server for rehearsals, of the password `password`: it keeps nothing. */
+/** A server for rehearsals, with the password `password`: it keeps nothing. */
 export function scramblesuitRehearsalServer(password: string): Server {
   const state = { seed: randomBytes(32), closeDelay: 0 }
   const generations: TicketGenerations = [newTicketKeys(seconds(Date.now()))]
   const bridge: Bridge = {
     secret: parsePassword(password),
     state,
-    replays: { admit: () => true, admitTicket: () => true, saved: () => Promise.resolve(true) },
+    seen: { admit: () => true, admitTicket: () => true, saved: () => Promise.resolve(true) },
+    replays: { testAndSet: () => false },
     sampleLength: lengthSampler(state.seed),
     ticketKeys: () => generations,
     report: { log: () => undefined, status: () => undefined },
@@ -109,7 +118,7 @@ async function accept(bridge: Bridge, session: ServerSession): Promise<Duplex> {
     session.log('debug', `a client authenticated by ${'keys' in hello.by ? 'session ticket' : 'password'}`)
     const { keys, answer } = answerTo(bridge, hello)
     const write = packetWriter(keys.toClient, bridge.sampleLength)
-    // All in one write: obfs4proxy's client fails where the mark and the MAC of the answer come in two.
+    // All goes out in one write: obfs4proxy's client fails if the mark and the MAC of the answer come in two.
     conn.write(Buffer.concat([answer, write(firstPackets(bridge))]))
     return packetCodec(write, packetReader(keys.toServer), () => {
       throw new PtError('PT_FRAME', 'the client sent a packet of a kind that only bridges send')
@@ -140,9 +149,9 @@ async function readHello(
     const hello = read(held, epoch)
     if (hello === undefined) continue
     if (typeof hello === 'string') return hello
-    // At once, as a stream that has ended in the meantime takes nothing back.
+    // This is done at once, as a stream that has ended in the meantime takes nothing back.
     if (hello.size < held.length) conn.unshift(held.subarray(hello.size))
-    return (await isNew(bridge, hello, epoch)) ? hello : 'auth'
+    return (await isNew(bridge, hello, epoch, signal)) ? hello : 'auth'
   }
 }
 
@@ -152,18 +161,22 @@ async function readHello(
  * has keys of its own.
  */
 async function isNew(
-  { replays, report, trouble }: Bridge,
+  { seen, replays, report, trouble }: Bridge,
   { by, mac, epoch }: ClientHello,
   now: number,
+  signal: Cancellation,
 ): Promise<boolean> {
   const byTicket = 'ticket' in by
-  if (!(byTicket ? replays.admitTicket(by.ticket, now) : replays.admit(mac, epoch, now))) return false
+  const shown = byTicket ? by.ticket : mac
+  if (!(byTicket ? seen.admitTicket(by.ticket, now) : seen.admit(mac, epoch, now))) return false
+  const known = replays.testAndSet(shownId(shown), (byTicket ? ticketHours : helloHours) * hour)
+  if (typeof known === 'boolean' ? known : await orAborted(known, signal)) return false
   try {
-    const taken = await replays.saved(byTicket ? by.ticket : mac)
+    const taken = await seen.saved(shown)
     trouble.said = false
     return taken
   } catch (error) {
-    // Once until it goes well again: on a full disk each client would say it.
+    // It is said once until it goes well again: on a full disk each client would cause it.
     const severity = trouble.said ? 'debug' : 'warning'
     report.log(severity, `${(error as Error).message}: a restart forgets which handshakes were seen`)
     trouble.said = true

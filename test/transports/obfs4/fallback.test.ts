@@ -9,6 +9,7 @@ import { makeObfs4 } from '../../../src/transports/obfs4/make.ts'
 import { executable, runChild } from '../../pt/child.ts'
 import { tempDir } from '../../support.ts'
 import { handshakeVector, identityOptions, makeClient, makeLog, makeServer, serve, session } from './support.ts'
+import { clientOptions, serverOptions } from '../../launch-options.ts'
 
 const fast = makeObfs4()
 const plain = makeObfs4({ frameKernel: () => plainKernel })
@@ -51,8 +52,8 @@ test('the operator is told at the start, on both sides', async () => {
     [fast, /^debug frames are sealed by WebAssembly/],
   ] as const) {
     const log = makeLog()
-    await transport.client({ stateDir: tempDir(), ...log })
-    await transport.server({ stateDir: tempDir(), args: Args.none, ...log })
+    await transport.client(clientOptions({ stateDir: tempDir(), ...log }))
+    await transport.server(serverOptions({ stateDir: tempDir(), args: Args.none, ...log }))
     expect(log.lines).toEqual([expect.stringMatching(line), expect.stringMatching(line)])
   }
 })

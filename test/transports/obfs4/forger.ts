@@ -14,7 +14,7 @@ export interface Forgery {
 }
 
 export function forge(hello: Buffer, { hour = 0, flip = 0, auth = false }: Forgery): Buffer {
-  const progress = helloReader({ identity, hour: () => vectorHour, isReplay: () => false })(hello)
+  const progress = helloReader({ identity, hour: () => vectorHour })(hello)
   if (progress.state !== 'done') throw new Error('not a hello')
   const answered = answerHello({
     identity,

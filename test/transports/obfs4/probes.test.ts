@@ -160,7 +160,7 @@ describe('how a failed handshake ends', () => {
     await send(listening, [hello(vectorHour + 7)])
     while (listening.log.lines.length === 0) await settle(1)
     expect(listening.log.lines).toEqual([
-      'info hour: the clock of a client is 7 h ahead of this bridge’s; where all clients fail, it is this one',
+      'info hour: the clock of a client is 7 h ahead of this bridge’s; if all clients fail, it is this one',
     ])
   })
 

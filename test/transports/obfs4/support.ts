@@ -14,6 +14,7 @@ import { attemptPair } from '../../../src/transports/obfs4/key-pool.ts'
 import type { ServerIdentity } from '../../../src/transports/obfs4/server-identity.ts'
 import { serverIdentity } from '../../../src/transports/obfs4/server-identity.ts'
 import { hex, transportVectors } from '../../transport-vectors.ts'
+import { clientOptions, serverOptions, streamOf } from '../../launch-options.ts'
 
 export const handshakeVector = transportVectors.full_handshake_derived
 
@@ -67,7 +68,7 @@ export async function makeServer(
   stateDir: string,
   args: ArgsInit = identityOptions,
 ): Promise<Server> {
-  return await transport.server({ stateDir, args: Args.from(args), ...makeLog() })
+  return await transport.server(serverOptions({ stateDir, args: Args.from(args) }))
 }
 
 export interface Listening {
@@ -91,8 +92,8 @@ export async function serve(server: Server): Promise<Listening> {
     sockets.push(conn)
     conn.on('error', () => {})
     server.accept({ conn, signal: stop.signal, ...log }).then(
-      (stream) => {
-        stream.on('error', () => {})
+      (taken) => {
+        const stream = streamOf(taken).on('error', () => {})
         const waiter = waiting.shift()
         if (waiter === undefined) accepted.push(stream)
         else waiter.resolve(stream)
@@ -135,5 +136,5 @@ export function session(target: string, args: ArgsInit, stop: AbortController = 
 }
 
 export async function makeClient(transport: Transport): Promise<Client> {
-  return await transport.client({ stateDir: '/nonexistent', ...makeLog() })
+  return await transport.client(clientOptions({ stateDir: '/nonexistent' }))
 }

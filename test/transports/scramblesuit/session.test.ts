@@ -32,6 +32,7 @@ import {
   tcpPair,
   writeUntilStuck,
 } from '../harness.ts'
+import { clientOptions, serverOptions, streamOf } from '../../launch-options.ts'
 
 const password = 'UCQ2FI5EUWTKPKFJVKV2ZLNOV6YLDMVT'
 const secret = parsePassword(password)
@@ -44,8 +45,8 @@ interface Sides {
 }
 
 async function sides(now?: () => number, serverDir = makeStateDir(), clientDir = makeStateDir()): Promise<Sides> {
-  const server = await scramblesuitServer({ stateDir: serverDir, args, ...silent }, now)
-  const client = await scramblesuitClient({ stateDir: clientDir, ...silent }, now)
+  const server = await scramblesuitServer(serverOptions({ stateDir: serverDir, args }), now)
+  const client = await scramblesuitClient(clientOptions({ stateDir: clientDir }), now)
   return { client, server, serverDir }
 }
 
@@ -62,7 +63,7 @@ function accept(
   conn: Duplex,
   log: (severity: string, message: string) => void = silent.log,
 ): Promise<Duplex> {
-  const accepted = server.accept({ conn, signal: new AbortController().signal, ...silent, log })
+  const accepted = server.accept({ conn, signal: new AbortController().signal, ...silent, log }).then(streamOf)
   accepted.then(quiet, () => undefined)
   return accepted
 }
@@ -231,7 +232,7 @@ describe('scramblesuit', () => {
   test('SM-3: the server says its password, makes one where none is given, and keeps it', async () => {
     const stateDir = makeStateDir()
     const launch = async (args: Args): Promise<string | undefined> =>
-      Args.from((await scramblesuit.server({ stateDir, args, ...silent })).args as ArgsInit).get('password')
+      Args.from((await scramblesuit.server(serverOptions({ stateDir, args }))).args as ArgsInit).get('password')
     const made = await launch(Args.none)
     expect(made).toMatch(/^[A-Z2-7]{32}$/)
     expect(await launch(Args.none)).toBe(made)
@@ -241,7 +242,7 @@ describe('scramblesuit', () => {
   })
 
   test('PT_ARGS: a missing or malformed password is named before anything is dialled', async () => {
-    const client = await scramblesuit.client({ stateDir: makeStateDir(), ...silent })
+    const client = await scramblesuit.client(clientOptions({ stateDir: makeStateDir() }))
     const session = clientSession({ target: '127.0.0.1:1', connect: () => expect.fail('nothing is dialled') })
     await expect(client.dial(session)).rejects.toMatchObject({
       code: 'PT_ARGS',
@@ -445,7 +446,7 @@ describe('probes', () => {
 
     // A ticket, recorded as it is used.
     const clientDir = makeStateDir()
-    const client = await scramblesuitClient({ stateDir: clientDir, ...silent })
+    const client = await scramblesuitClient(clientOptions({ stateDir: clientDir }))
     await greeted({ ...target, client })
     const { near, far } = await tcpPair()
     const recorded = vi.spyOn(near, 'write')
@@ -485,7 +486,7 @@ describe('probes', () => {
     const said: string[] = []
     const log = (severity: string, message: string): unknown =>
       severity === 'debug' || said.push(message.replace(/:.*/, ''))
-    const server = await scramblesuitServer({ stateDir: serverDir, args, ...silent, log })
+    const server = await scramblesuitServer(serverOptions({ stateDir: serverDir, args, log }))
     const replays = join(serverDir, 'scramblesuit_replays')
     const serveThree = async (): Promise<void> => {
       for (let i = 0; i < 3; i++) {

@@ -17,6 +17,7 @@ import type { PtProcess } from '../../pt/child.ts'
 import { clientEnv, portIn, runChild } from '../../pt/child.ts'
 import { application, open, socksRequest } from '../../pt/support.ts'
 import { clientSession, connected, silent, stateDir, tcpPair } from '../harness.ts'
+import { clientOptions, serverOptions, streamOf } from '../../launch-options.ts'
 
 const password = 'UCQ2FI5EUWTKPKFJVKV2ZLNOV6YLDMVT'
 const args = Args.from({ password })
@@ -68,7 +69,9 @@ async function startClient(dir: string): Promise<{ pt: PtProcess; port: number }
 describe('clients with one state directory', () => {
   test('in one process, eight clients that dial at once use a ticket once', async () => {
     const dir = stateDir()
-    const clients = await Promise.all(Array.from({ length: 8 }, () => scramblesuitClient({ stateDir: dir, ...silent })))
+    const clients = await Promise.all(
+      Array.from({ length: 8 }, () => scramblesuitClient(clientOptions({ stateDir: dir }))),
+    )
     for (let round = 1; round <= 5; round++) {
       const bridge = await recorder()
       const [ticket] = writeTickets(dir, [bridge.address])
@@ -124,7 +127,7 @@ describe('clients with one state directory', () => {
     const [ticket] = writeTickets(dir, [bridge.address])
     mkdirSync(join(dir, `scramblesuit_spent_${Math.floor(Date.now() / 86_400_000)}`))
     const messages: string[] = []
-    const client = await scramblesuitClient({ stateDir: dir, ...silent })
+    const client = await scramblesuitClient(clientOptions({ stateDir: dir }))
     const log = (_: string, message: string): unknown => messages.push(message)
     const abort = new AbortController()
     const dialled = client.dial(clientSession({ target: bridge.address, args, signal: abort.signal, log }))
@@ -149,9 +152,9 @@ describe('a bridge', () => {
   test('takes a ticket once, in whatever hello and hour it comes again, also after a restart and beside another process', async () => {
     let now = Date.now()
     const [serverDir, clientDir] = [stateDir(), stateDir()]
-    const start = () => scramblesuitServer({ stateDir: serverDir, args, ...silent }, () => now)
+    const start = () => scramblesuitServer(serverOptions({ stateDir: serverDir, args }), () => now)
     const server = await start()
-    const client = await scramblesuitClient({ stateDir: clientDir, ...silent })
+    const client = await scramblesuitClient(clientOptions({ stateDir: clientDir }))
     const ends = await connected({ client, server }, { args })
     ends.server.write('greeting')
     await readExactly(ends.client, 8)
@@ -168,7 +171,7 @@ describe('a bridge', () => {
       const { near, far } = await tcpPair()
       const abort = new AbortController()
       onTestFinished(() => abort.abort(new Error('enough')))
-      const accepted = bridge.accept({ conn: far, signal: abort.signal, ...silent })
+      const accepted = bridge.accept({ conn: far, signal: abort.signal, ...silent }).then(streamOf)
       const settled = accepted.then(
         (conn: Duplex) => {
           conn.on('error', () => undefined).destroy()

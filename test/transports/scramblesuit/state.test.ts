@@ -14,8 +14,8 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { encodeBase32 } from '../../../src/transports/scramblesuit/base32.ts'
 import { bridgeStatePath, openBridgeState, saveBridgeState } from '../../../src/transports/scramblesuit/bridge-state.ts'
-import type { Replays } from '../../../src/transports/scramblesuit/replays.ts'
-import { openReplays } from '../../../src/transports/scramblesuit/replays.ts'
+import type { SeenFile } from '../../../src/transports/scramblesuit/seen-file.ts'
+import { openSeenFile } from '../../../src/transports/scramblesuit/seen-file.ts'
 import { newTicketKeys, rotateTicketKeys, ticketLifetime } from '../../../src/transports/scramblesuit/ticket.ts'
 import { openTicketStore, parseTicketPayload } from '../../../src/transports/scramblesuit/ticket-store.ts'
 import { tempDir } from '../../support.ts'
@@ -297,7 +297,7 @@ describe('replays', () => {
     file: string,
     now: number,
     warn: (message: string) => void = (message) => expect.fail(message),
-  ): Promise<Replays> => openReplays(file, now, warn)
+  ): Promise<SeenFile> => openSeenFile(file, now, warn)
 
   test('are told while their hour is accepted, and also after a restart', async () => {
     const file = path()

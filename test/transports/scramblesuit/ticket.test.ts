@@ -16,6 +16,7 @@ import {
   ticketLifetime,
 } from '../../../src/transports/scramblesuit/ticket.ts'
 import { connected, silent, stateDir, tcpPair } from '../harness.ts'
+import { clientOptions, serverOptions } from '../../launch-options.ts'
 
 const now = 1_700_000_000
 const week = ticketLifetime
@@ -77,9 +78,9 @@ describe('a bridge whose clock goes wrong', () => {
       clock,
       created: () => read()['ticket-keys'].map((keys) => keys.created * 1000),
       launch: () =>
-        scramblesuitServer({ stateDir: serverDir, args: Args.from({ password }), ...silent }, () => clock.now),
+        scramblesuitServer(serverOptions({ stateDir: serverDir, args: Args.from({ password }) }), () => clock.now),
       async serve(server) {
-        const client = await scramblesuitClient({ stateDir: clientDir, ...silent }, () => clock.now)
+        const client = await scramblesuitClient(clientOptions({ stateDir: clientDir }), () => clock.now)
         const ends = await connected({ client, server }, { args: Args.from({ password }) })
         ends.server.write('greeting')
         expect((await readExactly(ends.client, 8)).toString()).toBe('greeting')

@@ -1,11 +1,12 @@
 /**
- * Handshakes of a PT with itself, after METHODS DONE and before its first connection.
+ * Handshakes of a process with itself, before its first connection.
  *
- *     client   application ── SOCKS ── serve() ══ transport ══ echo      all on 127.0.0.1, inside this process
- *     server   application ══ transport ══ serve() ── echo
+ *     client   application ── SOCKS ── PT client ══ transport ══ echo      all on 127.0.0.1, inside this process
+ *     dialer   dial() ══ transport ══ echo
+ *     server   dial() ══ transport ══ service ── echo
  *
  * JavaScript is slow the first time that it runs, and an observer can measure how long a handshake takes: the first connection of a
- * fresh process would stand out among those of the Go programs, which are compiled. docs/decisions/0036-rehearsals.md has the figures.
+ * fresh process would differ from those of the Go programs, which are compiled. docs/decisions/0036-rehearsals.md has the figures.
  * Nothing leaves this machine, and the first real connection ends it.
  */
 import type { Server as Listener } from 'node:net'
@@ -15,31 +16,28 @@ import type { Cancellation, TcpConn } from '../io/index.ts'
 import { acceptTcp, Canceller, deadline, hearErrors, listen, listenerOptions, readExactly } from '../io/index.ts'
 import type { Address } from '../ipc/index.ts'
 import { Args, formatAddress } from '../ipc/index.ts'
-import { connectSocks } from '../socks/index.ts'
 import type { Client, Connect, Rehearsal, Server, Transport } from '../transport.ts'
 import { makeConnect } from '../upstream/index.ts'
 import { createConnections } from './connections.ts'
-import type { LineOutput } from './line-output.ts'
 import type { Serve } from './ports.ts'
 import { Ports } from './ports.ts'
-import type { Reporter } from './report.ts'
-import { createReporter } from './report.ts'
 
 const HOST = '127.0.0.1'
 /** A rehearsal that hangs is given up after so many milliseconds. */
 const PATIENCE = 10_000
 /** The first round compiles most of the code, and the second what the first has left out; each more costs memory and gains little. */
 const ROUNDS = 2
-/** How many bytes go each way, at first and then: one packet, and many. */
+/** So many bytes go each way: at first one packet, and then many. */
 const sizes = [600, 20_000]
 
-/** What stands in for the PT's own parts, so that a rehearsal counts nowhere and says nothing. */
-interface Stand {
+/** These stand in for the parts of the real process, so that a rehearsal counts nowhere and says nothing. */
+export interface Stand {
   readonly connect: Connect
-  readonly reporter: Reporter
   readonly ports: Ports
-  readonly rehearsals: undefined
 }
+
+/** Asks on `conn`, which leads to a PT client, for a connection to `target`. */
+export type Ask = (conn: Duplex, target: string, args: Args, signal: AbortSignal) => Promise<void>
 
 /** One connection from end to end. */
 type Play = () => Promise<void>
@@ -49,35 +47,40 @@ interface Scene {
   readonly set: (parts: Rehearsal, stage: Stage) => Promise<Play>
 }
 
-/** The rehearsals of a PT: at most one scene for each transport. */
+/** The rehearsals of a process: at most one scene for each end of a transport. */
 export class Rehearsals {
   readonly #scenes: Scene[] = []
   readonly #over = new Canceller()
 
-  /** A client of `transport`; `serving` gives what serves the connections of its parent. */
-  addClient(transport: Transport, serving: (client: Client, stand: Stand) => Serve): void {
-    const set: Scene['set'] = async ({ client, server, args }, stage) => {
+  /** The client of a PT: `serving` gives the code that serves the connections of its parent, and `ask` is that parent. */
+  addClient(transport: Transport, serving: (client: Client, stand: Stand) => Serve, ask: Ask): void {
+    const set: Scene['set'] = async ({ client, server, args = Args.none }, stage) => {
       const bridge = formatAddress(await stage.listen((conn) => void acceptAndEcho(server, conn, stage)))
       const socks = await stage.serve(true, (stand) => serving(client, stand))
       return async () => {
         const conn = await stage.connect(formatAddress(socks), stage.signal)
-        await connectSocks(conn, { version: 5, target: bridge, args }, stage.abortSignal)
+        await ask(conn, bridge, Args.from(args), stage.abortSignal)
         await exchange(conn, stage.signal)
       }
     }
     this.#scenes.push({ transport, set })
   }
 
-  /** A server likewise, whose ORPort is at the address that `serving` is given. */
-  addServer(transport: Transport, serving: (server: Server, stand: Stand, orPort: Address) => Serve): void {
+  /** A client that dials in this process. */
+  addDialer(transport: Transport): void {
     const set: Scene['set'] = async ({ client, server, args = Args.none }, stage) => {
-      const orPort = await stage.listen((conn) => echo(conn))
-      const target = formatAddress(await stage.serve(false, (stand) => serving(server, stand, orPort)))
-      return async () => {
-        const { connect, signal: cancellation, abortSignal: signal } = stage
-        const session = { target, args: Args.from(args), connect, signal, cancellation, ...silent }
-        await exchange(hearErrors(await client.dial(session)), cancellation)
-      }
+      const target = formatAddress(await stage.listen((conn) => void acceptAndEcho(server, conn, stage)))
+      return async () => await dialAndExchange(client, target, Args.from(args), stage)
+    }
+    this.#scenes.push({ transport, set })
+  }
+
+  /** A server; `serving` gives the code that serves its connections and takes them to `echo`. */
+  addServer(transport: Transport, serving: (server: Server, stand: Stand, echo: Address) => Serve): void {
+    const set: Scene['set'] = async ({ client, server, args = Args.none }, stage) => {
+      const service = await stage.listen((conn) => echo(conn))
+      const target = formatAddress(await stage.serve(false, (stand) => serving(server, stand, service)))
+      return async () => await dialAndExchange(client, target, Args.from(args), stage)
     }
     this.#scenes.push({ transport, set })
   }
@@ -88,7 +91,7 @@ export class Rehearsals {
     for (const scene of this.#scenes) await rehearse(scene, new Stage(limit.cancellation, limit.signal))
   }
 
-  /** Ends it at once. */
+  /** Ends it at once, if it has not ended. */
   stop(): void {
     if (!this.#over.aborted) this.#over.abort(new Error('there is a real connection'))
   }
@@ -102,18 +105,12 @@ async function rehearse({ transport, set }: Scene, stage: Stage): Promise<void> 
     const play = await set(parts, stage)
     for (let round = 0; round < ROUNDS; round++) await play()
   } catch {
-    // The first real connection, the end of the PT, or no loopback: all that is lost is some milliseconds.
+    // It was the first real connection, or the end of the process, or there is no loopback. Only some milliseconds are lost.
   } finally {
     stage.clear()
   }
 }
 
-const nobody: LineOutput = {
-  write: () => undefined,
-  release: () => undefined,
-  close: () => Promise.resolve(),
-  unread: false,
-}
 const silent = { log: () => undefined, status: () => undefined }
 
 /** The listeners and connections of a rehearsal, which are gone when it is over. */
@@ -138,12 +135,11 @@ class Stage {
     return address
   }
 
-  /** Listens as a port of a PT does. */
+  /** Listens as a port of a real process does. */
   async serve(local: boolean, serving: (stand: Stand) => Serve): Promise<Address> {
     const { listener, address } = await this.#open()
-    const reporter = createReporter(nobody)
-    const ports = new Ports(createConnections(), reporter)
-    const serve = serving({ connect: this.connect, reporter, ports, rehearsals: undefined })
+    const ports = new Ports(createConnections(), silent)
+    const serve = serving({ connect: this.connect, ports })
     ports.accept(listener, { name: 'rehearsal', local }, (conn, ...place) => serve(this.#keep(conn), ...place))
     return address
   }
@@ -169,7 +165,8 @@ class Stage {
 async function acceptAndEcho(server: Server, conn: Duplex, stage: Stage): Promise<void> {
   try {
     const session = { conn, cancellation: stage.signal, signal: stage.abortSignal, ...silent }
-    echo(await server.accept(session))
+    const accepted = await server.accept(session)
+    if (accepted !== undefined) echo('stream' in accepted ? accepted.stream : accepted)
   } catch {
     conn.destroy()
   }
@@ -179,6 +176,12 @@ function echo(conn: Duplex): void {
   hearErrors(conn)
     .on('data', (bytes: Buffer) => conn.write(bytes))
     .on('end', () => conn.end())
+}
+
+async function dialAndExchange(client: Client, target: string, args: Args, stage: Stage): Promise<void> {
+  const { connect, signal: cancellation, abortSignal: signal } = stage
+  const stream = await client.dial({ target, args, connect, signal, cancellation, ...silent })
+  await exchange(hearErrors(stream), cancellation)
 }
 
 async function exchange(conn: Duplex, signal: Cancellation): Promise<void> {

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { Args } from '../../src/ipc/index.ts'
-import type { OutlastingDial } from '../../src/pt/parked.ts'
-import { ParkedDials } from '../../src/pt/parked.ts'
+import type { OutlastingDial } from '../../src/sessions/parked.ts'
+import { ParkedDials } from '../../src/sessions/parked.ts'
 import type { ClientSession } from '../../src/transport.ts'
 
 const given = {

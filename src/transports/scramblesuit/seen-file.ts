@@ -1,6 +1,6 @@
 /**
- * What a server has taken and must not take a second time: the MACs of hellos, in the hours in which they could be played back,
- * and tickets, as long as they are good.
+ * The file of what a server has taken and must not take a second time: the MACs of hellos, in the hours in which they could be
+ * played back, and tickets, as long as they are good.
  *
  *     scramblesuit_replays   one line each: <last hour> <id, 32 hex digits>
  *
@@ -19,19 +19,19 @@ import { clearDrafts } from '../../io/files/drafts.ts'
 import { appendPrivateLines, readPrivateTail, writePrivateFile } from '../../io/files/private-file.ts'
 import { ticketLifetime } from './ticket.ts'
 
-/** Of hellos and of tickets each. Beyond these the oldest are forgotten. As many as obfs4proxy remembers for obfs4. */
+/** So many hellos and so many tickets are remembered, and beyond that the oldest are forgotten. obfs4proxy has the same number for obfs4. */
 const capacity = 102_400
 
 /** A MAC has as many bytes, and the tag that ends a ticket is told from all others by as many. */
 const idLength = macLength
 
 /** For how many hours a ticket is remembered: its own, the one it began in, and one for clocks that differ. */
-const ticketHours = ticketLifetime / 3600 + 2
+export const ticketHours: number = ticketLifetime / 3600 + 2
 
 /** Lines that wait for a disk that cannot be written. With more of them the file is written as a whole when it can be. */
 const maxPending = 10_000
 
-export interface Replays {
+export interface SeenFile {
   /** Remembers the MAC of a hello of the hour `epoch`, at the hour `now`; false if it is known already. */
   admit(mac: Uint8Array, epoch: number, now: number): boolean
   /** Remembers a ticket; false if it is known already. */
@@ -44,7 +44,7 @@ export interface Replays {
 }
 
 /** Opens the table in the file `path` at the hour `now`. `warn` is told what keeps it from being read or tidied. */
-export async function openReplays(path: string, now: number, warn: (message: string) => void): Promise<Replays> {
+export async function openSeenFile(path: string, now: number, warn: (message: string) => void): Promise<SeenFile> {
   await clearDrafts(path)
   const table = new Table(path)
   const say =
@@ -56,9 +56,9 @@ export async function openReplays(path: string, now: number, warn: (message: str
   return table
 }
 
-class Table implements Replays {
+class Table implements SeenFile {
   readonly #path: string
-  /** By their last hour, which for both comes nearly in the order of arrival. */
+  /** Both are ordered by their last hour, which is nearly the order of arrival. */
   readonly #hellos = new Remembered()
   readonly #tickets = new Remembered()
   /** How many lines the file has. */
@@ -69,9 +69,9 @@ class Table implements Replays {
   /** More was left out of the file than can be appended. */
   #incomplete = false
   #writing: Promise<void> = Promise.resolve()
-  /** Up to where which file was read. */
+  /** Which file was read, and how far. */
   #read = { end: 0, id: -1 }
-  /** What another process has taken in the same moment. */
+  /** Ids that another process has taken at the same moment. */
   readonly #shared = new Set<string>()
 
   constructor(path: string) {
@@ -124,7 +124,7 @@ class Table implements Replays {
 
   #forget(now: number): void {
     for (const table of [this.#hellos, this.#tickets]) {
-      // One that is an hour early holds up those behind it for as long.
+      // An entry whose hour is one ahead holds up those after it for an hour.
       while (table.size > capacity || (table.oldest ?? now) < now - 1) table.forgetOldest()
     }
   }
@@ -169,7 +169,7 @@ class Table implements Replays {
       const table = Number(hour) > this.#now + 1 ? this.#tickets : this.#hellos
       table.add(id, Number(hour))
     }
-    // Nobody asks for those that are left: their connections ended while the disk was full.
+    // Those that are left are not asked for: their connections ended while the disk was full.
     if (this.#shared.size > maxPending) this.#shared.clear()
   }
 
@@ -203,9 +203,13 @@ class Table implements Replays {
   }
 }
 
-/** The tag that ends a ticket, or a MAC as a whole. */
+/** The bytes by which a ticket, by the tag that ends it, or a MAC is known. */
+export function shownId(bytes: Uint8Array): Uint8Array {
+  return bytes.subarray(-idLength)
+}
+
 function idOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.subarray(-idLength)).toString('hex')
+  return Buffer.from(shownId(bytes)).toString('hex')
 }
 
 function format(id: string, hour: number): string {

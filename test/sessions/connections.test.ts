@@ -1,6 +1,6 @@
 import { duplexPair } from 'node:stream'
 import { expect, test } from 'vitest'
-import { createConnections } from '../../src/pt/connections.ts'
+import { createConnections } from '../../src/sessions/connections.ts'
 
 test('connections are counted from admission to their close, by how their handshake ended', async () => {
   const connections = createConnections()

@@ -1,7 +1,7 @@
 /**
- * File descriptors, which are what bounds the connections of a PT. When a process has none left, the system refuses to open
- * the next connection, and Node closes those that wait to be accepted. So it is counted what we hold, and ports.ts stops
- * accepting while some are left.
+ * File descriptors limit how many connections a process can have. When none is left, the system refuses to open the next
+ * connection, and Node closes those that wait to be accepted. So we count what we hold, and ports.ts stops accepting while
+ * some descriptors are left.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import type { Duplex } from 'node:stream'
@@ -9,20 +9,20 @@ import type { Cancellation, EndWatcher } from '../io/index.ts'
 import { delay, orAborted, watchEnds } from '../io/index.ts'
 import type { Connect } from '../transport.ts'
 
-/** How long a connection that could not be opened for want of a descriptor waits before the next try, and how often, in ms. */
+/** If no descriptor was free for a connection, it is tried again so many times, with so many ms between. */
 const RETRY_DELAY = 250
 const RETRIES = 40
 
-/** Of the process, and of the whole system. */
+/** The first code means that the process has no descriptor left, and the second that the whole system has none. */
 const outOfDescriptors: ReadonlySet<unknown> = new Set(['EMFILE', 'ENFILE'])
 
 export class Descriptors implements EndWatcher {
-  /** How many this process may have; Infinity where the system does not tell. */
+  /** How many this process may have; Infinity if the system does not tell. */
   readonly limit: number
-  /** How many it had when it was asked for the first time: streams, modules, the engine's own. */
+  /** How many it had at the first look: streams, modules, the engine's own. */
   readonly #others: number
   #outgoing = 0
-  /** Called when an outgoing connection has gone. */
+  /** This is called when an outgoing connection has gone. */
   onFreed: (() => void) | undefined
 
   constructor(limit: number = descriptorLimit(), others: number = descriptorsInUse()) {
@@ -30,20 +30,20 @@ export class Descriptors implements EndWatcher {
     this.#others = others
   }
 
-  /** How many may be used for connections. The rest is for files, look-ups, and what else comes and goes. */
+  /** How many may be used for connections. The rest is for files, look-ups, and other things that come and go. */
   get forConnections(): number {
     const reserve = Math.min(256, Math.max(8, Math.floor(this.limit / 8)))
     return Math.max(4, this.limit - this.#others - reserve)
   }
 
-  /** How many outgoing connections there are, those that are being made included. */
+  /** How many outgoing connections there are; those that are being made count too. */
   get outgoing(): number {
     return this.#outgoing
   }
 
   /**
-   * `connect`, counted. Where no descriptor is free it tries again for some seconds, as others become free meanwhile; the
-   * last attempt's error is the one that is thrown.
+   * The same as `connect`, but it counts. If no descriptor is free it tries again for some seconds, as others become free in the
+   * meantime. It throws the error of the last attempt.
    */
   counting(connect: Connect): Connect {
     return async (target, signal) => {
@@ -60,7 +60,24 @@ export class Descriptors implements EndWatcher {
     }
   }
 
-  /** An outgoing connection has closed. */
+  /** The same for flows of datagrams, each of which has a descriptor too. */
+  countingFlows<Flow extends { readonly closed: Promise<void> }>(
+    open: (target: string, signal: Cancellation) => Promise<Flow>,
+  ): (target: string, signal: Cancellation) => Promise<Flow> {
+    return async (target, signal) => {
+      this.#outgoing++
+      try {
+        const flow = await open(target, signal)
+        void flow.closed.then(() => this.onClose())
+        return flow
+      } catch (error) {
+        this.onClose()
+        throw error
+      }
+    }
+  }
+
+  /** One of the outgoing connections has closed. */
   onClose(): void {
     this.#outgoing--
     this.onFreed?.()
@@ -78,7 +95,7 @@ async function retried(connect: Connect, target: string, signal: Cancellation): 
   }
 }
 
-/** Whether an error, or one that it was caused by, says that there is no descriptor left. */
+/** True if an error, or one that caused it, says that there is no descriptor left. */
 function isOutOfDescriptors(error: unknown): boolean {
   for (let one = error; one instanceof Error; one = one.cause) {
     if (outOfDescriptors.has((one as NodeJS.ErrnoException).code)) return true
@@ -98,7 +115,7 @@ function descriptorLimit(): number {
 
 function descriptorsInUse(): number {
   try {
-    // One of them is that of the folder itself.
+    // One of them belongs to the folder that is being read.
     return readdirSync('/proc/self/fd').length - 1
   } catch {
     return 0

@@ -1,10 +1,11 @@
 /**
- * The open connections of a PT: counted, and ended together (STOP-3).
+ * The open connections of a PT, or of a server in an application: they are counted, and ended together (STOP-3).
  *
  *     admit ── handshake ── established ── closed          drain: those that are left are cut in the end
  *
- * A connection is known by the socket that was accepted: whoever serves it ends the other side when this one closes. How many
- * there may be is for ports.ts to say, which stops accepting; what has been accepted is always admitted.
+ * A connection is known by the socket that was accepted, or by the stream that a transport delivered. The code that serves it
+ * ends the other side when this one closes. ports.ts limits the number of connections, by accepting no more of them: what has
+ * been accepted is always admitted.
  */
 import type { Duplex } from 'node:stream'
 import type { EndWatcher } from '../io/index.ts'
@@ -15,7 +16,7 @@ export interface Admission {
   established(): void
 }
 
-/** Where connections come in; it is told as they come and go. */
+/** The place where connections come in. It is told as they come and go. */
 export interface Entrance {
   /** A connection is in its handshake. */
   began(): void
@@ -28,12 +29,12 @@ export interface Entrance {
 interface ConnectionCount {
   readonly open: number
   readonly handshakes: number
-  /** Since the start. */
+  /** All since the start. */
   readonly admitted: number
   readonly established: number
-  /** Closed before their handshake was over. */
+  /** They were closed before their handshake was over. */
   readonly failed: number
-  /** Established, and not taken by the ORPort. */
+  /** They were established, and the ORPort or another service did not take them. */
   readonly unserved: number
 }
 
@@ -43,13 +44,13 @@ export interface Connections {
   /** A service did not take a connection whose handshake was over. */
   unserved(): void
   readonly count: ConnectionCount
-  /** Resolves once all have closed; after `ms` milliseconds those that are left are cut. A second call may shorten the time. */
+  /** Resolves when all have closed. Those that are left after `ms` milliseconds are cut. A second call may shorten the time. */
   drain(ms: number): Promise<void>
   /** Ends all at once. */
   cut(): void
 }
 
-/** How long handshakes alone keep a PT that is to end, and how often that is looked at, in ms. */
+/** How long handshakes alone keep a PT running that is to end, and how often that is looked at, in ms. */
 const HANDSHAKE_PATIENCE = 10_000
 const LOOK = 1_000
 

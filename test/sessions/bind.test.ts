@@ -6,8 +6,8 @@ import { expect, onTestFinished, test } from 'vitest'
 import { serveExtOrPort } from '../../src/extor/index.ts'
 import type { Address } from '../../src/ipc/index.ts'
 import { freePort, peer, tempDir } from '../support.ts'
-import { executable, portIn, rotByN, runChild, serverEnv } from './child.ts'
-import { echo } from './support.ts'
+import { executable, portIn, rotByN, runChild, serverEnv } from '../pt/child.ts'
+import { echo } from '../pt/support.ts'
 
 /** What one hears of a service at `host`:`port`: the echo of a word, or an error's code. */
 async function hear(host: string, port: number): Promise<string> {

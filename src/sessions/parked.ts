@@ -1,23 +1,24 @@
 /**
- * Dials that go on after their parent has hung up, for transports whose observers could tell us by it: obfs4proxy does not notice
- * that its parent is gone before the bridge has answered, so the connection to a silent bridge stays open for the time of a handshake.
+ * Dials that go on after their parent has hung up. obfs4proxy does not notice that its parent is gone before the bridge has
+ * answered, so its connection to a silent bridge stays open for the time of a handshake. A client that closed it sooner could be
+ * recognized by that.
  *
- *     the parent hangs up ── parked ─┬─ the bridge answers: the connection is closed, as there is nobody to carry for
+ *     the parent hangs up ── parked ─┬─ the bridge answers: the connection is closed, as there is nothing to carry
  *                                    ├─ the transport's own time is over
  *                                    └─ MOST_PARKED others were parked later, or the PT stops: closed at once
  */
 import type { Cancellation, Deadline } from '../io/index.ts'
 import { deadline } from '../io/index.ts'
 import type { ClientSession } from '../transport.ts'
-import type { Opened } from './session.ts'
-import { sessionOf } from './session.ts'
+import type { Opened } from './opened.ts'
+import { withSignal } from './session-signal.ts'
 
-/** Each is a socket and what a handshake has read; a parent that hangs up more often than this within a minute is not honest. */
+/** Each of them costs a socket and what its handshake has read. An honest parent does not hang up so often within a minute. */
 const MOST_PARKED = 256
 
 /** The parked dials of a PT. */
 export class ParkedDials {
-  /** The oldest first. */
+  /** In the order in which they were parked. */
   readonly #parked = new Set<OutlastingDial>()
   #over = false
 
@@ -26,7 +27,7 @@ export class ParkedDials {
     return new OutlastingDial(this, deadline(ms, 'the connection to the bridge'), opened)
   }
 
-  /** Keeps a dial on, in the place of the oldest if there are too many. */
+  /** Lets a dial go on, and ends the oldest one if there are too many. */
   add(dial: OutlastingDial): void {
     if (this.#over) return dial.end()
     const [oldest] = this.#parked
@@ -34,12 +35,12 @@ export class ParkedDials {
     this.#parked.add(dial)
   }
 
-  /** True if it was parked. */
+  /** True if the dial was parked. */
   remove(dial: OutlastingDial): boolean {
     return this.#parked.delete(dial)
   }
 
-  /** Ends all of them now, and each that comes later at once. */
+  /** Ends all of them now, and each later one as it comes. */
   end(): void {
     this.#over = true
     for (const dial of this.#parked) dial.end()
@@ -68,7 +69,7 @@ export class OutlastingDial {
     act: (session: ClientSession) => Promise<Result>,
   ): Promise<Result> {
     try {
-      return await act(sessionOf(given, this.#limit))
+      return await act(withSignal(given, this.#limit))
     } finally {
       this.#settled = true
       this.#limit.clear()
@@ -83,13 +84,13 @@ export class OutlastingDial {
     else connection.addEventListener('abort', abort)
   }
 
-  /** Nobody waits for the dial any more. Unless it has settled, it goes on. */
+  /** The parent does not wait for the dial any more. It goes on unless it has settled. */
   park(): void {
     if (this.#settled) this.end()
     else this.#parked.add(this)
   }
 
-  /** Ends it now, with all that it opened. */
+  /** Ends the dial now, with all that it opened. */
   end(): void {
     this.#parked.remove(this)
     this.#limit.clear()

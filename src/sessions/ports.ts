@@ -1,50 +1,55 @@
 /**
- * The ports of a PT: what each accepts, and when it stops to. No connection is closed because there are too many: a prober
- * who counts would learn from it which program this is, and the newcomer is as good as those before it.
+ * The listening ports of a process: what each accepts, and when it stops accepting. No connection is closed because there are too
+ * many: a prober that counts would learn from it which program this is, and the newest connection is as good as the older ones.
  *
  *     accepted ── served ── closed
  *        └── too many connections, or too few descriptors left ── no more is accepted; newcomers wait in the kernel's queue
  *                                                                 until others have gone
  *
- * If a PT has several transports, each may have its share of handshakes, so that a flood at one port leaves the others open.
+ * If there are several transports, each may have its share of handshakes, so that a flood at one port leaves the others open.
  */
 import type { Server } from 'node:net'
 import type { AcceptGate, Guest, TcpConn } from '../io/index.ts'
 import { acceptGate, acceptTcp, Lobby } from '../io/index.ts'
+import type { Report } from '../transport.ts'
 import type { Admission, Connections, Entrance } from './connections.ts'
 import { Descriptors } from './descriptors.ts'
-import { seldom } from './rate-limit.ts'
-import type { Reporter } from './report.ts'
+import { seldom } from './seldom.ts'
 
 export interface ConnectionLimits {
-  /** Connections at once; those beyond it wait to be accepted. Default 65536. */
+  /** The number of connections at once; those beyond it wait to be accepted. Default 65536. */
   readonly maxConnections?: number
-  /** Connections of a client's parent that have not made their request; beyond it the oldest of them is closed. Default 1024. */
+  /**
+   * The number of connections to a client's SOCKS ports that have not made their request; if there are more, the oldest of them
+   * is closed. Default 1024.
+   */
   readonly maxSilent?: number
 }
 
 export interface PortOptions {
   /** The transport that is reached there. */
   readonly name: string
-  /** True for a port that only programs of this machine use: whoever is silent there makes room for others. */
+  /** True for a port that only programs of this machine use: a connection that is silent there makes room for others. */
   readonly local: boolean
+  /** Counts the connections of this port, if they are to be drained apart from those of the other ports. */
+  readonly connections?: Connections | undefined
 }
 
-/** Serves a connection. `guest` is its place among those that have not made a request, on a local port. */
+/** Serves a connection. On a local port `guest` is its place among those that have not made a request. */
 export type Serve = (conn: TcpConn, admission: Admission, guest: Guest | undefined) => void
 
 /** How often the same warning is said, in ms. */
 const SAID_EVERY = 60_000
-/** While a local port is shut, silent connections are looked for so often, and have so long to say something, in ms. */
+/** While a local port is shut, silent connections are looked for so often, and each has so long to say something, in ms. */
 const CLEARED_EVERY = 250
 const GRACE = 1_000
-/** So many handshakes a transport may have, however little is left for them. */
+/** A transport may always have so many handshakes, however little is left for them. */
 const LEAST_SHARE = 4
 
 export class Ports {
   readonly connections: Connections
   readonly descriptors: Descriptors
-  readonly #reporter: Reporter
+  readonly #log: Report['log']
   readonly #maxConnections: number
   readonly #lobby: Lobby
   readonly #ports = new Set<Port>()
@@ -55,13 +60,13 @@ export class Ports {
 
   constructor(
     connections: Connections,
-    reporter: Reporter,
+    { log }: Pick<Report, 'log'>,
     { maxConnections = 65_536, maxSilent = 1_024 }: ConnectionLimits = {},
     descriptors: Descriptors = new Descriptors(),
   ) {
     this.connections = connections
     this.descriptors = descriptors
-    this.#reporter = reporter
+    this.#log = log
     this.#maxConnections = maxConnections
     const warn = this.#warning()
     const silent = 'local connections that ask for nothing are closed, the oldest first, to make room for others'
@@ -69,7 +74,7 @@ export class Ports {
     descriptors.onFreed = () => this.#lookAgain()
   }
 
-  /** Accepts what comes to `listener`, which listens already, and gives it to `serve`. */
+  /** Accepts the connections to `listener`, which listens already, and gives them to `serve`. */
   accept(listener: Server, options: PortOptions, serve: Serve): void {
     const port = new Port(this, listener, options, this.#warning())
     this.#ports.add(port)
@@ -77,14 +82,12 @@ export class Ports {
       this.#ports.delete(port)
       this.#shut.delete(port)
     })
-    listener.on('error', (error) =>
-      this.#reporter.log('warning', `${options.name}: accepting failed: ${error.message}`),
-    )
+    listener.on('error', (error) => this.#log('warning', `${options.name}: accepting failed: ${error.message}`))
     acceptTcp(listener, (conn) => this.#accepted(port, conn, serve))
   }
 
   #accepted(port: Port, conn: TcpConn, serve: Serve): void {
-    const admission = this.connections.admit(conn, port)
+    const admission = port.connections.admit(conn, port)
     const guest = port.local ? this.#lobby.enter(conn, conn.remoteAddress) : undefined
     if (this.#isFull() || this.#isCrowded(port)) this.#shutOut(port)
     serve(conn, admission, guest)
@@ -97,7 +100,7 @@ export class Ports {
     if (port.local) this.#clearLobby()
   }
 
-  /** As long as a local port is shut, whoever is silent there makes room. */
+  /** As long as a local port is shut, connections that are silent there make room. */
   #clearLobby(): void {
     if (this.#clearing) return
     this.#clearing = true
@@ -109,7 +112,7 @@ export class Ports {
     }, CLEARED_EVERY).unref()
   }
 
-  /** True if no more connections may be opened, those included that the handshakes will want to open. */
+  /** True if no more connections may be opened. Those that the handshakes will want to open count too. */
   #isFull(): boolean {
     const { limit, forConnections, outgoing } = this.descriptors
     const coming = Math.min(this.#handshakes, limit / 4)
@@ -140,10 +143,10 @@ export class Ports {
   }
 
   #warning(): (text: string) => void {
-    return seldom(SAID_EVERY, (text: string) => this.#reporter.log('warning', text))
+    return seldom(SAID_EVERY, (text: string) => this.#log('warning', text))
   }
 
-  // Of the ports.
+  // The ports call these three.
 
   began(): void {
     this.#open++
@@ -164,15 +167,17 @@ export class Ports {
 class Port implements Entrance {
   readonly name: string
   readonly local: boolean
+  readonly connections: Connections
   readonly warn: (text: string) => void
   handshakes = 0
   readonly #ports: Ports
   readonly #gate: AcceptGate | undefined
 
-  constructor(ports: Ports, listener: Server, { name, local }: PortOptions, warn: (text: string) => void) {
+  constructor(ports: Ports, listener: Server, options: PortOptions, warn: (text: string) => void) {
     this.#ports = ports
-    this.name = name
-    this.local = local
+    this.name = options.name
+    this.local = options.local
+    this.connections = options.connections ?? ports.connections
     this.warn = warn
     this.#gate = acceptGate(listener)
   }
@@ -191,7 +196,7 @@ class Port implements Entrance {
     this.#ports.closed()
   }
 
-  /** False where this Node cannot stop accepting: then it goes on until the system refuses. */
+  /** False if this version of Node cannot stop accepting: then it goes on until the system refuses. */
   shut(): boolean {
     this.#gate?.shut()
     return this.#gate !== undefined

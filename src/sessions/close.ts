@@ -1,0 +1,28 @@
+/** The close() of a transport's client or server, which may throw, reject, or never settle. */
+import type { Report } from '../transport.ts'
+import { messageOf } from './message-of.ts'
+
+/** How long it may take, in milliseconds. A parent that stops its PT waits for some seconds before it kills the process. */
+const CLOSE_TIMEOUT = 1_000
+
+interface End {
+  close?(): void | Promise<void>
+}
+
+/** Calls close(), and resolves when it has settled or after `ms` milliseconds. It never rejects; what goes wrong is a warning. */
+export async function closeEnd(end: End, { log }: Pick<Report, 'log'>, ms: number = CLOSE_TIMEOUT): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(() => {
+      log('warning', `close() has not ended within ${ms / 1_000} s and is not waited for`)
+      resolve()
+    }, ms)
+  })
+  try {
+    await Promise.race([end.close?.(), late])
+  } catch (error) {
+    log('warning', `close() has failed: ${messageOf(error)}`)
+  } finally {
+    clearTimeout(timer)
+  }
+}
