@@ -105,7 +105,7 @@ const inAscii = {
 }
 
 /** Packages that one command needs, and nobody who imports the library. */
-const tools = ['smol-toml', 'valibot']
+const tools = ['smol-toml']
 
 /** The sources below src/cli that import one of those. */
 function filesWithTools() {

@@ -5,10 +5,12 @@ import { pathToFileURL } from 'node:url'
 import { format, resolveConfig } from 'prettier'
 import { build, root } from './setup.mjs'
 import { filesBelow, testFilesWith, testTitles, textOf } from './titles.mjs'
+import { tunnelOptions } from './tunnel-options.mjs'
 
-/** The generated pages, by path, for what src/ipc/requirements.ts and src/error.ts export. */
-export async function pages({ requirements, errorCodes }) {
+/** The generated pages, by path, for what src/ipc/requirements.ts, src/error.ts and the schema of tunnels export. */
+export async function pages({ requirements, errorCodes, schema }) {
   return {
+    'docs/tunnels.md': await markdown(tunnelOptions(schema)),
     'docs/spec-map.md': await markdown(specMap(requirements)),
     'docs/errors.md': await markdown(errors(errorCodes)),
   }
@@ -92,7 +94,8 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   await build()
   const { requirements } = await import('../dist/ipc/requirements.js')
   const { errorCodes } = await import('../dist/error.js')
-  for (const [file, text] of Object.entries(await pages({ requirements, errorCodes }))) {
+  const schema = await import('../dist/cli/tunnels/schema/tunnel-options.js')
+  for (const [file, text] of Object.entries(await pages({ requirements, errorCodes, schema }))) {
     writeFileSync(join(root, file), text)
     console.log(file)
   }

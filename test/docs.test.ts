@@ -4,11 +4,12 @@ import { expect, it } from 'vitest'
 import { idsIn, pages } from '../scripts/docs.mjs'
 import { filesBelow, textOf } from '../scripts/titles.mjs'
 import { errorCodes } from '../src/error.ts'
+import * as schema from '../src/cli/tunnels/schema/tunnel-options.ts'
 import { requirements } from '../src/ipc/requirements.ts'
 import { root } from './support.ts'
 
 it('the generated pages of docs/ are fresh; if they are not, npm run docs writes them', async () => {
-  for (const [file, text] of Object.entries(await pages({ requirements, errorCodes }))) {
+  for (const [file, text] of Object.entries(await pages({ requirements, errorCodes, schema }))) {
     expect(readFileSync(join(root, file), 'utf8') === text, `${file} is stale: run npm run docs`).toBe(true)
   }
 })

@@ -100,6 +100,6 @@ test('no module looks for a `this` of its own, of which other bundlers warn', ()
 
 test('the licences of what lies inside the command line are beside it', () => {
   const text = readFileSync(join(root, dirname(manifest.bin['postern'] ?? ''), 'LICENSES.txt'), 'utf8')
-  for (const name of ['@noble/ciphers', 'smol-toml', 'valibot']) expect(text).toMatch(new RegExp(`^${name} \\d`, 'm'))
-  expect(text.match(/^.*Permission is hereby granted|^Redistribution and use/gm)).toHaveLength(3)
+  for (const name of ['@noble/ciphers', 'smol-toml']) expect(text).toMatch(new RegExp(`^${name} \\d`, 'm'))
+  expect(text.match(/^.*Permission is hereby granted|^Redistribution and use/gm)).toHaveLength(2)
 })

@@ -14,74 +14,101 @@ import { builtIns } from '../transports/index.ts'
 import { printable, printableJson } from './printable.ts'
 import { atFirstSignal } from './signals.ts'
 import { whyNotBuiltIn } from './tunnels/exec.ts'
-import { execOf, numberOf } from './tunnels/flags.ts'
-import { bridgeLinesFrom, proxyFrom } from './tunnels/inputs.ts'
+import type { NamedLine } from './tunnels/inputs.ts'
+import { helpOf } from './tunnels/schema/help.ts'
+import { seconds, wholeNumber } from './tunnels/schema/kinds.ts'
+import type { OptionsOf } from './tunnels/schema/option.ts'
+import { keyOf, withDefault } from './tunnels/schema/option.ts'
+import { flagConfig, readFlags } from './tunnels/schema/read.ts'
+import type { OutputValues } from './tunnels/schema/tunnel-options.ts'
+import {
+  execOption,
+  fileOption,
+  linesOption,
+  outputOptions,
+  proxyFileOption,
+  proxyOption,
+} from './tunnels/schema/tunnel-options.ts'
 import { parseArguments, protectLines, UsageError } from './usage.ts'
 
-const help = `Usage: postern bridge check [options] --file FILE
+const usage = `Usage: postern bridge check [options] --file FILE
        postern bridge test [options] --file FILE
 
 check says what is wrong with bridge lines, without a connection. test dials each bridge through its transport, and says
 where it fails and how long it takes. FILE has a list, or what they were handed out in: a mail, a QR code's text, torrc.
-Lines may be arguments too, in quotation marks each; every user of the machine sees them then, and the shell keeps them.
-
-Options:
-  --file FILE           the bridge lines; - is standard input
-  --show-addresses      shows the lines themselves
-  --json                prints JSON
-  --help
-of test:
-  --exec COMMAND        another PT, such as /usr/bin/obfs4proxy
-  --proxy URI           an upstream proxy
-  --proxy-file FILE     the same from the first line of FILE, with user and password
-  --timeout S           seconds for one bridge (default 20)
-  --jobs N              how many at once (default 8)
-
-Exit status: 0 where all lines are right or all bridges work, 1 where one is not or does not, 2 for a wrong command line.
+Lines may be arguments too, each in quotation marks; every user of the machine sees them then, and the shell keeps them.
+Options from exec on are for test.
 `
 
-export const options = {
-  file: { type: 'string' },
-  'show-addresses': { type: 'boolean' },
-  json: { type: 'boolean' },
-  exec: { type: 'string' },
-  proxy: { type: 'string' },
-  'proxy-file': { type: 'string' },
-  timeout: { type: 'string' },
-  jobs: { type: 'string' },
-  help: { type: 'boolean', short: 'h' },
-} as const
+const exitStatus =
+  'Exit status: 0 if all lines are right or all bridges work, 1 if one is not or does not, 2 for a wrong command line.\n'
+
+interface CheckValues extends OutputValues {
+  readonly file: readonly NamedLine[] | undefined
+  readonly lines: readonly NamedLine[] | undefined
+}
+
+interface TestValues {
+  readonly exec: readonly string[] | undefined
+  readonly proxy: string | undefined
+  readonly proxyFile: string | undefined
+  /** Milliseconds. */
+  readonly timeout: number
+  readonly jobs: number
+}
+
+const checkOptions: OptionsOf<CheckValues> = { file: fileOption, lines: linesOption, ...outputOptions }
+
+const testOptions: OptionsOf<TestValues> = {
+  exec: execOption,
+  proxy: proxyOption,
+  proxyFile: proxyFileOption,
+  timeout: withDefault(seconds(1, 600), 20_000, 'S', 'seconds for one bridge', { defaultText: '20' }),
+  jobs: withDefault(wholeNumber(1, 256), 8, 'N', 'how many bridges at once', { defaultText: '8' }),
+}
+
+export const options: OptionsOf<CheckValues & TestValues> = { ...checkOptions, ...testOptions }
 
 export const actions = ['check', 'test'] as const
 
-type Values = ReturnType<typeof parseArguments<{ options: typeof options; allowPositionals: true }>>['values']
+/** What is printed, and how. */
+type Printed = Pick<OutputValues, 'json' | 'showAddresses'>
 
 /** Returns the exit status. Throws UsageError. */
 export async function run(argv: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArguments({ args: protectLines(argv), options, allowPositionals: true })
-  if (values.help === true) {
-    process.stdout.write(help)
+  const config = { args: protectLines(argv), options: flagConfig(options), allowPositionals: true } as const
+  const { values: given, positionals } = parseArguments(config)
+  if (given['help'] === true) {
+    process.stdout.write(helpOf({ options, usage, exitStatus }))
     return 0
   }
-  const [action, ...given] = positionals
+  const [action, ...words] = positionals
   if (action !== 'check' && action !== 'test') {
     if (action === undefined) throw new UsageError('bridge: expected check or test')
     const meant = nearestName(action, actions)
     throw new UsageError(`bridge: there is no ${action}${meant === undefined ? '' : `; is ${meant} meant?`}`)
   }
-  const lines = bridgeLinesFrom(given, values.file).map(({ text }) => text)
+  const {
+    file = [],
+    lines: typed = [],
+    ...printed
+  } = readFlags('bridge', checkOptions, {
+    ...given,
+    LINE: words.length === 0 ? undefined : words,
+  })
+  const lines = [...typed, ...file].map(({ text }) => text)
   if (lines.length === 0) throw new UsageError(`bridge ${action}: there is no bridge line`)
-  if (action === 'test') return await test(lines, values)
-  for (const name of ['exec', 'proxy', 'proxy-file', 'timeout', 'jobs'] as const) {
-    if (values[name] !== undefined) throw new UsageError(`--${name} is for bridge test only`)
+  if (action === 'test') return await test(lines, readFlags('bridge', testOptions, given), printed)
+  for (const name of Object.keys(testOptions).map(keyOf)) {
+    if (given[name] !== undefined) throw new UsageError(`--${name} is for bridge test only`)
   }
-  return check(lines, values)
+  return check(lines, printed)
 }
 
-function check(lines: readonly string[], values: Values): number {
+function check(lines: readonly string[], values: Printed): number {
   const results = lintBridgeLines(lines)
   const wrong = results.some((findings) => findings.some(({ severity }) => severity === 'error'))
-  if (values.json === true) {
+  if (values.json) {
     const entries = lines.map((line, at) => ({ line: at + 1, ...valueOf(line, values), findings: results[at] }))
     process.stdout.write(`${printableJson(JSON.stringify(entries, null, 2))}\n`)
     return wrong ? 1 : 0
@@ -97,27 +124,31 @@ function formatFinding({ severity, field, message }: Finding): string {
   return `  ${severity}: ${printable(`${field}: ${message}`)}\n`
 }
 
-/** The bridge of a readable line; with its address, name and keys only where they were asked for. */
-function valueOf(line: string, values: Values): object {
+/** The bridge of a readable line; with its address, name and keys only if they were asked for. */
+function valueOf(line: string, values: Printed): object {
   try {
     const bridge = parseBridgeLine(line)
-    return values['show-addresses'] === true ? { bridge: bridgeLineToJson(bridge) } : { transport: bridge.transport }
+    return values.showAddresses ? { bridge: bridgeLineToJson(bridge) } : { transport: bridge.transport }
   } catch {
     return {}
   }
 }
 
-function labelOf(line: string, at: number, values: Values): string {
-  if (values['show-addresses'] === true) return `line ${at + 1}, ${printable(line)}`
+function labelOf(line: string, at: number, values: Printed): string {
+  if (values.showAddresses) return `line ${at + 1}, ${printable(line)}`
   const transport = (valueOf(line, values) as { transport?: string }).transport
   return `line ${at + 1}${transport === undefined ? '' : `, ${transport}`}`
 }
 
-async function test(lines: readonly string[], values: Values): Promise<number> {
-  const exec = execOf(values.exec)
-  const proxy = proxyFrom(values.proxy, values['proxy-file'])
-  const timeout = numberOf('--timeout', values.timeout, 20, [1, 600]) * 1000
-  const jobs = numberOf('--jobs', values.jobs, 8, [1, 256])
+async function test(
+  lines: readonly string[],
+  { exec, proxy: uri, proxyFile, timeout, jobs }: TestValues,
+  values: Printed,
+): Promise<number> {
+  if (uri !== undefined && proxyFile !== undefined) {
+    throw new UsageError('--proxy-file: one of --proxy and --proxy-file is enough')
+  }
+  const proxy = uri ?? proxyFile
   const stop = new AbortController()
   const done = atFirstSignal(['SIGINT', 'SIGTERM'], () => stop.abort(new Error('interrupted')))
   const why = new Map<string, string | undefined>(
@@ -142,9 +173,7 @@ async function test(lines: readonly string[], values: Values): Promise<number> {
       return result
     })
     progress.end()
-    process.stdout.write(
-      values.json === true ? formatJson(lines, results, values) : formatTable(lines, results, values),
-    )
+    process.stdout.write(values.json ? formatJson(lines, results, values) : formatTable(lines, results, values))
     return results.every(({ ok }) => ok) ? 0 : 1
   } finally {
     done()
@@ -159,7 +188,7 @@ function untested(message: string): BridgeTest {
 
 function notBuiltIn(line: string): string | undefined {
   const [transport] = transportOf(line)
-  return transport === undefined ? undefined : whyNotBuiltIn(transport)
+  return transport === undefined ? undefined : whyNotBuiltIn(transport, '--exec')
 }
 
 type DialOptions = Parameters<typeof openDialer>[1]
@@ -172,7 +201,7 @@ async function open(names: readonly string[], options: DialOptions): Promise<Ope
   }
 }
 
-/** Where no line can be read, nothing is dialled. */
+/** If no line can be read, nothing is dialled. */
 const nothing: OpenDialer = {
   dialer: {
     dial: () => Promise.reject(new Error('nothing to dial')),
@@ -211,7 +240,7 @@ async function inTurns<T, R>(items: readonly T[], limit: number, act: (item: T) 
   return results
 }
 
-/** One line that is written over and over, on a terminal; nothing elsewhere. */
+/** One line that is written over and over on a terminal; elsewhere nothing is written. */
 function progressLine(total: number): { step(result: BridgeTest): void; end(): void } {
   const out = process.stderr
   const count = { done: 0, ok: 0 }
@@ -229,7 +258,7 @@ function progressLine(total: number): { step(result: BridgeTest): void; end(): v
   }
 }
 
-function formatJson(lines: readonly string[], results: readonly BridgeTest[], values: Values): string {
+function formatJson(lines: readonly string[], results: readonly BridgeTest[], values: Printed): string {
   const entries = results.map(({ ok, stage, time, verdict, message }, at) => ({
     line: at + 1,
     ...valueOf(lines[at]!, values),
@@ -242,7 +271,7 @@ function formatJson(lines: readonly string[], results: readonly BridgeTest[], va
   return `${printableJson(JSON.stringify(entries, null, 2))}\n`
 }
 
-function formatTable(lines: readonly string[], results: readonly BridgeTest[], values: Values): string {
+function formatTable(lines: readonly string[], results: readonly BridgeTest[], values: Printed): string {
   const rows = results.map(({ ok, stage, time, verdict, message }, at) => {
     const why =
       stage === 'argument' && message !== undefined ? `${verdict}: ${printable(clean(message, values))}` : verdict
@@ -257,8 +286,7 @@ function formatTable(lines: readonly string[], results: readonly BridgeTest[], v
       .join('  ')
       .trimEnd(),
   )
-  const shown =
-    values['show-addresses'] === true ? lines.map((line, at) => `${at + 1}: ${printable(readable(line))}`) : []
+  const shown = values.showAddresses ? lines.map((line, at) => `${at + 1}: ${printable(readable(line))}`) : []
   return `${[...text, ...shown].join('\n')}\n`
 }
 
@@ -270,6 +298,6 @@ function readable(line: string): string {
   }
 }
 
-function clean(text: string, values: Values): string {
-  return values['show-addresses'] === true ? text : scrubAddresses(text)
+function clean(text: string, values: Printed): string {
+  return values.showAddresses ? text : scrubAddresses(text)
 }

@@ -1,4 +1,5 @@
-/** `postern completion bash|zsh|fish`: what the shell offers behind `postern`, from the options that commands have. */
+/** `postern completion bash|zsh|fish`: what the shell offers after `postern`, from the options that commands have. */
+import { flagConfig } from './tunnels/schema/read.ts'
 import { parseArguments, UsageError } from './usage.ts'
 
 const help = `Usage: postern completion bash|zsh|fish
@@ -49,13 +50,13 @@ async function wordsOfCommands(): Promise<Words> {
     import('./demo/demo.ts'),
   ])
   const { builtIns } = await import('../transports/index.ts')
-  const flagsOf = (options: object): string[] => Object.keys(options).map((name) => `--${name}`)
+  const flagsOf = (config: object): string[] => Object.keys(config).map((name) => `--${name}`)
   return {
     pt: flagsOf(pt.options),
-    client: flagsOf(client.options),
-    server: [...builtIns.map(({ name }) => name), ...flagsOf(server.options)],
-    run: flagsOf(run.options),
-    bridge: [...bridge.actions, ...flagsOf(bridge.options)],
+    client: flagsOf(flagConfig(client.options)),
+    server: [...builtIns.map(({ name }) => name), ...flagsOf(flagConfig(server.options))],
+    run: flagsOf(flagConfig(run.options)),
+    bridge: [...bridge.actions, ...flagsOf(flagConfig(bridge.options))],
     completion: Object.keys(shells),
     demo: flagsOf(demo.options),
   }

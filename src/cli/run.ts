@@ -1,11 +1,17 @@
-/** `postern run FILE`: several tunnels, read anew on SIGHUP. */
+/** `postern run FILE`: several tunnels of one file, which is read again on SIGHUP. */
 import { readConfigFile } from './tunnels/config-file.ts'
+import { readCommandLine } from './tunnels/flags.ts'
 import { hostTunnels } from './tunnels/host.ts'
 import { createTunnelOutput } from './tunnels/output.ts'
+import { text, yes } from './tunnels/schema/kinds.ts'
+import type { OptionsOf } from './tunnels/schema/option.ts'
+import { required, withDefault } from './tunnels/schema/option.ts'
+import type { OutputValues } from './tunnels/schema/tunnel-options.ts'
+import { outputOptions, printLineOption } from './tunnels/schema/tunnel-options.ts'
 import { printable } from './printable.ts'
-import { parseArguments, UsageError } from './usage.ts'
+import { EXIT_STATUS, UsageError } from './usage.ts'
 
-const help = `Usage: postern run FILE [options]
+const usage = `Usage: postern run FILE [options]
 
 Runs the tunnels of a TOML file, or of standard input as -:
 
@@ -22,47 +28,48 @@ Runs the tunnels of a TOML file, or of standard input as -:
 
 Further keys are the options of postern client and postern server without their dashes: socks, secret-file, exec, proxy,
 proxy-file, option-file, allow, public-address, state-dir, max-connections, drain-timeout, idle-timeout …; strategy = "race"; options =
-{ iat-mode = "1" }; bridges = ["obfs4 …"] beside file or in place of it.
+{ iat-mode = "1" }; bridges = ["obfs4 …"] beside file or in place of it. docs/tunnels.md lists them all.
 SIGHUP reads the file again: tunnels that have not changed keep their connections.
-
-Options:
-  --check               checks the file and starts nothing
-  --print-line          prints bridge lines, secrets of their users, even where nobody sees them on a terminal
-  --show-addresses      shows addresses in what is printed
-  --json                prints events as JSON, a line each
-  --help
-
-Exit status: 0 after SIGINT or SIGTERM, 1 where a tunnel failed to start, 2 for a wrong command line or file.
 `
 
-export const options = {
-  check: { type: 'boolean' },
-  'print-line': { type: 'boolean' },
-  'show-addresses': { type: 'boolean' },
-  json: { type: 'boolean' },
-  help: { type: 'boolean', short: 'h' },
-} as const
+interface Values extends OutputValues {
+  readonly file: string
+  readonly check: boolean
+  readonly printLine: boolean
+}
+
+export const options: OptionsOf<Values> = {
+  file: required(
+    text((path) => path),
+    'FILE',
+    '',
+    { argument: 'FILE' },
+  ),
+  check: withDefault(yes, false, '', 'checks the file and starts nothing'),
+  printLine: printLineOption,
+  ...outputOptions,
+}
 
 /** Runs until a signal. Throws UsageError. */
 export async function run(argv: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArguments({ args: [...argv], options, allowPositionals: true })
-  if (values.help === true) {
-    process.stdout.write(help)
-    return 0
-  }
-  const [file, surplus] = positionals
-  if (file === undefined || file === '') throw new UsageError('run: there is no file')
-  if (surplus !== undefined) throw new UsageError(`Unexpected argument ${JSON.stringify(surplus)}`)
+  const values = readCommandLine({ name: 'run', options, usage, exitStatus: EXIT_STATUS, arguments: fileOf }, argv)
+  if (values === undefined) return 0
+  const { file, check, json, printLine, showAddresses } = values
   const plan = readConfigFile(file)
-  if (values.check === true) {
+  if (check) {
+    for (const { tunnel, message } of plan.passedOver) {
+      process.stderr.write(`postern: ${printable(`${file}: ${tunnel}: passed over: ${message}`)}\n`)
+    }
     process.stdout.write(`${printable(file)}: ${plan.tunnels.length} tunnels, nothing wrong\n`)
     return 0
   }
-  const output = createTunnelOutput({
-    json: values.json ?? false,
-    printLine: values['print-line'] ?? false,
-    showAddresses: values['show-addresses'] ?? false,
-  })
+  const output = createTunnelOutput({ json, printLine, showAddresses })
   // Standard input cannot be read a second time.
   return await hostTunnels(plan, { output, ...(file === '-' ? {} : { reload: () => readConfigFile(file) }) })
+}
+
+function fileOf([file, surplus]: readonly string[]): { FILE: string } {
+  if (file === undefined || file === '') throw new UsageError('run: there is no file')
+  if (surplus !== undefined) throw new UsageError(`Unexpected argument ${JSON.stringify(surplus)}`)
+  return { FILE: file }
 }

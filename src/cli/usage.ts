@@ -5,6 +5,10 @@ import { parseArgs } from 'node:util'
 /** The exit status after a UsageError. */
 export const USAGE = 2
 
+/** The last line of help of the commands that run tunnels. */
+export const EXIT_STATUS =
+  'Exit status: 0 after SIGINT or SIGTERM, 1 if a tunnel failed, 2 for a wrong command line or file.\n'
+
 /** A command line that cannot be run; the message says what to do instead. */
 export class UsageError extends Error {
   override readonly name: string = 'UsageError'
@@ -27,7 +31,7 @@ export function parseArguments<Config extends ParseArgsConfig>(config: Config): 
   }
 }
 
-/** `- obfs4 …`, a line out of a list, is no option; with a space before it parseArgs sees that too. */
+/** `- obfs4 …`, a line out of a list, is no option; with a space before it parseArgs does not take it for one. */
 export function protectLines(argv: readonly string[]): string[] {
   return argv.map((arg) => (/^-+\s/.test(arg) ? ` ${arg}` : arg))
 }

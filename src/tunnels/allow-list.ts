@@ -27,7 +27,9 @@ interface Rule {
 }
 
 export interface AllowList {
-  /** True if some rule is for this name and port, whatever it leads to. */
+  /** The rules as they were given. */
+  readonly rules: readonly string[]
+  /** True if some rule is for this name and port, whatever addresses the name has. */
   allowsName(name: string, port: number): boolean
   /** True if the address may be connected to. `named`: an allowed name led to it. */
   allowsAddress(ip: string, port: number, named: boolean, own?: OwnNetworks): boolean
@@ -47,6 +49,7 @@ export function parseAllowList(texts: readonly string[]): AllowList {
   const namesAddress = (ip: string, port: number): boolean =>
     subnetsFor(ip, port).some((rule) => rule.bits === rule.width || loopback.some((range) => isWithin(rule, range)))
   return {
+    rules: [...texts],
     allowsName: (name, port) => forPort(port).some((rule) => rule.name !== undefined && matches(rule.name, name)),
     namesAddress,
     allowsAddress: (ip, port, named, own = elsewhere) => {

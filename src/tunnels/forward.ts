@@ -7,6 +7,7 @@ import { isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
 import { withDeadline } from '../io/index.ts'
+import type { Address } from '../ipc/index.ts'
 import { formatAddress, parseTarget } from '../ipc/index.ts'
 import { acceptSocks } from '../socks/index.ts'
 import { makeConnect } from '../upstream/index.ts'
@@ -15,7 +16,8 @@ import type { AllowList } from './allow-list.ts'
 import { leadsToThisMachine } from '../addresses/own-networks.ts'
 
 export type Forward =
-  { readonly type: 'address'; readonly target: string } | { readonly type: 'socks'; readonly allow: AllowList }
+  | { readonly type: 'address'; readonly target: Address | string }
+  | { readonly type: 'socks'; readonly allow: AllowList }
 
 /** For a connection to the destination, the look-up included, in ms. */
 const CONNECT_TIMEOUT = 30_000
@@ -30,7 +32,7 @@ export type WatchOwn = () => Promise<OwnNetworks>
  * reason; a SOCKS client has been told by then.
  */
 export async function openForward(conn: Duplex, forward: Forward, own: WatchOwn, signal: AbortSignal): Promise<Duplex> {
-  if (forward.type === 'address') return await connect(forward.target, signal)
+  if (forward.type === 'address') return await connect(textOf(forward.target), signal)
   const request = await acceptSocks(conn, { prefer: 'none', applications: true, signal })
   try {
     const far = await connectAllowed(request.target, forward.allow, await own(), signal)
@@ -40,6 +42,10 @@ export async function openForward(conn: Duplex, forward: Forward, own: WatchOwn,
     request.refuse(error)
     throw error
   }
+}
+
+function textOf(target: Address | string): string {
+  return typeof target === 'string' ? target : formatAddress(target)
 }
 
 async function connectAllowed(

@@ -9,7 +9,7 @@ import type { Duplex } from 'node:stream'
 import { isPtError, PtError, stageOf } from '../error.ts'
 import { closeWithReset, delay, listen, relay } from '../io/index.ts'
 import type { Address, ArgsInit } from '../ipc/index.ts'
-import { parseAddress } from '../ipc/index.ts'
+import { formatAddress, parseAddress } from '../ipc/index.ts'
 import { checkOptions } from '../options.ts'
 import type { PtEvent } from '../parent/index.ts'
 import type { BridgeServer } from '../bridges/server.ts'
@@ -26,7 +26,7 @@ export interface TunnelServerOptions {
   readonly exec: string | readonly string[]
   readonly transport: string
   /** `<ip>:<port>` where clients connect to; port 0 is one of the system's choice, kept through restarts. */
-  readonly listen: string
+  readonly listen: Address | string
   /** Options of the transport, such as `{ 'iat-mode': '1' }`. */
   readonly options?: ArgsInit | undefined
   /** An absolute path; the bridge's identity is kept there. */
@@ -70,6 +70,7 @@ export class TunnelServer extends Tunnel {
   readonly #options: TunnelServerOptions
   readonly #stopping = new AbortController()
   readonly #own: WatchOwn
+  readonly #listen: Address
   #server: BridgeServer | undefined
   /** Whether the PT is one that closes its port and lets connections go on when it is asked to. */
   #closesItsPort = false
@@ -77,23 +78,22 @@ export class TunnelServer extends Tunnel {
   constructor(options: TunnelServerOptions) {
     super(new Connections(options.maxConnections ?? 1024, options.idleTimeout), options.signal)
     this.#options = options
-    this.#own = watchOwnNetworks([
-      options.listen,
-      ...(options.publicAddress === undefined ? [] : [options.publicAddress]),
-    ])
+    const { listen, publicAddress } = options
+    this.#listen = typeof listen === 'string' ? parseAddress(listen) : listen
+    this.#own = watchOwnNetworks([formatAddress(this.#listen), ...(publicAddress === undefined ? [] : [publicAddress])])
     // Each connection that is being made listens, so there may be many.
     setMaxListeners(0, this.#stopping.signal)
   }
 
   /** Called once, by startTunnelServer. */
   async start(): Promise<void> {
-    const { exec, stateDir, transport, listen, options, onPtEvent } = this.#options
+    const { exec, stateDir, transport, options, onPtEvent } = this.#options
     this.#server = await createBridgeServer(
       {
         exec,
         stateDir,
         restart: tunnelRestart,
-        transports: [{ name: transport, bindAddress: listen, ...(options === undefined ? {} : { options }) }],
+        transports: [{ name: transport, bindAddress: this.#listen, ...(options === undefined ? {} : { options }) }],
         onEvent: (event) => {
           this.#watch(event)
           onPtEvent?.(event)
@@ -112,12 +112,12 @@ export class TunnelServer extends Tunnel {
 
   /** In order: the port is closed, connections and handshakes have their time, the rest is cut. */
   protected override async end(released: () => void): Promise<void> {
-    const { drainTimeout = 5_000, listen } = this.#options
+    const { drainTimeout = 5_000 } = this.#options
     const start = performance.now()
     this.connections.ending()
     if (this.#closesItsPort && this.#server !== undefined) {
       const drained = this.#server.drain(drainTimeout)
-      if (await isFreeWithin(parseAddress(listen), drainTimeout)) released()
+      if (await isFreeWithin(this.#listen, drainTimeout)) released()
       await drained
     }
     await this.connections.drain(Math.max(0, drainTimeout - (performance.now() - start)))

@@ -1,6 +1,7 @@
-import { readdirSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { tempDir } from '../support.ts'
 import { run as bridge } from '../../src/cli/bridge.ts'
 import { run as client } from '../../src/cli/client.ts'
@@ -13,6 +14,11 @@ import { postern } from './postern.ts'
 
 const cert = 'A'.repeat(70)
 const good = `obfs4 127.0.0.1:9 cert=${cert} iat-mode=0`
+
+const folder = mkdtempSync(join(tmpdir(), 'postern-test-'))
+const proxyFile = join(folder, 'proxy')
+writeFileSync(proxyFile, 'socks5://127.0.0.1:1\n', { mode: 0o600 })
+afterAll(() => rmSync(folder, { recursive: true }))
 
 const commands = { client, server, run, bridge, completion } as const
 
@@ -35,11 +41,14 @@ describe('one error that names what is wrong and where, status 2, nothing starte
     [['client', '127.0.0.1:9 x'], 'LINE 1: bridge line: there is no transport before the address'],
     [['client', 'unheard 127.0.0.1:9'], 'LINE 1: there is no built-in transport unheard'],
     [['client', '--listen', 'localhost:1', good], '--listen: malformed address'],
-    [['client', '--listen', '0.0.0.0:9000', good], '--listen (--expose would allow it): the port would be open'],
+    [
+      ['client', '--listen', '0.0.0.0:9000', good],
+      '--listen: the port would be open to other machines; listen on 127.0.0.1 or [::1], or allow it with --expose',
+    ],
     [['client', '--exec', '/nonexistent/pt', good], '--exec: there is no such program'],
     [['client', '--exec', 'nonexistent-pt', good], '--exec: there is no such program in PATH'],
     [['client', '--proxy', 'ftp://127.0.0.1:1', good], '--proxy: '],
-    [['client', '--secret-file', '/nonexistent', good], '--secret-file: the file cannot be read: ENOENT'],
+    [['client', '--secret-file', '/nonexistent', good], '--secret-file: it cannot be read: ENOENT'],
     [['client', '--connect-timeout', '0', good], '--connect-timeout: expected a whole number from 1 to 600'],
     [['client', '--drain-timeout', 'x', good], '--drain-timeout: expected a whole number'],
     [['client', '--max-connections', '0', good], '--max-connections: expected a whole number'],
@@ -61,6 +70,11 @@ describe('one error that names what is wrong and where, status 2, nothing starte
     ],
     [['server', 'obfs4', '--listen', '127.0.0.1:0', '--forward', 'a:1', '--public-address', '?'], '--public-address: '],
     [['server', 'obfs4', 'surplus', '--listen', '127.0.0.1:0', '--forward', 'a:1'], 'Unexpected argument "surplus"'],
+    [['client', '--half-open', '--exec', '/bin/sh', good], '--half-open: it is for the built-in transports'],
+    [
+      ['server', 'obfs4', '--half-open', '--exec', '/bin/sh', '--listen', '127.0.0.1:0', '--forward', 'a:1'],
+      '--half-open: it is for the built-in transports',
+    ],
     [['client', '--state-dir', '', good], '--state-dir: it is empty'],
     [['client', '--proxy', 'socks5://127.0.0.1', good], '--proxy: the proxy is not <ip>:<port>'],
     [['client', ''], 'LINE 1: bridge line: it is empty'],
@@ -88,8 +102,8 @@ describe('one error that names what is wrong and where, status 2, nothing starte
     [['client', '--proxy-file', '/nonexistent', good], '--proxy-file: it cannot be read: ENOENT'],
     [['client', '--proxy-file', '/dev/null', good], '--proxy-file: expected <protocol>://'],
     [
-      ['client', '--proxy-file', '/dev/null', '--proxy', 'http://127.0.0.1:1', good],
-      '--proxy and --proxy-file: one of',
+      ['client', '--proxy-file', proxyFile, '--proxy', 'http://127.0.0.1:1', good],
+      '--proxy-file: one of --proxy and --proxy-file is enough',
     ],
     [
       ['client', good.replace('obfs4', 'ofbs4')],
@@ -160,15 +174,22 @@ describe('each key of the file: the error names line and key', () => {
     ['[client.web]\nlisten = "127.0.0.1:0"\nbridges = ["x"]', 't.toml:3: client.web.bridges.1: bridge line: '],
     [client.replace('127.0.0.1:0', 'here'), 't.toml:2: client.web.listen: malformed address'],
     [client.replace('127.0.0.1:0', '0.0.0.0:0'), 't.toml:2: client.web.listen: the port would be open'],
-    [client.replace('obfs4', 'unheard'), 't.toml:3: client.web.bridges: there is no built-in transport'],
+    [client.replace('obfs4', 'unheard'), 't.toml:3: client.web.bridges.1: there is no built-in transport'],
     [`${client}frobnicate = 1`, 't.toml:4: client.web.frobnicate: there is no such key'],
     [`${client}strategy = "luck"`, 't.toml:4: client.web.strategy: expected "failover" or "race"'],
     [`${client}socks = "yes"`, 't.toml:4: client.web.socks: expected a boolean'],
     [`${client}expose = 1`, 't.toml:4: client.web.expose: expected a boolean'],
-    [`${client}secret-file = "nonexistent"`, 't.toml:4: client.web.secret-file: the file cannot be read'],
+    [`${client}secret-file = "nonexistent"`, 't.toml:4: client.web.secret-file: it cannot be read: ENOENT'],
     [`${client}exec = "/nonexistent"`, 't.toml:4: client.web.exec: there is no such program'],
     [`${client}exec = 5`, 't.toml:4: client.web.exec: expected a string, or a list of strings'],
     [`${client}proxy = "x"`, 't.toml:4: client.web.proxy: '],
+    [`${client}half-open = "yes"`, 't.toml:4: client.web.half-open: expected a boolean'],
+    [
+      `${client}half-open = true\nexec = "/bin/sh"`,
+      't.toml:4: client.web.half-open: it is for the built-in transports',
+    ],
+    [`${client}maxConnections = 5`, 't.toml:4: client.web.maxConnections: there is no such key'],
+    [`${client}connect-timeout = "60"`, 't.toml:4: client.web.connect-timeout: expected a number'],
     [`${client}state-dir = ""`, 't.toml:4: client.web.state-dir: it is empty'],
     [`${client}max-connections = 0`, 't.toml:4: client.web.max-connections: expected a whole number from 1'],
     [`${client}connect-timeout = 0.5`, 't.toml:4: client.web.connect-timeout: expected a whole number'],

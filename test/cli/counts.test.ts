@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { serveEcho } from '../bridges/bridges.ts'
 import { freePort, tempDir } from '../support.ts'
-import { checks } from '../../src/cli/tunnels/spec.ts'
+import { hostName } from '../../src/cli/tunnels/values.ts'
 import { ready, start } from './postern.ts'
 
 async function numbers(port: number): Promise<Record<string, number>> {
@@ -151,6 +151,6 @@ describe('the metrics', () => {
   })
 
   test('a name that is none is refused before anything is started', () => {
-    expect(() => checks.host('a b')).toThrow('neither a host name nor an IP address')
+    expect(() => hostName('a b')).toThrow('neither a host name nor an IP address')
   })
 })

@@ -3,7 +3,8 @@ import { chmodSync, existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { parseConfig } from '../../src/cli/tunnels/config-file.ts'
-import { secretOf, stateDirOf } from '../../src/cli/tunnels/flags.ts'
+import { readFlags } from '../../src/cli/tunnels/schema/read.ts'
+import { clientOptions } from '../../src/cli/tunnels/schema/tunnel-options.ts'
 import { defaultStateDir } from '../../src/cli/tunnels/state-home.ts'
 import { tempDir } from '../support.ts'
 import { postern } from './postern.ts'
@@ -20,6 +21,14 @@ function withVariables<T>(given: Partial<Variables>, use: () => T): T {
 }
 
 const server = ['server', 'obfs4', '--listen', '127.0.0.1:0', '--forward', '127.0.0.1:22']
+
+const { stateDir, secretFile } = clientOptions
+
+const stateDirOf = (given: string): string | undefined =>
+  readFlags('client', { stateDir }, { 'state-dir': given }).stateDir
+
+const secretOf = (file: string): string | undefined =>
+  readFlags('client', { secretFile }, { 'secret-file': file }).secretFile
 
 describe('the state directory of a server that names none', () => {
   test.each<[where: string, variables: Partial<Variables>]>([
@@ -113,7 +122,7 @@ describe('a secret file', () => {
     chmodSync(file, mode)
     const written = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
     try {
-      expect(secretOf('--secret-file', file)).toBe('a long secret')
+      expect(secretOf(file)).toBe('a long secret')
       const lines = written.mock.calls.map(([line]) => String(line))
       expect(lines).toEqual(
         said ? [`postern: every user of this machine can read or change ${file}: chmod 600 it\n`] : [],

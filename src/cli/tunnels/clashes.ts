@@ -1,23 +1,22 @@
-/** What two tunnels of one process cannot both have: a place to listen on, and the identity of a bridge. */
+/** Two tunnels of one process cannot listen in the same place, and two bridges cannot have the same identity. */
 import { realpathSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
 import { basename, dirname, join } from 'node:path'
 import type { Address } from '../../ipc/index.ts'
-import { parseAddress } from '../../ipc/index.ts'
 import type { TunnelSpec } from './spec.ts'
 
 export interface Clash {
   /** The later of the two. */
   readonly spec: TunnelSpec
-  readonly key: 'listen' | 'state-dir'
+  readonly option: 'listen' | 'stateDir'
   readonly why: string
 }
 
 /** The first clash among tunnels, or of one with the address of the metrics. */
-export function findClash(tunnels: readonly TunnelSpec[], metrics: string | undefined): Clash | undefined {
+export function findClash(tunnels: readonly TunnelSpec[], metrics: Address | undefined): Clash | undefined {
   for (const [at, spec] of tunnels.entries()) {
     if (metrics !== undefined && collide(spec.listen, metrics)) {
-      return { spec, key: 'listen', why: 'the metrics are there already' }
+      return { spec, option: 'listen', why: 'the metrics are there already' }
     }
     for (const other of tunnels.slice(0, at)) {
       const clash = clashOf(spec, other)
@@ -28,16 +27,15 @@ export function findClash(tunnels: readonly TunnelSpec[], metrics: string | unde
 }
 
 function clashOf(spec: TunnelSpec, other: TunnelSpec): Clash | undefined {
-  if (collide(spec.listen, other.listen)) return { spec, key: 'listen', why: `${other.name} listens there already` }
+  if (collide(spec.listen, other.listen)) return { spec, option: 'listen', why: `${other.name} listens there already` }
   if (spec.kind === 'client' || other.kind === 'client' || spec.transport !== other.transport) return undefined
   if (realPath(spec.stateDir) !== realPath(other.stateDir)) return undefined
   const why = `it is the one of ${other.name}, with the same transport: two bridges would write over each other's identity`
-  return { spec, key: 'state-dir', why }
+  return { spec, option: 'stateDir', why }
 }
 
-/** True if the system would not let two listen there. Port 0 is another port each time. */
-function collide(a: string, b: string): boolean {
-  const [one, other] = [parseAddress(a), parseAddress(b)]
+/** True if the system would not let both listen there. Port 0 is another port each time. */
+function collide(one: Address, other: Address): boolean {
   if (one.port !== other.port || one.port === 0 || isIPv6(one.host) !== isIPv6(other.host)) return false
   return one.host === other.host || isWildcard(one) || isWildcard(other)
 }
@@ -46,7 +44,7 @@ function isWildcard({ host }: Address): boolean {
   return /^(?:0\.0\.0\.0|[0:]+)$/.test(host)
 }
 
-/** Of a folder that is yet to be made: where it will be. */
+/** The path without links; of a folder that is not there yet, the path where it will be. */
 function realPath(path: string): string {
   try {
     return realpathSync(path)

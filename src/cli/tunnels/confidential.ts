@@ -1,5 +1,5 @@
-/** What a tunnel knows of its bridges and its proxy, and its output is not to repeat after a PT. */
-import { parseBridgeLine, parseNamedProxy } from '../../app/index.ts'
+/** What a tunnel knows of its bridges and its proxy, which its output must not repeat after a PT. */
+import { parseNamedProxy } from '../../app/index.ts'
 import { parseTarget, secretsOf } from '../../ipc/index.ts'
 import type { TunnelSpec } from './spec.ts'
 
@@ -10,17 +10,13 @@ export interface Confidential {
   readonly secrets: readonly string[]
 }
 
-/** The spec has been checked. */
 export function confidentialOf(spec: TunnelSpec): Confidential {
   if (spec.kind === 'server') {
-    return {
-      addresses: spec.publicAddress === undefined ? [] : [spec.publicAddress],
-      secrets: Object.values(spec.options),
-    }
+    const { publicAddress, options } = spec
+    return { addresses: publicAddress === undefined ? [] : [publicAddress.host], secrets: Object.values(options) }
   }
-  const lines = spec.bridges.map((line) => parseBridgeLine(line))
-  const addresses = lines.flatMap(({ address }) => secretsOf(address, []))
-  const secrets = lines
+  const addresses = spec.bridges.flatMap(({ address }) => secretsOf(address, []))
+  const secrets = spec.bridges
     .flatMap(({ address, args }) => secretsOf(address, args))
     .filter((one) => !addresses.includes(one))
   if (spec.proxy === undefined) return { addresses, secrets }

@@ -12,7 +12,7 @@
  */
 import { createServer } from 'node:net'
 import { listen } from '../../io/index.ts'
-import { parseAddress } from '../../ipc/index.ts'
+import type { Address } from '../../ipc/index.ts'
 import type { TunnelSpec } from './spec.ts'
 
 export interface Exchange {
@@ -46,8 +46,8 @@ export async function planExchange(wanted: readonly TunnelSpec[], running: reado
   }
   // A tunnel that has to stay keeps its port from another one, which then has to stay as well.
   for (;;) {
-    const freed = new Set(endingOf().map(({ listen }) => portOf(listen)))
-    const found = coming.find((spec) => taken.has(spec) && !blocked.has(spec.name) && !freed.has(portOf(spec.listen)))
+    const freed = new Set(endingOf().map(({ listen }) => listen.port))
+    const found = coming.find((spec) => taken.has(spec) && !blocked.has(spec.name) && !freed.has(spec.listen.port))
     if (found === undefined) break
     blocked.set(found.name, { spec: found, error: taken.get(found) })
   }
@@ -59,8 +59,7 @@ export async function planExchange(wanted: readonly TunnelSpec[], running: reado
 }
 
 /** The system's error if nobody can listen there at this moment. */
-export async function whyNotListen(address: string): Promise<unknown> {
-  const { host, port } = parseAddress(address)
+export async function whyNotListen({ host, port }: Address): Promise<unknown> {
   if (port === 0) return undefined
   const server = createServer((conn) => conn.destroy())
   try {
@@ -71,8 +70,4 @@ export async function whyNotListen(address: string): Promise<unknown> {
   } finally {
     await new Promise((resolve) => server.close(resolve))
   }
-}
-
-function portOf(address: string): number {
-  return parseAddress(address).port
 }

@@ -1,4 +1,4 @@
-/** The PT that a command runs: our own, or the one of --exec. */
+/** The program of a PT: our own, or that of --exec. */
 import { accessSync, constants, statSync } from 'node:fs'
 import { delimiter, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -6,15 +6,18 @@ import { builtIns } from '../../transports/index.ts'
 
 const main = fileURLToPath(new URL('../main.js', import.meta.url))
 
-/** With addresses in STATUS, so that of several bridges the one that failed is known; what we print is scrubbed here. */
+/** It puts addresses into STATUS, which say which of several bridges has failed; what we print is scrubbed here. */
 const ownPt: readonly string[] = [process.execPath, main, 'pt', '--unsafe-logging']
 
-/** The command of a tunnel's PT. */
-export function commandOf(spec: {
+interface Placed {
   readonly exec: readonly string[] | undefined
   readonly halfOpen: boolean
-}): readonly string[] {
-  return spec.exec ?? (spec.halfOpen ? [...ownPt, '--half-open'] : ownPt)
+}
+
+/** The command of a tunnel's PT. */
+export function commandOf({ exec, halfOpen }: Placed): readonly string[] {
+  if (exec !== undefined) return exec
+  return halfOpen ? [...ownPt, '--half-open'] : ownPt
 }
 
 /** `/usr/bin/lyrebird -enableLogging` as a program and its arguments; quotation marks keep spaces together. */
@@ -39,7 +42,7 @@ export function whyNotExec(
     : 'there is no such program in PATH'
 }
 
-/** With a folder before its name, as `/usr/bin/x`, `C:\\tor\\x.exe` or `.\\x.exe`, it is not looked for in PATH. */
+/** A program with a folder before its name, such as `/usr/bin/x`, `C:\\tor\\x.exe` or `.\\x.exe`, is not looked for in PATH. */
 function isPath(program: string): boolean {
   return program.includes('/') || program.includes(sep) || /^(?:[a-z]:|\.{0,2}\\)/i.test(program)
 }
@@ -49,11 +52,11 @@ function windowsNames(program: string): string[] {
   return [program, ...(process.env['PATHEXT'] ?? '.COM;.EXE;.BAT;.CMD').split(';').map((end) => `${program}${end}`)]
 }
 
-/** Why our own PT cannot do with this transport. */
-export function whyNotBuiltIn(transport: string): string | undefined {
+/** Why this transport needs another program, which the option `exec` names; undefined if it is built in. */
+export function whyNotBuiltIn(transport: string, exec: string): string | undefined {
   if (builtIns.some(({ name }) => name === transport)) return undefined
   const names = builtIns.map(({ name }) => name).join(', ')
-  return `there is no built-in transport ${transport} (there are ${names}); name a program that has it with exec`
+  return `there is no built-in transport ${transport} (there are ${names}); name a program that has it with ${exec}`
 }
 
 function isProgram(path: string): boolean {

@@ -1,28 +1,27 @@
 /** The tunnel of a command line, which is alone in its process. */
-import { checked, checkedMaybe } from './flags.ts'
+import { metricsOf } from './flags.ts'
 import { hostTunnels } from './host.ts'
+import type { OutputOptions } from './output.ts'
 import { createTunnelOutput } from './output.ts'
+import type { ProcessValues } from './schema/tunnel-options.ts'
 import type { TunnelSpec } from './spec.ts'
-import { checks } from './spec.ts'
 
-interface HostFlags {
-  readonly metrics?: string | undefined
-  readonly 'metrics-host'?: readonly string[] | undefined
-  readonly 'print-line'?: boolean | undefined
-  readonly json?: boolean | undefined
-  readonly 'show-addresses'?: boolean | undefined
+export interface OneTunnel {
+  readonly spec: TunnelSpec
+  /** A sentence for each bridge line that is passed over. */
+  readonly passedOver: readonly string[]
 }
 
-/** As hostTunnels. Throws UsageError. */
-export async function hostOne(spec: TunnelSpec, values: HostFlags): Promise<number> {
-  const address = checkedMaybe('--metrics', values.metrics, checks.loopback)
-  const hosts = values['metrics-host'] ?? []
-  for (const host of hosts) checked('--metrics-host', host, checks.host)
-  const metrics = address === undefined ? undefined : { address, hosts }
-  const output = createTunnelOutput({
-    json: values.json ?? false,
-    printLine: values['print-line'] ?? false,
-    showAddresses: values['show-addresses'] ?? false,
-  })
-  return await hostTunnels({ tunnels: [spec], metrics }, { output })
+/** Runs as hostTunnels does. */
+export async function hostOne(
+  { spec, passedOver }: OneTunnel,
+  values: ProcessValues,
+  printed: OutputOptions,
+): Promise<number> {
+  const plan = {
+    tunnels: [spec],
+    metrics: metricsOf(values),
+    passedOver: passedOver.map((message) => ({ tunnel: spec.name, message })),
+  }
+  return await hostTunnels(plan, { output: createTunnelOutput(printed) })
 }

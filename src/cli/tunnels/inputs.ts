@@ -1,37 +1,44 @@
 /**
- * What does not belong on a command line, which every user of the machine can read in the list of processes and which shells
- * keep: bridge lines, the login of a proxy, a server's keys. Each is read from a file, or from standard input as `-`.
+ * What does not belong on a command line, because every user of the machine can read it in the list of processes, and because shells
+ * keep it: bridge lines, the login of a proxy, the keys of a server. Each is read from a file, or from standard input as `-`.
  */
 import { closeSync, openSync, readSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { readBridgeLines } from '../../app/index.ts'
 import { sleepSync } from '../../io/index.ts'
-import { UsageError } from '../usage.ts'
-import { checked, tellIfOpenToAll } from './flags.ts'
-import { checks } from './spec.ts'
+import { Mistake, readPart } from './schema/mistake.ts'
+import { proxyUri, secret } from './values.ts'
 
 const SIZE_LIMIT = 1024 * 1024
 /** Milliseconds until a pipe that has nothing yet is looked at again. */
 const PAUSE = 20
 
-/** The bytes of a file, or of standard input. Throws UsageError, which names the option. */
-export function readInput(name: string, file: string): Buffer {
+/** The bytes of a file, or of standard input. Throws a Mistake. */
+export function readInput(file: string): Buffer {
+  let bytes: Buffer
   try {
-    const bytes = readAtMost(file, SIZE_LIMIT + 1)
-    if (bytes.length <= SIZE_LIMIT) return bytes
+    bytes = readAtMost(file, SIZE_LIMIT + 1)
   } catch (error) {
-    throw new UsageError(`${name}: it cannot be read: ${(error as NodeJS.ErrnoException).code}`)
+    throw new Mistake(`it cannot be read: ${(error as NodeJS.ErrnoException).code}`)
   }
-  throw new UsageError(`${name}: it is longer than 1 MiB`)
+  if (bytes.length > SIZE_LIMIT) throw new Mistake('it is longer than 1 MiB')
+  return bytes
 }
 
-/** The same of a file that holds a secret. */
-function readSecret(name: string, file: string): Buffer {
-  const bytes = readInput(name, file)
+/** The same for a file that holds a secret. */
+function readSecret(file: string): Buffer {
+  const bytes = readInput(file)
   if (file !== '-' && statSync(file).isFile()) tellIfOpenToAll(file)
   return bytes
 }
 
-/** A device or a pipe that never ends is not waited for beyond that. */
+/** A group may share a secret, but not everybody may. Windows has other means, of which the mode says nothing. */
+function tellIfOpenToAll(file: string): void {
+  if (process.platform === 'win32' || (statSync(file).mode & 0o006) === 0) return
+  process.stderr.write(`postern: every user of this machine can read or change ${file}: chmod 600 it\n`)
+}
+
+/** At most `limit` bytes, so that a device or a pipe that never ends does not keep us waiting. */
 function readAtMost(file: string, limit: number): Buffer {
   const fd = file === '-' ? 0 : openSync(file, 'r')
   const chunks: Buffer[] = []
@@ -49,7 +56,7 @@ function readAtMost(file: string, limit: number): Buffer {
   return Buffer.concat(chunks)
 }
 
-/** Windows tells the end of a pipe by an error; a pipe that another process made non-blocking tells a pause by one. */
+/** Windows reports the end of a pipe as an error. A pipe that another process made non-blocking reports a pause as one. */
 function readSome(fd: number, into: Buffer): number {
   for (;;) {
     try {
@@ -63,78 +70,73 @@ function readSome(fd: number, into: Buffer): number {
   }
 }
 
-/** A bridge line, and the words that name where it came from. */
+/** A bridge line, and where its user wrote it. */
 export interface NamedLine {
   readonly text: string
-  readonly name: string
-  /** True if it was typed, and so is known to be meant. */
-  readonly typed: boolean
+  /** The option that it came by: an argument or an item of a list, or a file. */
+  readonly option: 'bridges' | 'file'
+  /** Its place there, from 1. */
+  readonly at: number
 }
 
-/** The lines among the arguments and those of `--file`, in any form that readBridgeLines knows. Throws UsageError. */
-export function bridgeLinesFrom(positionals: readonly string[], file: string | undefined): NamedLine[] {
-  if (positionals.length > 1 && positionals.every((text) => !/\s|^bridge:/i.test(text.trim()))) {
-    throw new UsageError('a bridge line has spaces: put quotation marks around each')
+/** The lines among the arguments of a command line, in any form that readBridgeLines knows. Throws a Mistake. */
+export function linesFromArguments(texts: readonly string[]): NamedLine[] {
+  if (texts.length > 1 && texts.every((text) => !/\s|^bridge:/i.test(text.trim()))) {
+    throw new Mistake('a bridge line has spaces: put quotation marks around each')
   }
-  const typed = positionals.flatMap((text) => {
-    const lines = linesOf('LINE', text)
-    return lines.length === 0 ? [text.trim()] : lines
+  return linesTyped(texts)
+}
+
+/** The same of the texts of a list. */
+export function linesTyped(texts: readonly string[]): NamedLine[] {
+  const lines = texts.flatMap((text) => {
+    const found = readPart(undefined, () => readBridgeLines(text))
+    return found.length === 0 ? [text.trim()] : found
   })
-  const read = file === undefined ? [] : linesOf('--file', readInput('--file', file))
-  return [
-    ...typed.map((text, at) => ({ text, name: `LINE ${at + 1}`, typed: true })),
-    ...read.map((text, at) => ({ text, name: `--file, line ${at + 1}`, typed: false })),
-  ]
+  return lines.map((text, at) => ({ text, option: 'bridges', at: at + 1 }))
 }
 
-function linesOf(name: string, input: string | Buffer): string[] {
-  try {
-    return readBridgeLines(input)
-  } catch (error) {
-    throw new UsageError(`${name}: ${(error as Error).message}`)
-  }
+/** The lines that a file holds. Throws a Mistake. */
+export function linesInFile(file: string, folder: string): NamedLine[] {
+  const lines = readPart(undefined, () => readBridgeLines(readInput(within(folder, file))))
+  return lines.map((text, at) => ({ text, option: 'file', at: at + 1 }))
 }
 
-/** The upstream proxy of `--proxy URI`, or of the first line of `--proxy-file FILE`. Throws UsageError. */
-export function proxyFrom(uri: string | undefined, file: string | undefined): string | undefined {
-  if (uri !== undefined && file !== undefined) throw new UsageError('--proxy and --proxy-file: one of them is enough')
-  if (file === undefined) return uri === undefined ? undefined : checked('--proxy', uri, checks.proxy)
-  return checked('--proxy-file', firstLine(readSecret('--proxy-file', file)), checks.proxy)
+/** The upstream proxy on the first line of a file. Throws a Mistake. */
+export function proxyInFile(file: string, folder: string): string {
+  return proxyUri(firstLine(readSecret(within(folder, file))))
+}
+
+/** The secret on the first line of a file. Throws a Mistake. */
+export function secretInFile(file: string, folder: string): string {
+  return secret(readSecret(within(folder, file)).toString('utf8').split(/\r?\n/)[0]!)
 }
 
 /** The first line of a text, without the spaces around it. */
 function firstLine(bytes: Buffer): string {
-  return bytes
-    .toString('utf8')
-    .replace(/^\ufeff/, '')
-    .trimStart()
-    .split(/\r?\n/, 1)[0]!
-    .trim()
+  return withoutMark(bytes).trimStart().split(/\r?\n/, 1)[0]!.trim()
 }
 
-/** The KEY=VALUE of each `--option`, and of each line of `--option-file`. Throws UsageError, which repeats no value. */
-export function optionsFrom(options: readonly string[], file: string | undefined): Record<string, string> {
-  const given = options.map((text, at) => pairOf(text, `--option ${at + 1}`))
-  return {
-    ...(file === undefined ? {} : optionsIn(readSecret('--option-file', file), '--option-file')),
-    ...Object.fromEntries(given),
-  }
-}
-
-/** The KEY=VALUE of each line that is neither empty nor a comment. */
-function optionsIn(bytes: Buffer, name: string): Record<string, string> {
-  const lines = bytes
-    .toString('utf8')
-    .replace(/^\ufeff/, '')
-    .split(/\r?\n/)
+/** The KEY=VALUE of each line that is neither empty nor a comment. Throws a Mistake, which repeats no value. */
+export function optionsInFile(file: string, folder: string): Record<string, string> {
+  const lines = withoutMark(readSecret(within(folder, file))).split(/\r?\n/)
   const pairs = lines.flatMap((line, at) =>
-    /^\s*(?:#|$)/.test(line) ? [] : [pairOf(line.trim(), `${name}, line ${at + 1}`)],
+    /^\s*(?:#|$)/.test(line) ? [] : [readPart({ line: at + 1 }, () => pairOf(line.trim()))],
   )
   return Object.fromEntries(pairs)
 }
 
-function pairOf(text: string, name: string): [string, string] {
+export function pairOf(text: string): [key: string, value: string] {
   const pair = /^([^=]+)=(.*)$/s.exec(text)
-  if (pair === null) throw new UsageError(`${name}: expected KEY=VALUE`)
+  if (pair === null) throw new Mistake('expected KEY=VALUE')
   return [pair[1]!, pair[2]!]
+}
+
+function withoutMark(bytes: Buffer): string {
+  return bytes.toString('utf8').replace(/^\ufeff/, '')
+}
+
+/** A path in a file of tunnels is relative to the folder of that file. On a command line `folder` is `.`. */
+function within(folder: string, file: string): string {
+  return folder === '.' ? file : resolve(folder, file)
 }

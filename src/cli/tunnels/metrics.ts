@@ -7,7 +7,8 @@ import type { Socket } from 'node:net'
 import { isIP, SocketAddress } from 'node:net'
 import type { TunnelStats } from '../../app/index.ts'
 import { listen } from '../../io/index.ts'
-import { formatAddress, parseAddress } from '../../ipc/index.ts'
+import type { Address } from '../../ipc/index.ts'
+import { formatAddress } from '../../ipc/index.ts'
 
 export interface Measured {
   readonly name: string
@@ -16,20 +17,20 @@ export interface Measured {
 }
 
 export interface MetricsPlan {
-  /** `<ip>:<port>`, of this machine alone. */
-  readonly address: string
-  /** Names under which it may be asked for, beside its address and localhost. */
+  /** An address of this machine alone. */
+  readonly address: Address
+  /** Names under which the counts may be asked for, beside the address and localhost. */
   readonly hosts: readonly string[]
 }
 
 export interface MetricsServer {
   readonly address: string
-  /** The address in it does not change any more. */
+  /** Its address does not change any more. */
   plan: MetricsPlan
   close(): Promise<void>
 }
 
-/** How many connections there may be at once; of more, the one that has been silent for longest ends. */
+/** How many connections there may be at once. If there are more, the one that has been silent for longest ends. */
 const CONNECTIONS = 32
 /** How long a request may take to arrive, and how often that is looked at, in ms. */
 const REQUEST_TIMEOUT = 5_000
@@ -37,7 +38,7 @@ const CHECK_INTERVAL = 1_000
 
 /** Serves `GET /metrics`. Rejects with the system's error (EADDRINUSE, …). */
 export async function serveMetrics(plan: MetricsPlan, measure: () => readonly Measured[]): Promise<MetricsServer> {
-  const { host, port } = parseAddress(plan.address)
+  const { host, port } = plan.address
   const limits = {
     requestTimeout: REQUEST_TIMEOUT,
     headersTimeout: REQUEST_TIMEOUT,
@@ -45,7 +46,7 @@ export async function serveMetrics(plan: MetricsPlan, measure: () => readonly Me
   }
   const open = new Set<Socket>()
   const server = createServer(limits, (request, response) => {
-    // From here on it is the youngest: who asks comes before who is silent.
+    // From here on it counts as the youngest: a client that asks is kept before one that is silent.
     if (open.delete(request.socket)) open.add(request.socket)
     const isMetrics = request.url === '/metrics' && (request.method === 'GET' || request.method === 'HEAD')
     const allowed = isOneOf(request.headers.host, [host, 'localhost', ...served.plan.hosts])

@@ -38,6 +38,8 @@ export interface TunnelOutput {
   sayAsItIs(event: string, message: string): void
   /** Where the counts are, which is an address of this machine alone. */
   metrics(url: string): void
+  /** A bridge line of a tunnel cannot be served; `message` says which line and why. */
+  passedOver(tunnel: string, message: string): void
   ptEvent(name: string, event: PtEvent): void
   /** Takes what a tunnel knows out of all texts from here on: one PT may serve several tunnels, and speak of each. */
   conceal(known: Confidential): void
@@ -115,6 +117,10 @@ class Output implements TunnelOutput {
 
   sayAsItIs(event: string, message: string): void {
     this.#write(event, undefined, { message })
+  }
+
+  passedOver(tunnel: string, message: string): void {
+    this.#writeFew('passed-over', tunnel, () => ({ message: this.#clean(message) }))
   }
 
   ptEvent(name: string, event: PtEvent): void {

@@ -1,15 +1,15 @@
 /** A checked tunnel, started. */
 import type { OpenBridgeOptions, SharedDialers, Tunnel, TunnelServer } from '../../app/index.ts'
-import { openBridge, parseAllowList, startTunnelClient, startTunnelServer } from '../../app/index.ts'
+import { openBridge, startTunnelClient, startTunnelServer } from '../../app/index.ts'
 import { isPtError, PtError } from '../../error.ts'
-import { formatAddress, scrubAddresses } from '../../ipc/index.ts'
-import type { PtEvent } from '../../parent/index.ts'
+import { formatAddress } from '../../ipc/index.ts'
 import { makeStateDir } from '../../pt/state-dir.ts'
-import { printable } from '../printable.ts'
 import { commandOf } from './exec.ts'
 import { writeBridgeLine } from './bridge-line-file.ts'
 import { whyNotListen } from './exchange.ts'
+import type { TunnelOutput } from './output.ts'
 import type { ClientSpec, ServerSpec, TunnelSpec } from './spec.ts'
+import type { PublicAddress } from './values.ts'
 import { whyNoHome } from './state-home.ts'
 
 export interface Started {
@@ -25,7 +25,7 @@ export interface Started {
 
 export interface StartContext {
   readonly dialers: SharedDialers
-  readonly onPtEvent: (name: string, event: PtEvent) => void
+  readonly output: Pick<TunnelOutput, 'ptEvent' | 'passedOver'>
 }
 
 /** Rejects as openBridge, startTunnelClient and startTunnelServer do; nothing is left then. */
@@ -33,7 +33,8 @@ export async function startTunnel(spec: TunnelSpec, context: StartContext): Prom
   return spec.kind === 'client' ? await startClient(spec, context) : await startServer(spec, context)
 }
 
-async function startClient(spec: ClientSpec, { dialers, onPtEvent }: StartContext): Promise<Started> {
+async function startClient(spec: ClientSpec, { dialers, output }: StartContext): Promise<Started> {
+  const { name, listen, socks, secretFile: secret, expose: exposed, halfOpen, maxConnections, drainTimeout } = spec
   const options: OpenBridgeOptions = {
     exec: commandOf(spec),
     proxy: spec.proxy,
@@ -42,33 +43,19 @@ async function startClient(spec: ClientSpec, { dialers, onPtEvent }: StartContex
     connectTimeout: spec.connectTimeout,
     // Another program may lack a transport that one of the lines is for.
     require: 'any',
-    onPassedOver: ({ transport }, why) =>
-      void process.stderr.write(
-        `postern: ${spec.name}: passed over: a bridge of ${transport}: ${printable(scrubAddresses(why))}\n`,
-      ),
+    onPassedOver: ({ transport }, why) => output.passedOver(name, `a bridge of ${transport}: ${why}`),
     open: (names, options) => dialers.open(names, options),
-    onPtEvent: (event) => onPtEvent(spec.name, event),
+    onPtEvent: (event) => output.ptEvent(name, event),
   }
   const bridge = await openBridge(spec.bridges, options)
-  const { listen, socks, secret, exposed, halfOpen, maxConnections, drainTimeout } = spec
   const own = { socks, secret, exposed, halfOpen, maxConnections, drainTimeout }
   const tunnel = await startTunnelClient({ bridge, listen, ...own })
   return { spec, tunnel, facts: { listen: formatAddress(tunnel.address) } }
 }
 
-async function startServer(spec: ServerSpec, { onPtEvent }: StartContext): Promise<Started> {
-  const {
-    forward,
-    allow,
-    transport,
-    listen,
-    options,
-    stateDir,
-    publicAddress,
-    idleTimeout,
-    maxConnections,
-    drainTimeout,
-  } = spec
+async function startServer(spec: ServerSpec, { output }: StartContext): Promise<Started> {
+  const { forward, transport, listen, options, stateDir, idleTimeout, maxConnections, drainTimeout } = spec
+  const publicAddress = spec.publicAddress === undefined ? undefined : formatPublic(spec.publicAddress)
   const unwritable = requireStateDir(stateDir)
   const taken = await whyNotListen(listen)
   if (taken !== undefined) throw taken
@@ -83,9 +70,8 @@ async function startServer(spec: ServerSpec, { onPtEvent }: StartContext): Promi
     idleTimeout,
     maxConnections,
     drainTimeout,
-    forward:
-      forward === 'socks' ? { type: 'socks', allow: parseAllowList(allow) } : { type: 'address', target: forward },
-    onPtEvent: (event) => onPtEvent(spec.name, event),
+    forward,
+    onPtEvent: (event) => output.ptEvent(spec.name, event),
   }).catch((error: unknown) => {
     if (unwritable === undefined || !isPtError(error, 'PT_LAUNCH')) throw error
     throw stateDirError(stateDir, `${unwritable}, and holds no identity that would do`, error)
@@ -99,9 +85,13 @@ async function startServer(spec: ServerSpec, { onPtEvent }: StartContext): Promi
   }
 }
 
+function formatPublic({ host, port }: PublicAddress): string {
+  return port === undefined ? host : formatAddress({ host, port })
+}
+
 /**
- * Throws PT_STATE, in the words of whoever typed the option: the PT would name a variable that nobody has set. Returns why nothing
- * can be written there, if so: a bridge whose identity is there already starts all the same.
+ * Throws PT_STATE in the words of the command line: the PT would name a variable that its user has not set. If nothing can be
+ * written there, it returns why: a bridge whose identity is there already starts all the same.
  */
 function requireStateDir(path: string): string | undefined {
   const why = whyNoHome(path)

@@ -2,6 +2,7 @@
  * The tunnels that one process keeps running: started all or none, exchanged in one step while they run, closed together.
  */
 import { SharedDialers } from '../../app/index.ts'
+import type { Address } from '../../ipc/index.ts'
 import { Backoff } from './backoff.ts'
 import { confidentialOf } from './confidential.ts'
 import type { Blocked } from './exchange.ts'
@@ -18,9 +19,17 @@ export interface Plan {
   readonly tunnels: readonly TunnelSpec[]
   /** The Prometheus endpoint. */
   readonly metrics: MetricsPlan | undefined
+  /** The bridge lines that are passed over. */
+  readonly passedOver: readonly PassedOver[]
 }
 
-const nothing: Plan = { tunnels: [], metrics: undefined }
+export interface PassedOver {
+  readonly tunnel: string
+  /** Which line it is, and why; without its address. */
+  readonly message: string
+}
+
+const nothing: Plan = { tunnels: [], metrics: undefined, passedOver: [] }
 
 export class TunnelHost {
   /** Resolves with 1 when the last tunnel has ended by itself. */
@@ -46,10 +55,11 @@ export class TunnelHost {
     this.deserted = new Promise((resolve) => (this.#desert = resolve))
   }
 
-  /** All or none: if one does not start, the error is thrown with its name; close() ends the others. */
+  /** Starts all or none: if one does not start, the error is thrown with its name, and close() ends the others. */
   async start(plan: Plan): Promise<void> {
     await this.#inTurn(async () => {
       if (plan.metrics !== undefined) await this.#openMetrics(plan.metrics)
+      this.#sayPassedOver(plan)
       const results = await Promise.allSettled(plan.tunnels.map((spec) => this.#start(spec)))
       const failed = results.find((result) => result.status === 'rejected')
       if (failed !== undefined) throw failed.reason
@@ -60,7 +70,7 @@ export class TunnelHost {
 
   /** Reads the plan again, and exchanges what has changed. A mistake in it is said, and changes nothing. */
   async reload(read: () => Plan): Promise<void> {
-    // One that still waits will read what there is to read now.
+    // A reload that still waits will read what there is to read now.
     if (this.#reloadWaits) return
     this.#reloadWaits = true
     await this.#inTurn(async () => {
@@ -73,6 +83,7 @@ export class TunnelHost {
         return this.#output.sayAsItIs('reload-failed', (error as Error).message)
       }
       this.#wanted = plan
+      this.#sayPassedOver(plan)
       this.#said.clear()
       this.#retry.reset()
       const counts = await this.#settle()
@@ -89,7 +100,7 @@ export class TunnelHost {
     await this.#metrics?.close()
   }
 
-  /** One after another; a failure is the caller's, and stops no other. */
+  /** Runs one act after another. A failure is for the caller of that act, and stops no other. */
   #inTurn<T>(act: () => Promise<T>): Promise<T> {
     const result = this.#turn.then(async () => {
       this.#busy = true
@@ -103,11 +114,14 @@ export class TunnelHost {
     return result
   }
 
+  #sayPassedOver({ passedOver }: Plan): void {
+    for (const { tunnel, message } of passedOver) this.#output.passedOver(tunnel, message)
+  }
+
   async #start(spec: TunnelSpec): Promise<void> {
     this.#output.conceal(confidentialOf(spec))
     try {
-      const onPtEvent: TunnelOutput['ptEvent'] = (name, event) => this.#output.ptEvent(name, event)
-      const started = await startTunnel(spec, { dialers: this.#dialers, onPtEvent })
+      const started = await startTunnel(spec, { dialers: this.#dialers, output: this.#output })
       if (this.#closing) return await started.tunnel.close()
       this.#running.set(spec.name, started)
       this.#output.show(started)
@@ -120,12 +134,12 @@ export class TunnelHost {
     }
   }
 
-  /** In the middle of an exchange nothing may run for a moment; and what is tried again may run later. */
+  /** In the middle of an exchange there may be a moment without a tunnel, and a tunnel that is tried again may run later. */
   #endIfDeserted(): void {
     if (this.#running.size === 0 && !this.#busy && !this.#closing && !this.#retry.waits) this.#desert(1)
   }
 
-  /** Brings what runs to what is wanted, as far as that goes now; the rest is tried again. What has been done, in words. */
+  /** Starts and ends tunnels until those that are wanted run, as far as that goes now; the rest is tried again. Says in words what it did. */
   async #settle(): Promise<string> {
     if (this.#closing) return ''
     const { tunnels, metrics } = this.#wanted
@@ -151,7 +165,7 @@ export class TunnelHost {
     return `${unchanged} unchanged, ${starting.length - errors.length} started, ${ending.length} ended${again}`
   }
 
-  /** Their connections have a moment, for which nobody waits but whoever needs their ports. */
+  /** Their connections have a moment. Only tunnels that need the same ports wait until those are free. */
   async #end(names: readonly string[]): Promise<void> {
     const ending = names.map((name) => this.#running.get(name)!)
     for (const name of names) this.#running.delete(name)
@@ -178,7 +192,7 @@ export class TunnelHost {
   /** False if the endpoint cannot be where it should be now; it stays where it was. */
   async #measure(plan: MetricsPlan | undefined): Promise<boolean> {
     const before = this.#metrics
-    if (before !== undefined && before.plan.address === plan?.address) {
+    if (before !== undefined && plan !== undefined && sameAddress(before.plan.address, plan.address)) {
       before.plan = plan
       return true
     }
@@ -205,4 +219,8 @@ export class TunnelHost {
     }
     this.#output.metrics(`http://${this.#metrics.address}/metrics`)
   }
+}
+
+function sameAddress(one: Address, other: Address): boolean {
+  return one.host === other.host && one.port === other.port
 }
