@@ -49,6 +49,32 @@ const rooms = {
   ],
 }
 
+/**
+ * The floors inside a room: each part may import those that its row names, and the files of its own folder. An index is only an entry.
+ */
+const parts = {
+  io: {
+    wait: [],
+    files: [],
+    ends: [],
+    tcp: ['wait', 'ends'],
+    udp: ['wait', 'ends'],
+    read: ['wait', 'tcp'],
+    carry: ['wait', 'ends', 'tcp'],
+    deprecated: ['wait', 'ends', 'tcp', 'read', 'carry'],
+    index: ['wait', 'ends', 'tcp', 'udp', 'read', 'carry', 'deprecated'],
+  },
+}
+
+/** The entry of a room whose parts are imported one by one: its names are for other packages. */
+const entriesForOthers = new Set(['io/index.ts', 'io/deprecated.ts'])
+
+/**
+ * A stream is asked what it can do (channelOf), and not of which class it is: a connection may be a socket of this package, of
+ * Node's, or of another copy of this package.
+ */
+const asksForClass = /\binstanceof\s+(?:\w+\.)?\w*(?:Socket|Duplex|Readable|Writable|Stream|Pipe|Channel)\b/
+
 /** Files that rooms may import besides: what an argument of a bridge line may be is known to the transports alone. */
 const files = { lines: ['transports/arguments.ts'] }
 
@@ -69,6 +95,7 @@ const mayTouchProcess =
   /^(?:cli\/|pt\/(?:main|parent-process)\.ts$|parent\/(?:cookie-home|environment|group)\.ts$|check\/parent\/stand-in\.ts$|io\/(?:tcp\/tcp-binding|files\/(?:drafts|in-place))\.ts$|bridges\/(?:own-pt|temp-folder)\.ts$|http\/runtime\.ts$)/
 
 const roomOf = (file) => file.split('/')[0].replace(/\.ts$/, '')
+const partOf = (file) => file.split('/')[1].replace(/\.ts$/, '')
 const problems = []
 for (const entry of readdirSync(src, { recursive: true, withFileTypes: true })) {
   if (!entry.isFile() || !entry.name.endsWith('.ts')) continue
@@ -86,6 +113,15 @@ for (const entry of readdirSync(src, { recursive: true, withFileTypes: true })) 
       )
       const target = roomOf(imported)
       if (files[room]?.includes(imported)) continue
+      if (entriesForOthers.has(imported) && target !== room) {
+        problems.push(`src/${file}: ${imported} is for other packages; import the file that has what is needed`)
+      }
+      if (target === room && room in parts) {
+        const [from, to] = [partOf(file), partOf(imported)]
+        if (from !== to && !parts[room][from]?.includes(to)) {
+          problems.push(`src/${file}: ${room}/${from} may not import ${room}/${to} (${specifier})`)
+        }
+      }
       if (target !== room && !everybodys.has(target) && !rooms[room]?.includes(target)) {
         problems.push(`src/${file}: ${room} may not import ${target} (${specifier})`)
       }
@@ -94,6 +130,9 @@ for (const entry of readdirSync(src, { recursive: true, withFileTypes: true })) 
     }
   }
   const code = text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '')
+  if (asksForClass.test(code) || (room === 'io' && /\binstanceof\b/.test(code))) {
+    problems.push(`src/${file}: instanceof may not decide about a stream`)
+  }
   if (!mayTouchProcess.test(file) && /(?<![\w.'"`-])(?:process\.(?!platform\b)|console\.)/.test(code)) {
     problems.push(`src/${file}: only the files that mayTouchProcess names may touch the process or the console`)
   }

@@ -13,7 +13,7 @@ const kernels = [
   {
     entry: 'frames.ts',
     name: 'frameKernelBase64',
-    target: 'src/crypto/kernel/binary.ts',
+    target: 'src/transports/obfs4/frames/binary.ts',
     /** 16 MiB */
     pages: 256,
     options: ['--enable', 'simd'],

@@ -6,10 +6,13 @@
  * A transport opens sockets only by `connect` and `datagrams`, writes files only below `stateDir`, and never touches the process.
  */
 import type { Duplex } from 'node:stream'
-import type { Cancellation, Datagrams } from './io/index.ts'
+import type { Cancellation } from './io/wait/cancellation.ts'
+import type { Datagrams } from './io/udp/datagrams.ts'
 import type { Address, ArgumentFinding, Args, ArgsInit, Severity } from './ipc/index.ts'
 
-export type { Cancellation, Codec, Datagrams } from './io/index.ts'
+export type { Cancellation } from './io/wait/cancellation.ts'
+export type { Codec } from './io/carry/codec.ts'
+export type { Datagrams } from './io/udp/datagrams.ts'
 export type { Address, ArgumentFinding, Args, ArgsInit, Severity } from './ipc/index.ts'
 
 /** Opens a TCP connection to `host:port` (IPv6 in brackets), through the upstream proxy and from the address that the parent asked for. */

@@ -10,7 +10,7 @@ import type { TestContext } from 'vitest'
 import { expect, onTestFinished } from 'vitest'
 import { builtFolder, debianFolder } from '../scripts/peers.mjs'
 import type { PtError } from '../src/error.ts'
-import { readExactly } from '../src/io/index.ts'
+import { readExactly } from '../src/io/read.ts'
 
 /** The project's folder. */
 export const root: string = fileURLToPath(new URL('../', import.meta.url))

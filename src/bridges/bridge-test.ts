@@ -6,7 +6,7 @@
 import { performance } from 'node:perf_hooks'
 import type { DialStage } from '../error.ts'
 import { isPtError, PtError, stageOf, withReported } from '../error.ts'
-import { withDeadline } from '../io/index.ts'
+import { withDeadline } from '../io/wait/deadline.ts'
 import { aString, checkArgument, checkOptions } from '../options.ts'
 import { makeConnect } from '../upstream/index.ts'
 import { parseBridgeLine } from '../lines/bridge-line.ts'

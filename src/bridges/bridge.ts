@@ -7,7 +7,7 @@
 import { setMaxListeners } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
-import { deadline } from '../io/index.ts'
+import { deadline } from '../io/wait/deadline.ts'
 import { secretsOf } from '../ipc/index.ts'
 import { checkArgument, checkOptions } from '../options.ts'
 import type { PtEvent } from '../parent/index.ts'

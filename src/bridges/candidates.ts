@@ -10,7 +10,8 @@
 import type { Duplex } from 'node:stream'
 import type { DialStage } from '../error.ts'
 import { isPtError, PtError } from '../error.ts'
-import { firstOf, withDeadline } from '../io/index.ts'
+import { withDeadline } from '../io/wait/deadline.ts'
+import { firstOf } from '../io/wait/race.ts'
 import type { BridgeLine } from '../lines/bridge-line.ts'
 
 export type Strategy = 'failover' | 'race'

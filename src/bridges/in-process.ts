@@ -3,7 +3,8 @@
  */
 import type { Duplex } from 'node:stream'
 import { PtError, stageOf } from '../error.ts'
-import { deadline, endTogether, orAborted } from '../io/index.ts'
+import { deadline, orAborted } from '../io/wait/deadline.ts'
+import { endTogether } from '../io/carry/framed.ts'
 import { parseProxyUri, redact, scrubAddresses, secretsOf } from '../ipc/index.ts'
 import { requireArguments } from '../sessions/arguments.ts'
 import { closeEnd } from '../sessions/close.ts'

@@ -11,7 +11,9 @@ import type { Socket } from 'node:net'
 import { createServer, isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { PtError, stageOf } from '../error.ts'
-import { hearErrors, listen, relay } from '../io/index.ts'
+import { silenceErrors } from '../io/ends.ts'
+import { listen } from '../io/tcp/listen.ts'
+import { relay } from '../io/carry/relay.ts'
 import type { ProxyUri } from '../ipc/index.ts'
 import { formatProxyUri, isHostName, parseProxyUri, parseTarget } from '../ipc/index.ts'
 import { makeConnect } from '../upstream/index.ts'
@@ -56,7 +58,7 @@ export async function openProxyDoor(
   const connect = makeConnect({ connectTimeout: CONNECT_TIMEOUT })
   const open = new Set<Socket>()
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (conn) => {
-    open.add(hearErrors(conn))
+    open.add(silenceErrors(conn))
     conn.once('close', () => open.delete(conn))
     void pass(conn, () => connect(target, whileOpen(conn)), onFailure)
   })

@@ -8,31 +8,31 @@
  * obfs4proxy 0.0.14 makes them: with a component of low order, without which an observer who decodes many
  * representatives would find all of them in the subgroup of prime order, where random bytes hardly ever land.
  *
- * The arithmetic is WebAssembly, or JavaScript where there is none; both give the same bytes.
+ * WebAssembly does the arithmetic, or JavaScript if there is no WebAssembly. Both give the same bytes.
  */
-import type { Elligator2, ElligatorKey } from './elligator2/elligator2.ts'
+import type { Elligator2, ElligatorKey } from './elligator2/implementation.ts'
 import { plainElligator2 } from './elligator2/plain.ts'
 import { wasmElligator2 } from './elligator2/wasm.ts'
 
-export { elligatorSeedLength } from './elligator2/elligator2.ts'
-export type { ElligatorKey } from './elligator2/elligator2.ts'
+export { elligatorSeedLength } from './elligator2/implementation.ts'
+export type { ElligatorKey } from './elligator2/implementation.ts'
 
 let chosen: Elligator2 | undefined
 
-/** The fastest that this Node can run, made on first use: a process that runs no obfs4 does not pay for it. */
+/** The fastest implementation that this Node can run. It is made on first use: a process that runs no obfs4 does not pay for it. */
 function elligator2(): Elligator2 {
   return (chosen ??= wasmElligator2() ?? plainElligator2)
 }
 
 /**
- * One attempt at a key pair from 33 random bytes; undefined for one half of them, as one half of all points have no
- * representative. All 256 bits of the private key count: those that X25519 ignores choose the low-order component.
+ * Makes one attempt at a key pair from 33 random bytes. It is undefined for one half of them, as one half of all points have no
+ * representative. All 256 bits of the private key count: the bits that X25519 ignores choose the low-order component.
  */
 export function elligatorKey(seed: Uint8Array): ElligatorKey | undefined {
   return elligator2().key(seed)
 }
 
-/** The public key of a representative; any 32 bytes are one. */
+/** Gives the public key of a representative. Any 32 bytes are one. */
 export function decodeRepresentative(representative: Uint8Array): Uint8Array {
   return elligator2().decode(representative)
 }

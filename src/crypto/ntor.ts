@@ -7,7 +7,7 @@
  *     AUTH          HMAC(t_mac, HMAC(t_verify, secret_input) | suffix | "Server")
  */
 import type { KeyObject } from 'node:crypto'
-import { byBytes } from './by-bytes.ts'
+import { memoizeByBytes } from './memoize.ts'
 import { hkdfExpand, hmac, hmacKey } from './hmac.ts'
 import { x25519, x25519PublicKey } from './x25519.ts'
 
@@ -67,7 +67,7 @@ export function ntorClient({
 }
 
 /** A client has few bridges. */
-const identityKey = byBytes(64, x25519PublicKey)
+const identityKey = memoizeByBytes(64, x25519PublicKey)
 
 export interface NtorServerOptions {
   readonly nodeId: Uint8Array

@@ -7,7 +7,7 @@
  */
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
-import { readExactly } from '../io/index.ts'
+import { readExactly } from '../io/read.ts'
 
 export const commands = {
   DONE: 0x0000,

@@ -1,15 +1,15 @@
 /**
- * Who wants to know how a stream ends. One listener for each event serves all of them for the life of the stream: a connection
- * changes hands five times on its way, and each would add and remove its own.
+ * How a stream ends, for those that watch it. One listener for each event serves all watchers for the life of the stream: a
+ * connection changes hands five times on its way, and each of the five would otherwise add and remove listeners of its own.
  */
 import type { Duplex } from 'node:stream'
 
-/** What is not wanted is left out. */
+/** A watcher leaves out what it does not want to know. */
 export interface EndWatcher {
   /** The stream has given its last byte. */
   onEnd?(): void
   onError?(error: Error): void
-  /** The stream is closed, after an error too. */
+  /** The stream is closed. This is called after an error too. */
   onClose?(): void
 }
 
@@ -17,26 +17,30 @@ const key: unique symbol = Symbol('postern.watchers')
 
 type Watched = Duplex & { [key]?: readonly EndWatcher[] }
 
-/** From now on `watcher` is told, behind those that came before it; not of what has happened already. */
+/** From now on `watcher` is told, after those that came before it. It is not told of what has happened already. */
 export function watchEnds(stream: Duplex, watcher: EndWatcher): void {
-  const watched: Watched = hearErrors(stream)
+  const watched: Watched = silenceErrors(stream)
   watched[key] = [...watched[key]!, watcher]
 }
 
+/** From now on `watcher` is told nothing more. */
 export function unwatchEnds(stream: Duplex, watcher: EndWatcher): void {
   const watched: Watched = stream
   if (watched[key] !== undefined) watched[key] = watched[key].filter((one) => one !== watcher)
 }
 
-/** An error that nobody listens for would end the whole process; whoever reads or writes the stream meets it as its end. */
-export function hearErrors<Stream extends Duplex>(stream: Stream): Stream {
+/**
+ * Adds a listener to the errors of `stream`, because an error without a listener would end the whole process. The next read or
+ * write of the stream rejects with the error all the same.
+ */
+export function silenceErrors<Stream extends Duplex>(stream: Stream): Stream {
   const watched: Watched = stream
   if (watched[key] !== undefined) return stream
   watched[key] = []
   return stream.on('end', ended).on('error', failed).on('close', closed)
 }
 
-// Of whoever watches at that moment: a watcher may leave, and others come, while they are told.
+// The watchers of the moment are told: one may leave, and others may come, while they are told.
 
 function ended(this: Watched): void {
   for (const watcher of this[key]!) watcher.onEnd?.()

@@ -1,26 +1,26 @@
 /**
- * Awaiting bytes of a stream. What was not asked for stays in the stream, so whoever reads next misses nothing.
+ * Awaiting bytes of a stream. Bytes that were not asked for stay in the stream, so the next reader misses nothing.
  */
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
 import type { Cancellation } from './wait/cancellation.ts'
-import type { Waiting } from './tcp/lean-reads.ts'
-import { closedByPeer, leanReadsOf } from './tcp/lean-reads.ts'
+import type { Waiting } from './tcp/handshake-reader.ts'
+import { closedByPeer, handshakeReaderOf } from './tcp/handshake-reader.ts'
 
-/** Reads exactly `length` bytes. Rejects with PT_CLOSED where the stream ends before, or with the signal's reason. */
+/** Reads exactly `length` bytes. Rejects with PT_CLOSED if the stream ends before they have come, or with the signal's reason. */
 export function readExactly(conn: Duplex, length: number, signal?: Cancellation): Promise<Buffer> {
   if (length === 0) return Promise.resolve(Buffer.alloc(0))
   return awaitBytes(conn, signal, new Exactly(length))
 }
 
-/** Reads what there is, at least one byte. Rejects with PT_CLOSED at the end of the stream. */
+/** Reads the bytes that there are, at least one. Rejects with PT_CLOSED at the end of the stream, or with the signal's reason. */
 export function readSome(conn: Duplex, signal?: Cancellation): Promise<Buffer> {
   return awaitBytes(conn, signal, some)
 }
 
 /**
- * Reads one message whose bytes say how long it is: `lengthOf` is given all that has come so far, and gives the length once it
- * is known, or throws. It has to bound it. Bytes behind the message go back into the stream.
+ * Reads one message whose own bytes say how long it is. `lengthOf` is given all bytes that have come so far, and returns the length
+ * of the message once that is known, or throws; it has to set a limit. Bytes after the message go back into the stream.
  */
 export function readMessage(
   conn: Duplex,
@@ -31,7 +31,7 @@ export function readMessage(
 }
 
 /**
- * Reads up to and including the first `delimiter`. Rejects with PT_LIMIT once `limit` bytes hold none; bytes behind the
+ * Reads up to and including the first `delimiter`. Rejects with PT_LIMIT if the first `limit` bytes hold none. Bytes after the
  * delimiter go back into the stream.
  */
 export function readUntil(conn: Duplex, delimiter: Uint8Array, limit: number, signal?: Cancellation): Promise<Buffer> {
@@ -49,23 +49,26 @@ export function readUntil(conn: Duplex, delimiter: Uint8Array, limit: number, si
   return readMessage(conn, lengthOf, signal)
 }
 
-/** `held`, if there is any yet, and `chunk` behind it; one piece is not copied. */
+/** Gives `held`, if there is any yet, followed by `chunk`. A single piece is not copied. */
 export function appended(held: Buffer | undefined, chunk: Buffer): Buffer {
   return held === undefined ? chunk : Buffer.concat([held, chunk])
 }
 
-/** What a wait is for, as it is taken from where bytes may be. */
+/** The bytes that a reader waits for. They are in the stream, or in a chunk that has just arrived. */
 interface Wanted {
-  /** Takes it from the stream, or leaves it there; undefined while it has not come. Throws where it never will. */
+  /** Takes them from the stream; undefined if they have not come yet. Throws if they never will. */
   fromStream(conn: Duplex): Buffer | undefined
-  /** How many bytes it is, if that is known before any of them has come. */
+  /** How many there are, if that is known before any of them has come. */
   readonly length?: number
-  /** How much of a first chunk it is; more than there is, or undefined, where that is not enough. */
-  lengthOf(chunk: Buffer): number | undefined
+  /** Gives them if `chunk`, after the bytes that are held, completes them; undefined, and nothing done, if it does not. */
+  fromChunk(chunk: Buffer): Buffer | undefined
+  /** How many of their bytes have been taken from the stream already. */
+  readonly held: number
 }
 
 class Exactly implements Wanted {
   readonly length: number
+  readonly held = 0
 
   constructor(length: number) {
     this.length = length
@@ -78,14 +81,15 @@ class Exactly implements Wanted {
     throw new PtError('PT_CLOSED', `the connection was closed before ${this.length} bytes arrived`)
   }
 
-  lengthOf(): number {
-    return this.length
+  fromChunk(chunk: Buffer): Buffer | undefined {
+    return chunk.length < this.length ? undefined : firstOf(chunk, this.length)
   }
 }
 
 const some: Wanted = {
+  held: 0,
   fromStream: (conn) => (conn.read() as Buffer | null) ?? undefined,
-  lengthOf: (chunk) => chunk.length,
+  fromChunk: (chunk) => chunk,
 }
 
 class Message implements Wanted {
@@ -96,31 +100,41 @@ class Message implements Wanted {
     this.#lengthOf = lengthOf
   }
 
+  get held(): number {
+    return this.#held?.length ?? 0
+  }
+
   fromStream(conn: Duplex): Buffer | undefined {
     for (let chunk = conn.read() as Buffer | null; chunk !== null; chunk = conn.read() as Buffer | null) {
       const held = appended(this.#held, chunk)
       const length = this.#lengthOf(held)
       this.#held = held
       if (length === undefined || length > held.length) continue
-      // In the same turn as read(): a stream that has reached its end would otherwise have said so, and takes nothing back.
+      // This has to be done in the turn of read(): a stream that is at its end says so after it, and then takes nothing back.
       if (length < held.length) conn.unshift(held.subarray(length))
       return held.subarray(0, length)
     }
     return undefined
   }
 
-  lengthOf(chunk: Buffer): number | undefined {
-    return this.#held === undefined ? this.#lengthOf(chunk) : undefined
+  fromChunk(chunk: Buffer): Buffer | undefined {
+    const held = appended(this.#held, chunk)
+    const length = this.#lengthOf(held)
+    return length === undefined || length > held.length ? undefined : firstOf(held, length)
   }
+}
+
+function firstOf(bytes: Buffer, length: number): Buffer {
+  return length === bytes.length ? bytes : bytes.subarray(0, length)
 }
 
 function awaitBytes(conn: Duplex, signal: Cancellation | undefined, wanted: Wanted): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted()
-    // A reset between two reads would end the process if nobody listened; the next read rejects with it.
+    // A reset between two reads would end the process if there were no listener. The next read rejects with it.
     if (conn.listenerCount('error') === 0) conn.on('error', ignore)
     if (isOpen(conn) && conn.readableLength > 0) {
-      // What has come already needs no wait.
+      // Bytes that have come already need no wait.
       const bytes = wanted.fromStream(conn)
       if (bytes !== undefined) return resolve(bytes)
       signal?.throwIfAborted()
@@ -134,14 +148,14 @@ function isOpen(conn: Duplex): boolean {
   return !conn.readableEnded && !conn.destroyed
 }
 
-/** One wait. A class, as a closure for each of its ends would cost more than all else that it does. */
+/** One wait. It is a class because a closure for each of its ends would cost more than everything else that it does. */
 class Wait implements Waiting {
   readonly #conn: Duplex
   readonly #signal: Cancellation | undefined
   readonly #wanted: Wanted
   readonly #resolve: (bytes: Buffer) => void
   readonly #reject: (error: Error) => void
-  /** Ends the waiting for the stream or its socket. */
+  /** Takes the listeners off the stream again. */
   #stop: (() => void) | undefined
 
   constructor(
@@ -164,26 +178,27 @@ class Wait implements Waiting {
 
   begin(): void {
     this.#signal?.addEventListener('abort', this)
-    if (leanReadsOf(this.#conn)?.wait(this) !== true) this.listen()
+    if (handshakeReaderOf(this.#conn)?.wait(this) !== true) this.listen()
   }
 
-  /** Of the signal. */
+  /** The signal calls this when it aborts. */
   handleEvent(): void {
     this.fail(this.#signal?.reason as Error)
   }
 
   chunk(chunk: Buffer): boolean {
-    let length: number | undefined
+    let bytes: Buffer | undefined
     try {
-      length = this.#wanted.lengthOf(chunk)
+      bytes = this.#wanted.fromChunk(chunk)
     } catch (error) {
       this.fail(error as Error)
       return true
     }
-    if (length === undefined || length > chunk.length) return false
+    if (bytes === undefined) return false
     this.#end()
-    if (length < chunk.length) this.#conn.push(chunk.subarray(length))
-    this.#resolve(length === chunk.length ? chunk : chunk.subarray(0, length))
+    const surplus = this.#wanted.held + chunk.length - bytes.length
+    if (surplus > 0) this.#conn.push(chunk.subarray(chunk.length - surplus))
+    this.#resolve(bytes)
     return true
   }
 
@@ -192,10 +207,10 @@ class Wait implements Waiting {
     const look = (): void => this.#look()
     const short = (): void => this.fail(conn.errored ?? closedByPeer())
     const fail = (error: Error): void => this.fail(error)
-    // removeAllListeners('data') leaves Node's mark that somebody listens, by which the stream would flow, its bytes lost,
-    // as soon as our 'readable' is off; off() takes the mark away where nobody does.
+    // removeAllListeners('data') leaves Node's mark that there is a listener. By that mark the stream would flow, and its bytes
+    // would be lost, as soon as our 'readable' is off. off() takes the mark away if there is no listener.
     conn.off('data', ignore)
-    // One listener for the whole wait: re-adding it per event would spin, as Node re-emits for buffered bytes.
+    // There is one listener for the whole wait. To add it again for each event would never end, as Node emits 'readable' again for buffered bytes.
     conn.on('readable', look).on('end', short).on('close', short).on('error', fail)
     this.#stop = () => conn.off('readable', look).off('end', short).off('close', short).off('error', fail)
     look()
@@ -218,7 +233,7 @@ class Wait implements Waiting {
   }
 
   #end(): void {
-    leanReadsOf(this.#conn)?.stop(this)
+    handshakeReaderOf(this.#conn)?.stop(this)
     this.#stop?.()
     this.#signal?.removeEventListener('abort', this)
   }

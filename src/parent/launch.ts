@@ -5,7 +5,7 @@
  */
 import { performance } from 'node:perf_hooks'
 import { isPtError, PtError } from '../error.ts'
-import { withDeadline } from '../io/index.ts'
+import { withDeadline } from '../io/wait/deadline.ts'
 import type { Command } from './command.ts'
 import { onlyPtVariables } from './environment.ts'
 import type { Dialogue, Expected, Method } from './dialogue.ts'

@@ -7,7 +7,7 @@
  * which was started that serves. Windows has no signals: there the second step is TerminateProcess already.
  */
 import { performance } from 'node:perf_hooks'
-import { delay } from '../io/index.ts'
+import { delay } from '../io/wait/deadline.ts'
 import type { Exit } from './events.ts'
 import type { Child } from './spawn.ts'
 

@@ -8,7 +8,7 @@
  */
 import { setMaxListeners } from 'node:events'
 import { PtError } from '../error.ts'
-import { delay } from '../io/index.ts'
+import { delay } from '../io/wait/deadline.ts'
 import type { OnEvent } from './events.ts'
 import type { Ending, Life } from './launch.ts'
 import type { ExitStatus } from './stop.ts'

@@ -6,13 +6,16 @@
  */
 import { createServer } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { carry } from '../io/carry/carry.ts'
 import { PtError, stageOf } from '../error.ts'
-import type { Guest, TcpConn } from '../io/index.ts'
-import { listen, listenerOptions } from '../io/index.ts'
+import { listen } from '../io/tcp/listen.ts'
+import type { Guest } from '../io/tcp/lobby.ts'
+import { listenerOptions } from '../io/tcp/tcp.ts'
+import type { TcpConn } from '../io/tcp/channel.ts'
 import { secretsOf } from '../ipc/index.ts'
 import type { SocksRequest } from '../socks/index.ts'
 import { requireArguments } from '../sessions/arguments.ts'
-import { carry, prepare } from '../sessions/carry.ts'
+import { prepare } from '../sessions/prepare.ts'
 import { closeEnd } from '../sessions/close.ts'
 import type { Admission } from '../sessions/connections.ts'
 import type { Opened } from '../sessions/opened.ts'
@@ -136,7 +139,7 @@ async function serve(service: Service, conn: TcpConn, admission: Admission, gues
     admission.established()
     report.status([...addressOf(request, config), ['CONNECT', 'Success']])
     // This is not awaited: what this function holds is not needed as long as the connection lives.
-    carry(conn, bridge, config.halfOpen ?? false).catch((error: unknown) =>
+    carry(conn, bridge, { wire: bridge, halfOpen: config.halfOpen }).catch((error: unknown) =>
       report.log('debug', `connection ended: ${messageOf(error)}`),
     )
   } catch (error) {

@@ -8,7 +8,7 @@
  */
 import { fstatSync, writeSync } from 'node:fs'
 import { Socket } from 'node:net'
-import { sleepSync } from '../io/index.ts'
+import { sleepSync } from '../io/wait/sleep.ts'
 
 /** What may wait for a parent that does not read, in bytes. */
 const QUEUE_LIMIT = 64 * 1024

@@ -6,10 +6,10 @@
  */
 import type { Duplex } from 'node:stream'
 import { connectExtOrPort } from '../extor/index.ts'
-import type { Cancellation } from '../io/index.ts'
+import type { Cancellation } from '../io/wait/cancellation.ts'
 import type { Address, Destination, ServerTransport } from '../ipc/index.ts'
 import { formatAddress } from '../ipc/index.ts'
-import { prepare } from '../sessions/carry.ts'
+import { prepare } from '../sessions/prepare.ts'
 import type { Ports } from '../sessions/ports.ts'
 import type { Rehearsals } from '../sessions/rehearsal.ts'
 import { serveTransport } from '../sessions/serve-transport.ts'

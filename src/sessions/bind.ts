@@ -6,7 +6,7 @@
  *     0.0.0.0:443 and [::]:443       each its own family
  */
 import type { Server } from 'node:net'
-import { listen } from '../io/index.ts'
+import { listen } from '../io/tcp/listen.ts'
 import type { Address } from '../ipc/index.ts'
 
 const EVERY_IPV4 = '0.0.0.0'

@@ -8,8 +8,8 @@
  * been accepted is always admitted.
  */
 import type { Duplex } from 'node:stream'
-import type { EndWatcher } from '../io/index.ts'
-import { watchEnds } from '../io/index.ts'
+import type { EndWatcher } from '../io/ends.ts'
+import { watchEnds } from '../io/ends.ts'
 
 export interface Admission {
   /** The handshake is over; the connection counts as one that carries traffic. */

@@ -5,8 +5,10 @@
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import type { Duplex } from 'node:stream'
-import type { Cancellation, EndWatcher } from '../io/index.ts'
-import { delay, orAborted, watchEnds } from '../io/index.ts'
+import type { Cancellation } from '../io/wait/cancellation.ts'
+import { delay, orAborted } from '../io/wait/deadline.ts'
+import type { EndWatcher } from '../io/ends.ts'
+import { watchEnds } from '../io/ends.ts'
 import type { Connect } from '../transport.ts'
 
 /** If no descriptor was free for a connection, it is tried again so many times, with so many ms between. */

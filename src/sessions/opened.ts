@@ -1,7 +1,7 @@
 /** The connections that one end of a transport has opened, so that all of them can be ended: a transport may forget a socket. */
 import type { Duplex } from 'node:stream'
 import type { Connect } from '../transport.ts'
-import { prepare } from './carry.ts'
+import { prepare } from './prepare.ts'
 
 export interface Opened {
   readonly connect: Connect

@@ -7,8 +7,9 @@
  *                                    ├─ the transport's own time is over
  *                                    └─ MOST_PARKED others were parked later, or the PT stops: closed at once
  */
-import type { Cancellation, Deadline } from '../io/index.ts'
-import { deadline } from '../io/index.ts'
+import type { Cancellation } from '../io/wait/cancellation.ts'
+import type { Deadline } from '../io/wait/deadline.ts'
+import { deadline } from '../io/wait/deadline.ts'
 import type { ClientSession } from '../transport.ts'
 import type { Opened } from './opened.ts'
 import { withSignal } from './session-signal.ts'

@@ -9,8 +9,12 @@
  * If there are several transports, each may have its share of handshakes, so that a flood at one port leaves the others open.
  */
 import type { Server } from 'node:net'
-import type { AcceptGate, Guest, TcpConn } from '../io/index.ts'
-import { acceptGate, acceptTcp, Lobby } from '../io/index.ts'
+import type { AcceptGate } from '../io/tcp/accept-gate.ts'
+import { acceptGate } from '../io/tcp/accept-gate.ts'
+import type { Guest } from '../io/tcp/lobby.ts'
+import { Lobby } from '../io/tcp/lobby.ts'
+import { acceptTcp } from '../io/tcp/tcp.ts'
+import type { TcpConn } from '../io/tcp/channel.ts'
 import type { Report } from '../transport.ts'
 import type { Admission, Connections, Entrance } from './connections.ts'
 import { Descriptors } from './descriptors.ts'

@@ -12,8 +12,14 @@
 import type { Server as Listener } from 'node:net'
 import { createServer } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Cancellation, TcpConn } from '../io/index.ts'
-import { acceptTcp, Canceller, deadline, hearErrors, listen, listenerOptions, readExactly } from '../io/index.ts'
+import type { Cancellation } from '../io/wait/cancellation.ts'
+import { Canceller } from '../io/wait/cancellation.ts'
+import { deadline } from '../io/wait/deadline.ts'
+import { silenceErrors } from '../io/ends.ts'
+import { readExactly } from '../io/read.ts'
+import { listen } from '../io/tcp/listen.ts'
+import { acceptTcp, listenerOptions } from '../io/tcp/tcp.ts'
+import type { TcpConn } from '../io/tcp/channel.ts'
 import type { Address } from '../ipc/index.ts'
 import { Args, formatAddress } from '../ipc/index.ts'
 import type { Client, Connect, Rehearsal, Server, Transport } from '../transport.ts'
@@ -151,7 +157,7 @@ class Stage {
   }
 
   #keep<Conn extends Duplex>(conn: Conn): Conn {
-    this.#conns.add(hearErrors(conn))
+    this.#conns.add(silenceErrors(conn))
     if (this.signal.aborted) conn.destroy()
     return conn
   }
@@ -173,7 +179,7 @@ async function acceptAndEcho(server: Server, conn: Duplex, stage: Stage): Promis
 }
 
 function echo(conn: Duplex): void {
-  hearErrors(conn)
+  silenceErrors(conn)
     .on('data', (bytes: Buffer) => conn.write(bytes))
     .on('end', () => conn.end())
 }
@@ -181,7 +187,7 @@ function echo(conn: Duplex): void {
 async function dialAndExchange(client: Client, target: string, args: Args, stage: Stage): Promise<void> {
   const { connect, signal: cancellation, abortSignal: signal } = stage
   const stream = await client.dial({ target, args, connect, signal, cancellation, ...silent })
-  await exchange(hearErrors(stream), cancellation)
+  await exchange(silenceErrors(stream), cancellation)
 }
 
 async function exchange(conn: Duplex, signal: Cancellation): Promise<void> {

@@ -6,7 +6,7 @@
  */
 import type { Server as Listener } from 'node:net'
 import { createServer } from 'node:net'
-import { listenerOptions } from '../io/index.ts'
+import { listenerOptions } from '../io/tcp/tcp.ts'
 import type { Address } from '../ipc/index.ts'
 import { Args, DEFAULT_BIND_ADDRESS } from '../ipc/index.ts'
 import type { Connect, Replays, Transport } from '../transport.ts'

@@ -10,10 +10,14 @@
  */
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
-import type { RelayCount, TcpConn } from '../io/index.ts'
-import { endTogether, hearErrors, relay } from '../io/index.ts'
+import { silenceErrors } from '../io/ends.ts'
+import type { TcpConn } from '../io/tcp/channel.ts'
+import { carry } from '../io/carry/carry.ts'
+import { endTogether } from '../io/carry/framed.ts'
+import type { RelayCount } from '../io/carry/relay.ts'
+import { relay } from '../io/carry/relay.ts'
 import type { Accepted, Report, Server } from '../transport.ts'
-import { carry, prepare } from './carry.ts'
+import { prepare } from './prepare.ts'
 import type { Admission, Connections } from './connections.ts'
 import { endWhenIdle } from './idle.ts'
 import { messageOf } from './message-of.ts'
@@ -103,7 +107,7 @@ export class Service {
   /** The `deliver` of ServerOptions. Throws a TypeError for a value that is no stream. */
   readonly deliver = (stream: Duplex, client: Pick<Accepted, 'userAddr'> = {}): void => {
     const { connections, sessionIdleTimeout = SESSION_IDLE_TIMEOUT, maxSessions = MOST_SESSIONS } = this.#options
-    hearErrors(ignoreErrors(stream))
+    silenceErrors(ignoreErrors(stream))
     if (this.#over) return void stream.destroy(new PtError('PT_STOPPED', 'the server has been closed'))
     if (connections.count.open >= maxSessions) {
       this.#warn(`sessions are refused, as ${connections.count.open} connections are open`)
@@ -154,7 +158,8 @@ class IncomingConnection implements Incoming {
   }
 
   carryTo(far: Duplex, halfOpen: boolean): Promise<RelayCount> {
-    return carry(far, this.stream, halfOpen).finally(() => this.conn.destroy())
+    const { stream } = this
+    return carry(far, stream, { wire: stream, halfOpen }).finally(() => this.conn.destroy())
   }
 }
 

@@ -7,8 +7,11 @@
  */
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
-import type { Cancellation, Deadline, EndWatcher } from '../io/index.ts'
-import { deadline, watchEnds } from '../io/index.ts'
+import type { Cancellation } from '../io/wait/cancellation.ts'
+import type { Deadline } from '../io/wait/deadline.ts'
+import { deadline } from '../io/wait/deadline.ts'
+import type { EndWatcher } from '../io/ends.ts'
+import { watchEnds } from '../io/ends.ts'
 
 export class SessionSignal implements EndWatcher {
   readonly #watchEnd: boolean
@@ -96,7 +99,7 @@ export function withSignal<Given extends object>(
   }
 }
 
-/** A listener for errors alone. hearErrors() would add three, and most streams that a handshake gives are taken apart at once. */
+/** A listener for errors alone. silenceErrors() would add three, and most streams that a handshake gives are taken apart at once. */
 export function ignoreErrors<Stream extends Duplex>(stream: Stream): Stream {
   return stream.on('error', ignore)
 }

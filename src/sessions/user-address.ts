@@ -1,6 +1,6 @@
 /** The address of a client, as USERADDR of the Extended ORPort says it: `<ip>:<port>`, IPv6 in brackets. */
 import { isIP } from 'node:net'
-import type { TcpConn } from '../io/index.ts'
+import type { TcpConn } from '../io/tcp/channel.ts'
 import { formatAddress, parseAddress } from '../ipc/index.ts'
 
 /** tor refuses port 0. A header of a front names no port, so a port has to be made up, and 1 is clearly not a client's. */

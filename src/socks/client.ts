@@ -6,7 +6,8 @@
  */
 import type { Duplex } from 'node:stream'
 import type { ArgsInit } from '../ipc/index.ts'
-import { hearErrors, readExactly } from '../io/index.ts'
+import { silenceErrors } from '../io/ends.ts'
+import { readExactly } from '../io/read.ts'
 import type { Login5 } from './client-messages.ts'
 import {
   BOUND4_LENGTH,
@@ -47,7 +48,7 @@ export interface SocksClientRequest {
  */
 export async function connectSocks(conn: Duplex, request: SocksClientRequest, signal?: AbortSignal): Promise<void> {
   // An error between two reads would else find no listener and end the process; the next read reports it.
-  hearErrors(conn)
+  silenceErrors(conn)
   try {
     signal?.throwIfAborted()
     if (request.version === 4) await negotiate4(conn, request, signal)

@@ -11,7 +11,9 @@
  */
 import type { Duplex } from 'node:stream'
 import { isPtError, PtError } from '../error.ts'
-import { closeAfter, hearErrors, readExactly, readMessage, readUntil } from '../io/index.ts'
+import { closeAfter } from '../io/wait/deadline.ts'
+import { silenceErrors } from '../io/ends.ts'
+import { readExactly, readMessage, readUntil } from '../io/read.ts'
 import type { Address } from '../ipc/index.ts'
 import { Args, formatAddress } from '../ipc/index.ts'
 import { replyFor } from './reply.ts'
@@ -105,7 +107,7 @@ const NUL = Uint8Array.of(0)
 export async function acceptSocks(conn: Duplex, options: AcceptSocksOptions = {}): Promise<SocksRequest> {
   const { signal, handshakeTimeout = HANDSHAKE_TIMEOUT, prefer = 'auth', password, applications = false } = options
   // Stays for good: a reset that arrives between two reads, or while the caller dials, must not end the process.
-  hearErrors(conn)
+  silenceErrors(conn)
   const limit = closeAfter(conn, handshakeTimeout, 'the SOCKS handshake')
   try {
     return answerable(conn, await readRequest(conn, { prefer, password, applications }, signal))

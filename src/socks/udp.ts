@@ -6,8 +6,8 @@
  */
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
-import type { Envelope } from '../io/index.ts'
-import { hearErrors } from '../io/index.ts'
+import { silenceErrors } from '../io/ends.ts'
+import type { Envelope } from '../io/udp/datagrams.ts'
 import type { Address } from '../ipc/index.ts'
 import { isIP } from 'node:net'
 import { ask5 } from './client.ts'
@@ -29,7 +29,7 @@ export async function associateSocks(
   request: { readonly credentials?: { readonly user: string; readonly password?: string | undefined } | undefined },
   signal?: AbortSignal,
 ): Promise<Address> {
-  hearErrors(conn)
+  silenceErrors(conn)
   try {
     const { bound, isName } = await ask5(conn, login5(request), encodeRequest5(UDP_ASSOCIATE, anywhere), signal)
     if (isName) throw new PtError('PT_SOCKS', 'the SOCKS server named a host, and no address, for datagrams')

@@ -4,8 +4,12 @@
  */
 import type { Duplex } from 'node:stream'
 import { isPtError, PtError } from '../error.ts'
-import type { Cancellation, Codec } from '../io/index.ts'
-import { closeAfter, framed, hearErrors, spareReads } from '../io/index.ts'
+import type { Cancellation } from '../io/wait/cancellation.ts'
+import { closeAfter } from '../io/wait/deadline.ts'
+import { silenceErrors } from '../io/ends.ts'
+import { boundReads } from '../io/tcp/handshake-reader.ts'
+import type { Codec } from '../io/carry/codec.ts'
+import { framed } from '../io/carry/framed.ts'
 import type { ClientSession, ServerSession } from '../transport.ts'
 
 /** Who opened the connection and who took it, in the words of obfs2's and obfs3's key derivation. */
@@ -28,7 +32,7 @@ export interface HandshakeOptions {
   readonly late: string
   /** What a peer that hangs up before its answer most likely is; a whole sentence. */
   readonly closed: string
-  /** Takes from the system no more than the handshake asks for, and at most so many bytes by one read: spareReads() says why. */
+  /** Takes from the system no more than the handshake asks for, and at most so many bytes by one read: boundReads() says why. */
   readonly mostPerRead?: number
 }
 
@@ -42,8 +46,8 @@ export async function handshake(
   act: (signal: Cancellation) => Promise<Codec>,
 ): Promise<Duplex> {
   // Between two reads nobody listens.
-  hearErrors(conn)
-  if (options.mostPerRead !== undefined) spareReads(conn, options.mostPerRead)
+  silenceErrors(conn)
+  if (options.mostPerRead !== undefined) boundReads(conn, options.mostPerRead)
   const limit = closeAfter(conn, options.timeout, 'the handshake')
   try {
     const codec = await act(options.signal)

@@ -4,10 +4,13 @@
  *     clients ══ transport ══ PT server ── this process ── 127.0.0.1:22, or wherever a SOCKS client asks for
  */
 import { setMaxListeners } from 'node:events'
-import { createServer, Socket } from 'node:net'
+import { createServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { isPtError, PtError, stageOf } from '../error.ts'
-import { closeWithReset, delay, listen, relay } from '../io/index.ts'
+import { delay } from '../io/wait/deadline.ts'
+import { closeWithReset } from '../io/tcp/close.ts'
+import { listen } from '../io/tcp/listen.ts'
+import { relay } from '../io/carry/relay.ts'
 import type { Address, ArgsInit } from '../ipc/index.ts'
 import { formatAddress, parseAddress } from '../ipc/index.ts'
 import { checkOptions } from '../options.ts'
@@ -144,7 +147,8 @@ export class TunnelServer extends Tunnel {
       await relay(conn, far, { halfOpen: this.#options.halfOpen }).catch(() => undefined)
     } catch (error) {
       if (!this.#stopping.signal.aborted && !conn.destroyed) this.failed(unreached(error))
-      if (this.#options.forward.type === 'address') cutOff(conn)
+      // It ends with a reset: an end would look as if the service had nothing to say.
+      if (this.#options.forward.type === 'address') closeWithReset(conn)
     }
   }
 }
@@ -179,12 +183,6 @@ async function canListen(host: string, port: number): Promise<boolean> {
   } finally {
     server.close()
   }
-}
-
-/** With a reset: an end would look as if the service had nothing to say. */
-function cutOff(conn: Duplex): void {
-  if (conn instanceof Socket) closeWithReset(conn)
-  else conn.destroy()
 }
 
 function unreached(error: unknown): PtError {

@@ -13,8 +13,9 @@ import type { Duplex } from 'node:stream'
 import { isPtError, PtError, stageOf } from '../error.ts'
 import type { Address, OutboundBind, ProxyUri } from '../ipc/index.ts'
 import { formatAddress, formatProxyUri, parseTarget } from '../ipc/index.ts'
-import type { Cancellation } from '../io/index.ts'
-import { withDeadline } from '../io/index.ts'
+import type { Cancellation } from '../io/wait/cancellation.ts'
+import { withDeadline } from '../io/wait/deadline.ts'
+import { boundReads, readFreely } from '../io/tcp/handshake-reader.ts'
 import { connectSocks } from '../socks/index.ts'
 import { addressless, connectIp, connectTcp } from './direct.ts'
 import { connectHttp } from './http-connect.ts'
@@ -28,7 +29,10 @@ export interface UpstreamOptions {
   readonly connectTimeout?: number | undefined
 }
 
-/** What transports get as `connect`; src/transport.ts has the contract. */
+/** How many bytes of a proxy's answer are read at a time if its length is not known, as for HTTP. obfs4proxy reads as many. */
+const MOST_PER_READ = 4_096
+
+/** The function that transports get as `connect`; src/transport.ts has the contract. */
 export type UpstreamConnect = (target: string, signal: Cancellation) => Promise<Duplex>
 
 /**
@@ -68,6 +72,8 @@ async function connectThrough(
 ): Promise<Duplex> {
   requireCarriable(proxy, target)
   const conn = await connectTcp(proxy.address, bind, signal)
+  // What the bridge sends after the proxy's answer is left to the transport, whose handshake bounds its reads as well.
+  boundReads(conn, MOST_PER_READ)
   try {
     const { user, password } = proxy
     const credentials = user === undefined ? undefined : { user, password }
@@ -75,6 +81,7 @@ async function connectThrough(
     const text = formatAddress(target)
     if (proxy.protocol === 'http') await connectHttp(conn, text, credentials, signal)
     else await connectSocks(conn, { version, target: text, credentials }, signal)
+    readFreely(conn)
     return conn
   } catch (error) {
     conn.destroy()

@@ -7,8 +7,14 @@ import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import type { Address, OutboundBind } from '../ipc/index.ts'
 import { isLoopback } from '../ipc/index.ts'
-import type { Cancellation, ClosingLimit, TcpAttempt, TcpConn, TcpTarget } from '../io/index.ts'
-import { closeAfter, firstOf, hearErrors, openTcp, orAborted } from '../io/index.ts'
+import type { Cancellation } from '../io/wait/cancellation.ts'
+import type { ClosingLimit } from '../io/wait/deadline.ts'
+import { closeAfter, orAborted } from '../io/wait/deadline.ts'
+import { firstOf } from '../io/wait/race.ts'
+import { silenceErrors } from '../io/ends.ts'
+import type { TcpAttempt, TcpTarget } from '../io/tcp/tcp.ts'
+import { openTcp } from '../io/tcp/tcp.ts'
+import type { TcpConn } from '../io/tcp/channel.ts'
 
 /**
  * Connects to an IP address, or to whichever address of a host name answers first. Rejects with the system's error
@@ -67,7 +73,7 @@ class Connecting implements TcpAttempt {
 
   connected(conn: TcpConn): void {
     this.#settle()
-    this.#resolve(hearErrors(conn))
+    this.#resolve(silenceErrors(conn))
   }
 
   failed(error: Error): void {

@@ -14,7 +14,7 @@
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
 import { toAscii } from '../ipc/index.ts'
-import { readExactly, readMessage } from '../io/index.ts'
+import { readExactly, readMessage } from '../io/read.ts'
 
 /** The longest answer, in bytes: all its heads, each with its empty line. Portals are known to send 20 kB of cookies. */
 export const HEAD_LIMIT: number = 64 * 1024

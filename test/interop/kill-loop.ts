@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { createServer, get } from 'node:http'
 import { expect } from 'vitest'
-import { delay } from '../../src/io/index.ts'
+import { delay } from '../../src/io/wait/deadline.ts'
 import { serve, startBridge } from '../bridges/bridges.ts'
 import type { Running } from '../cli/postern.ts'
 import { ready, start } from '../cli/postern.ts'

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { once } from 'node:events'
 import { describe, expect, test } from 'vitest'
-import { readExactly } from '../../src/io/index.ts'
+import { readExactly } from '../../src/io/read.ts'
 import { obfs2 } from '../../src/transports/obfs2.ts'
 import { obfs3 } from '../../src/transports/obfs3.ts'
 import { clientSession, echo, launched, listening, onceCalled, receive, sendRandom } from '../transports/harness.ts'

@@ -2,8 +2,10 @@ import { once } from 'node:events'
 import type { Server } from 'node:net'
 import { connect, createServer } from 'node:net'
 import { expect, it, onTestFinished } from 'vitest'
-import type { AcceptGate } from '../../src/io/index.ts'
-import { acceptGate, acceptTcp, listen, listenerOptions } from '../../src/io/index.ts'
+import type { AcceptGate } from '../../src/io/tcp/accept-gate.ts'
+import { acceptGate } from '../../src/io/tcp/accept-gate.ts'
+import { listen } from '../../src/io/tcp/listen.ts'
+import { acceptTcp, listenerOptions } from '../../src/io/tcp/tcp.ts'
 
 interface Gated {
   readonly server: Server

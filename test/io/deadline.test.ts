@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { deadline, delay, orAborted, withDeadline } from '../../src/io/index.ts'
+import { deadline, delay, orAborted, withDeadline } from '../../src/io/wait/deadline.ts'
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())

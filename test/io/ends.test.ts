@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
 import { expect, it } from 'vitest'
-import { hearErrors, unwatchEnds, watchEnds } from '../../src/io/index.ts'
+import { silenceErrors, unwatchEnds, watchEnds } from '../../src/io/ends.ts'
 
 interface Watched {
   readonly stream: PassThrough
@@ -64,7 +64,7 @@ it('a stream has one listener for each event, however many watch', () => {
   const count = (): number => ['end', 'error', 'close'].reduce((sum, name) => sum + stream.listenerCount(name), 0)
   const before = count()
   for (let times = 0; times < 20; times++) watch(String(times))
-  hearErrors(hearErrors(stream))
+  silenceErrors(silenceErrors(stream))
   expect(count()).toBe(before + 3)
   unwatchEnds(new PassThrough(), {})
 })

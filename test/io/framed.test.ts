@@ -4,8 +4,9 @@ import { duplexPair } from 'node:stream'
 import { finished, pipeline } from 'node:stream/promises'
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
-import type { Codec, PacedCodec } from '../../src/io/index.ts'
-import { framed, readExactly } from '../../src/io/index.ts'
+import { readExactly } from '../../src/io/read.ts'
+import type { Codec, PacedCodec } from '../../src/io/carry/codec.ts'
+import { framed } from '../../src/io/carry/framed.ts'
 import { drain, pairs, settle, socketPair } from './streams.ts'
 
 const identity: Codec = { encode: (bytes) => bytes, decode: (bytes) => [bytes] }

@@ -1,8 +1,10 @@
 /** Memory that the system writes into is ours alone: what a codec does with its own can break its connection and no more. */
 import { randomBytes } from 'node:crypto'
 import { expect, it } from 'vitest'
-import type { Codec, DirectCodec } from '../../src/io/index.ts'
-import { framed, splice, withDirect } from '../../src/io/index.ts'
+import type { Codec, DirectCodec } from '../../src/io/carry/codec.ts'
+import { withDirect } from '../../src/io/carry/codec.ts'
+import { framed } from '../../src/io/carry/framed.ts'
+import { splice } from '../../src/io/carry/splice.ts'
 import { readMemory } from '../../src/io/tcp/read-memory.ts'
 import { drain, tcpPair } from './streams.ts'
 

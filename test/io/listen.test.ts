@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { expect, it, onTestFinished } from 'vitest'
-import { listen } from '../../src/io/index.ts'
+import { listen } from '../../src/io/tcp/listen.ts'
 
 function testServer(): ReturnType<typeof createServer> {
   const server = createServer((socket) => socket.end('hello'))

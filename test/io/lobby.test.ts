@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { duplexPair } from 'node:stream'
 import { expect, it } from 'vitest'
-import { Lobby } from '../../src/io/index.ts'
+import { Lobby } from '../../src/io/tcp/lobby.ts'
 
 function streams(count: number): Duplex[] {
   return Array.from({ length: count }, () => duplexPair()[0])

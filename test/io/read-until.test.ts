@@ -1,7 +1,7 @@
 import { Duplex, duplexPair } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
-import { readUntil } from '../../src/io/index.ts'
+import { readUntil } from '../../src/io/read.ts'
 
 const NUL = Uint8Array.of(0)
 

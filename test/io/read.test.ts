@@ -1,7 +1,8 @@
 import { duplexPair } from 'node:stream'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { framed, readExactly, readSome, readUntil } from '../../src/io/index.ts'
+import { readExactly, readSome, readUntil } from '../../src/io/read.ts'
+import { framed } from '../../src/io/carry/framed.ts'
 import { drain, listeners, pairs, settle, socketPair } from './streams.ts'
 
 const newline = Buffer.from('\n')

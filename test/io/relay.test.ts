@@ -3,17 +3,22 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { duplexPair } from 'node:stream'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import type { DirectCodec, RelayCount } from '../../src/io/index.ts'
-import { endTogether, framed, readExactly, relay, splice } from '../../src/io/index.ts'
+import { readExactly } from '../../src/io/read.ts'
+import type { DirectCodec } from '../../src/io/carry/codec.ts'
+import { endTogether, framed } from '../../src/io/carry/framed.ts'
+import type { RelayCount } from '../../src/io/carry/relay.ts'
+import { relay } from '../../src/io/carry/relay.ts'
+import { splice } from '../../src/io/carry/splice.ts'
 import { failureOf } from '../support.ts'
 import { drain, pairs, settle, socketPair, tcpPair } from './streams.ts'
+import { lend } from '../../src/io/tcp/read-memory.ts'
 
 type Carry = typeof relay
 
 /** Changes nothing, and lends what it gives in the smallest memory there can be: a place for each call that is held. */
 function lendingCodec(): DirectCodec {
   let output = Buffer.alloc(1 << 16)
-  const lend = (bytes: Uint8Array): Buffer => {
+  const give = (bytes: Uint8Array): Buffer => {
     output.fill(0xee)
     output.set(bytes)
     return output.subarray(0, bytes.length)
@@ -23,21 +28,26 @@ function lendingCodec(): DirectCodec {
     output = Buffer.alloc(1 << 16)
     return () => void held.fill(0xdd)
   }
-  return { input: Buffer.alloc(1 << 16), encode: lend, decode: (chunk) => [lend(chunk)], hold }
+  return { input: lend(Buffer.alloc(1 << 16)), encode: give, decode: (chunk) => [give(chunk)], hold }
 }
 
 const same = (bytes: Uint8Array): Uint8Array => bytes
 
-/** By splice(), or where that does not apply by relay(); a signal goes to the latter only. */
+/** By splice() through a codec, or by relay() if that does not apply. With a codec the wire closes before a signal can abort. */
 const spliced: Carry = (a, b, options) =>
   (options?.signal === undefined
     ? splice(a, framed(b, { encode: same, decode: (chunk) => [chunk], direct: lendingCodec() }), options)
     : undefined) ?? relay(a, b, options)
 
+/** By splice() from socket to socket. */
+const splicedPlain: Carry = (a, b, options) => splice(a, b, options) ?? relay(a, b, options)
+
 const drivers: readonly (readonly [name: string, make: (typeof pairs)[number][1], relay: Carry])[] = [
   ...pairs.map(([name, make]) => [`streams, ${name}`, make, relay] as const),
   ['splice, a TCP connection', socketPair, spliced],
   ['splice, a TCP connection of a PT', tcpPair, spliced],
+  ['splice without a codec, a TCP connection', socketPair, splicedPlain],
+  ['splice without a codec, a TCP connection of a PT', tcpPair, splicedPlain],
 ]
 
 /** As the PT is by its option. */
@@ -73,6 +83,7 @@ const carriers: readonly (readonly [name: string, carry: (a: Duplex, b: Duplex) 
   ['relay', (a, b) => relay(a, b, { wire: b })],
   ['relay, framed', (a, b) => carryFramed(a, b)],
   ['splice', (a, b) => splice(a, framed(b, { encode: same, decode: (chunk) => [chunk], direct: lendingCodec() }))!],
+  ['splice without a codec', (a, b) => splice(a, b, { wire: b })!],
 ]
 
 function carryFramed(a: Duplex, b: Duplex): Promise<RelayCount> {

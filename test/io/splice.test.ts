@@ -9,10 +9,17 @@ import { duplexPair } from 'node:stream'
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { PtError } from '../../src/error.ts'
-import type { Codec, TcpConn } from '../../src/io/index.ts'
-import { framed, listen, readExactly, splice, withDirect } from '../../src/io/index.ts'
+import { readExactly } from '../../src/io/read.ts'
+import { listen } from '../../src/io/tcp/listen.ts'
+import type { TcpConn } from '../../src/io/tcp/channel.ts'
+import type { Codec } from '../../src/io/carry/codec.ts'
+import { withDirect } from '../../src/io/carry/codec.ts'
+import { framed } from '../../src/io/carry/framed.ts'
+import { splice } from '../../src/io/carry/splice.ts'
 import { root } from '../support.ts'
 import { drain, listeners, settle, socketPair, tcpPair } from './streams.ts'
+import { channelOf } from '../../src/io/tcp/node-channel.ts'
+import { lend } from '../../src/io/tcp/read-memory.ts'
 
 const flip = (bytes: Uint8Array): Uint8Array => bytes.map((byte) => ~byte)
 const flipping: Codec = withDirect({ encode: flip, decode: (chunk) => [flip(chunk)] })
@@ -32,7 +39,7 @@ const kinds: readonly (readonly [name: string, pair: () => Promise<[TcpConn, Tcp
 
 /** What is written to `conn`, write by write, from now on. */
 function writesOf(conn: TcpConn): () => string[] {
-  const spy = 'writeNow' in conn ? vi.spyOn(conn, 'writeNow') : vi.spyOn(conn, 'write')
+  const spy = vi.spyOn(channelOf(conn)!, 'writeNow')
   return () => spy.mock.calls.map(([bytes]) => String(bytes))
 }
 
@@ -210,7 +217,9 @@ describe.each(kinds)('%s', (_name, pair) => {
     ['a stream that is no socket', ({ b }) => [duplexPair()[0], framed(b, flipping)]],
     ['a connection that is no socket', ({ a }) => [a, framed(duplexPair()[0], flipping)]],
     ['a codec that keeps what it is given', ({ a, b }) => [a, framed(b, { encode: flip, decode: (bytes) => [bytes] })]],
-    ['a stream that is not framed', ({ a, b }) => [a, b]],
+    ['two streams that are no sockets', () => [duplexPair()[0], duplexPair()[0]]],
+    ['a socket whose bytes have a listener', ({ a, b }) => [a.on('data', () => undefined), framed(b, flipping)]],
+    ['two sockets of which one has a listener', ({ a, b }) => [a, b.on('readable', () => undefined)]],
     ['a socket that is gone', ({ a, b }) => [a.destroy(), framed(b, flipping)]],
     ['a connection that is gone', ({ a, b }) => [a, framed(b.destroy(), flipping)]],
     ['a framed stream that is gone', ({ a, b }) => [a, framed(b, flipping).destroy()]],
@@ -257,15 +266,15 @@ function readOnce(stream: Duplex): Duplex {
 function lendOne(): Codec & { held(): number } {
   let output = Buffer.alloc(1 << 17)
   let held = 0
-  const lend = (bytes: Uint8Array): Buffer => {
+  const give = (bytes: Uint8Array): Buffer => {
     output.fill(0xee)
     output.set(bytes)
     return output.subarray(0, bytes.length)
   }
   const direct = {
-    input: Buffer.alloc(1 << 17),
-    encode: lend,
-    decode: (chunk: Uint8Array) => [lend(chunk)],
+    input: lend(Buffer.alloc(1 << 17)),
+    encode: give,
+    decode: (chunk: Uint8Array) => [give(chunk)],
     hold() {
       held++
       output = Buffer.alloc(1 << 17)

@@ -6,8 +6,10 @@ import type { Duplex } from 'node:stream'
 import { duplexPair } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { onTestFinished } from 'vitest'
-import type { TcpConn } from '../../src/io/index.ts'
-import { acceptTcp, leanReads, listen, listenerOptions, openTcp } from '../../src/io/index.ts'
+import { startHandshakeReads } from '../../src/io/tcp/handshake-reader.ts'
+import { listen } from '../../src/io/tcp/listen.ts'
+import { acceptTcp, listenerOptions, openTcp } from '../../src/io/tcp/tcp.ts'
+import type { TcpConn } from '../../src/io/tcp/channel.ts'
 
 /** Two ends of a real TCP connection on loopback that both allow half-close; gone when the test has finished. */
 export async function socketPair(): Promise<[Socket, Socket]> {
@@ -39,11 +41,11 @@ export function untilFinished<Stream extends Duplex>(stream: Stream): Stream {
   return stream.on('error', () => {})
 }
 
-/** The same pairs, whose reads are lean. */
-function lean(make: () => Promise<[Duplex, Duplex]>): () => Promise<[Duplex, Duplex]> {
+/** The same pairs, with the reads of a handshake. */
+function inHandshake(make: () => Promise<[Duplex, Duplex]>): () => Promise<[Duplex, Duplex]> {
   return async () => {
     const pair = await make()
-    for (const stream of pair) leanReads(stream)
+    for (const stream of pair) startHandshakeReads(stream)
     return pair
   }
 }
@@ -51,9 +53,9 @@ function lean(make: () => Promise<[Duplex, Duplex]>): () => Promise<[Duplex, Dup
 /** Every kind of pair that the readers and adapters are tried on. */
 export const pairs: readonly (readonly [name: string, make: () => Promise<[Duplex, Duplex]>])[] = [
   ['a TCP connection', socketPair],
-  ['a TCP connection with lean reads', lean(socketPair)],
+  ['a TCP connection in its handshake', inHandshake(socketPair)],
   ['a TCP connection of a PT', tcpPair],
-  ['a TCP connection of a PT with lean reads', lean(tcpPair)],
+  ['a TCP connection of a PT in its handshake', inHandshake(tcpPair)],
   ['a pair in memory', async () => duplexPair({ allowHalfOpen: true })],
 ]
 
@@ -68,6 +70,14 @@ export async function drain(stream: Duplex): Promise<Buffer> {
   stream.on('data', (chunk: Buffer) => chunks.push(chunk))
   await finished(stream, { writable: false })
   return Buffer.concat(chunks)
+}
+
+/** How the other end of `conn` has closed it. A write fails after a reset, which libuv may take for an end, and not after a FIN. */
+export function endOf(conn: Duplex): Promise<'FIN' | 'RST'> {
+  return new Promise((resolve) => {
+    conn.once('end', () => conn.write('x', (error) => resolve(error == null ? 'FIN' : 'RST')))
+    conn.once('error', () => resolve('RST')).resume()
+  })
 }
 
 /** How many listeners a stream has in all. */

@@ -1,6 +1,6 @@
 import { Args } from 'postern/ipc'
 import { expect, test } from 'vitest'
-import { delay } from '../../src/io/index.ts'
+import { delay } from '../../src/io/wait/deadline.ts'
 import { Trouble } from '../../src/parent/trouble.ts'
 
 function heard(): { trouble: Trouble; readonly status: (pairs: Record<string, string>) => void } {

@@ -5,7 +5,8 @@ import { connect, createServer } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { expect, onTestFinished, test } from 'vitest'
 import { PtError } from '../../src/error.ts'
-import { hearErrors, listen } from '../../src/io/index.ts'
+import { silenceErrors } from '../../src/io/ends.ts'
+import { listen } from '../../src/io/tcp/listen.ts'
 import type { SocksRequest } from '../../src/socks/index.ts'
 import { acceptSocks } from '../../src/socks/index.ts'
 import { converse, hex, openSockets } from './dialogue.ts'
@@ -179,7 +180,7 @@ test('a client that hangs up before the reply still gets it: its half-close is n
 
 test('a finished handshake leaves no listener behind but those that stay with a stream for good', async () => {
   const { client, server } = await openSockets()
-  hearErrors(server)
+  silenceErrors(server)
   const listening = (): unknown[] => server.eventNames().map((name) => [name, server.listenerCount(name)])
   const before = listening()
   client.write(REQUEST5)

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
-import { readExactly } from '../../src/io/index.ts'
+import { readExactly } from '../../src/io/read.ts'
 import { Args } from '../../src/ipc/index.ts'
 import { obfs2, obfs2Codec, obfs2Hello, readObfs2Head } from '../../src/transports/obfs2.ts'
 import {

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
-import type { Codec } from '../../src/io/index.ts'
-import { readExactly } from '../../src/io/index.ts'
+import { readExactly } from '../../src/io/read.ts'
+import type { Codec } from '../../src/io/carry/codec.ts'
 import { obfs3, obfs3Codec } from '../../src/transports/obfs3.ts'
 import {
   clientSession,

@@ -3,7 +3,8 @@
  */
 import type { Server, Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
-import { delay, listen } from '../../io/index.ts'
+import { delay } from '../../io/wait/deadline.ts'
+import { listen } from '../../io/tcp/listen.ts'
 import type { Address } from '../../ipc/index.ts'
 import type { Strain } from './strain.ts'
 import { Waiting } from './waiting.ts'

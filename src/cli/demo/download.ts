@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
 import { addAbortSignal } from 'node:stream'
-import { readUntil } from '../../io/index.ts'
+import { readUntil } from '../../io/read.ts'
 
 export interface Download {
   readonly bytes: number

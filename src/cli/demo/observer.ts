@@ -1,7 +1,8 @@
 /** Whoever watches the wire between PT client and PT server: passes every byte on and keeps the first ones. */
 import type { Socket } from 'node:net'
 import { createServer, connect } from 'node:net'
-import { listen, relay } from '../../io/index.ts'
+import { listen } from '../../io/tcp/listen.ts'
+import { relay } from '../../io/carry/relay.ts'
 import type { Address } from '../../ipc/index.ts'
 
 export interface Observer extends AsyncDisposable {

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import { listen } from '../../io/index.ts'
+import { listen } from '../../io/tcp/listen.ts'
 import type { Address } from '../../ipc/index.ts'
 
 const CHUNK = 1 << 20

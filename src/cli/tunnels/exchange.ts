@@ -11,7 +11,7 @@
  * A port is free too if the tunnel that holds it ends in the same reload: two tunnels may change places.
  */
 import { createServer } from 'node:net'
-import { listen } from '../../io/index.ts'
+import { listen } from '../../io/tcp/listen.ts'
 import type { Address } from '../../ipc/index.ts'
 import type { TunnelSpec } from './spec.ts'
 

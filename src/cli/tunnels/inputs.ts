@@ -5,7 +5,7 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { readBridgeLines } from '../../app/index.ts'
-import { sleepSync } from '../../io/index.ts'
+import { sleepSync } from '../../io/wait/sleep.ts'
 import { Mistake, readPart } from './schema/mistake.ts'
 import { proxyUri, secret } from './values.ts'
 

@@ -6,7 +6,7 @@ import { createServer } from 'node:http'
 import type { Socket } from 'node:net'
 import { isIP, SocketAddress } from 'node:net'
 import type { TunnelStats } from '../../app/index.ts'
-import { listen } from '../../io/index.ts'
+import { listen } from '../../io/tcp/listen.ts'
 import type { Address } from '../../ipc/index.ts'
 import { formatAddress } from '../../ipc/index.ts'
 

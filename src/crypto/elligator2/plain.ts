@@ -1,12 +1,12 @@
 /**
- * Elligator 2 in BigInt arithmetic, where there is no WebAssembly.
+ * Elligator 2 in BigInt arithmetic, for a Node without WebAssembly.
  */
 import { multiplyBase } from './edwards.ts'
-import type { Elligator2, ElligatorKey } from './elligator2.ts'
-import { elligatorSeedLength } from './elligator2.ts'
+import type { Elligator2, ElligatorKey } from './implementation.ts'
+import { elligatorSeedLength } from './implementation.ts'
 import { fromBytes, inverse, mod, p, rootOfRatio, toBytes } from './field.ts'
 
-/** A of v² = u³ + A u² + u. */
+/** The A of v² = u³ + A u² + u. */
 const A = 486662n
 
 export const plainElligator2: Elligator2 = { key, decode }
@@ -19,7 +19,7 @@ function key(seed: Uint8Array): ElligatorKey | undefined {
   const [n, d] = [mod(z + y), mod(z - y)]
   const uPlusA = mod(n + A * d)
   if (n === 0n || d === 0n || uPlusA === 0n) return undefined
-  // r² = -u / 2(u+A), or with the other choice of tweak -(u+A) / 2u: either is a square exactly where -2u(u+A) is one.
+  // r² = -u / 2(u+A), or with the other choice of tweak -(u+A) / 2u: either is a square exactly if -2u(u+A) is one.
   const root = (tweak & 1) === 0 ? rootOfRatio(p - n, mod(2n * uPlusA)) : rootOfRatio(p - uPlusA, mod(2n * n))
   if (root === undefined) return undefined
   const representative = toBytes(nonNegative(root))
@@ -39,7 +39,7 @@ function decode(representative: Uint8Array): Uint8Array {
   return toBytes(rootOfRatio(e, 1n) === undefined ? mod(-w - A) : w)
 }
 
-/** Of a root and its negative the one up to (p-1)/2. */
+/** Of a root and its negative, this gives the one that is at most (p-1)/2. */
 function nonNegative(root: bigint): bigint {
   return root <= (p - 1n) / 2n ? root : p - root
 }

@@ -1,10 +1,10 @@
 /**
- * Elligator 2 in WebAssembly (assembly/elligator2.ts). Seeds and keys visit its memory for the length of a call.
+ * Elligator 2 in WebAssembly (assembly/elligator2.ts). Seeds and keys are in its memory for the length of a call.
  */
-import type { WasmGlobal, WasmMemory } from '../kernel/web-assembly.ts'
-import { webAssembly } from '../kernel/web-assembly.ts'
+import type { WasmGlobal, WasmMemory } from '../web-assembly.ts'
+import { webAssembly } from '../web-assembly.ts'
 import { elligatorKernelBase64 } from './binary.ts'
-import type { Elligator2 } from './elligator2.ts'
+import type { Elligator2 } from './implementation.ts'
 
 const keyLength = 32
 
@@ -17,7 +17,7 @@ interface Exports {
   decode(): void
 }
 
-/** Undefined where this Node cannot run it. */
+/** Gives the implementation; undefined if this Node cannot run it. */
 export function wasmElligator2(): Elligator2 | undefined {
   const bytes = Buffer.from(elligatorKernelBase64, 'base64')
   if (webAssembly?.validate(bytes) !== true) return undefined

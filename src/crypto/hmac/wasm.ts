@@ -1,11 +1,11 @@
 /**
- * HMAC-SHA256 in WebAssembly (assembly/hmac.ts). What is hashed visits its memory for the length of a call.
+ * HMAC-SHA256 in WebAssembly (assembly/hmac.ts). The messages are in its memory for the length of a call.
  */
-import type { WasmGlobal, WasmMemory } from '../kernel/web-assembly.ts'
-import { webAssembly } from '../kernel/web-assembly.ts'
+import type { WasmGlobal, WasmMemory } from '../web-assembly.ts'
+import { webAssembly } from '../web-assembly.ts'
 import { hmacKernelBase64 } from './binary.ts'
 
-/** Longer keys are hashed first, which is not done here. */
+/** The longest key, in bytes. HMAC hashes longer keys first, which this kernel does not do. */
 export const maxKey = 64
 const digestLength = 32
 const statesLength = 64
@@ -13,11 +13,11 @@ const statesLength = 64
 export interface HmacKernel {
   /** The longest message, in bytes. */
   readonly maxMessage: number
-  /** What is kept of a key of up to 64 bytes: 64 bytes, as secret as the key. */
+  /** Gives what is kept of a key of up to 64 bytes: 64 bytes, which are as secret as the key. */
   states(key: Uint8Array): Uint8Array
-  /** Of the parts put together: 32 bytes. */
+  /** Gives the HMAC of the parts put together: 32 bytes. */
   digest(states: Uint8Array, parts: readonly (Uint8Array | string)[]): Buffer
-  /** Of `begin` with each of `ends` behind it. */
+  /** Gives the HMACs of several messages: `begin` followed by each of `ends`. */
   digests(states: Uint8Array, begin: Uint8Array, ends: readonly string[]): Buffer[]
 }
 
@@ -33,7 +33,7 @@ interface Exports {
   end(length: number): void
 }
 
-/** Undefined where this Node cannot run it. */
+/** Gives the kernel; undefined if this Node cannot run it. */
 export function hmacKernel(): HmacKernel | undefined {
   const bytes = Buffer.from(hmacKernelBase64, 'base64')
   if (webAssembly?.validate(bytes) !== true) return undefined

@@ -1,21 +1,23 @@
 /**
- * Lets bytes gather that come faster than they are worth a turn of the event loop, as a network card does with its interrupts.
+ * Lets bytes gather that come too fast for each read to be worth a turn of the event loop, as a network card does with its
+ * interrupts.
  *
- * Who reads faster than its peer sends goes to sleep behind each of the peer's writes, and who wakes it is the peer: that slows it
- * down, and what both do for each of these writes is as much as for one many times as long.
+ * A program that reads faster than its peer sends goes to sleep after each write of the peer. The peer has to wake it, which slows the
+ * peer down. And both do as much work for each of these short writes as they would do for one many times as long
+ * (docs/decisions/0032-receive-coalescing.md).
  *
- *     the reads of a turn ── enough bytes, soon behind the turn before, and no memory was filled ── a pause
- *                         └─ else                                                                ── none
+ *     the reads of a turn ── enough bytes, soon after the turn before, and no memory was filled ── a pause
+ *                         └─ otherwise                                                          ── no pause
  */
 import { sleepSync } from '../wait/sleep.ts'
 
-/** Shorter reads are not counted: that would cost each of them a microsecond. */
+/** Reads shorter than this are not counted: counting would cost each of them a microsecond. */
 const SHORTEST = 2_048
-/** Bytes of one turn. */
+/** How many bytes of one turn are enough. */
 const ENOUGH = 16_384
-/** From the end of the turn before, in ms: with ENOUGH bytes that is 80 MB a second, below which nothing waits. */
+/** The longest time since the end of the turn before, in ms. With ENOUGH bytes that is 80 MB a second; below it nothing waits. */
 const SOON = 0.2
-/** In ms; the system takes as long again to wake a process. A handshake is some ten times as long. */
+/** The length of a pause in ms. The system takes as long again to wake a process. A handshake is about ten times as long. */
 const PAUSE = 0.05
 
 export class Coalescing {
@@ -31,7 +33,7 @@ export class Coalescing {
     this.#pause = pause
   }
 
-  /** A read; `filled` where there may be more of the same to read at once. */
+  /** Counts a read. `filled` says that it filled its memory, so there may be more to read at once. */
   count(length: number, filled: boolean): void {
     if (length < SHORTEST) return
     this.#bytes += length
@@ -50,7 +52,7 @@ export class Coalescing {
   }
 }
 
-/** The whole process pauses. Elsewhere than on Linux a pause may be some ms long. */
+/** The whole process pauses. There are no pauses on systems other than Linux, where one may be some ms long. */
 export const coalescing: Coalescing = new Coalescing(
   () => performance.now(),
   process.platform === 'linux' ? sleepSync : () => undefined,

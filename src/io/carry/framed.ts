@@ -1,5 +1,6 @@
 /**
- * The one adapter between pure codecs and Node streams: back-pressure, half-close and errors of a transport live here only.
+ * The only adapter between pure codecs and Node streams: the back-pressure, half-closes and errors of a transport are handled here
+ * and nowhere else.
  *
  *     application ⇄ Duplex ⇄ codec ⇄ conn
  */
@@ -8,106 +9,44 @@ import { PtError } from '../../error.ts'
 import { closeAtOnce, HALF_OPEN_LIMIT, leftIn, silent } from '../tcp/close.ts'
 import type { EndWatcher } from '../ends.ts'
 import { unwatchEnds, watchEnds } from '../ends.ts'
-import { leanReadsOf } from '../tcp/lean-reads.ts'
-import { readMemory } from '../tcp/read-memory.ts'
-
-/** Recodes one connection. Bytes in, bytes out; no stream, no clock. */
-export interface Codec {
-  /**
-   * Wire bytes that go out ahead of the first that encode() gives, in a write of their own: an observer sees how bytes are spread
-   * over segments. Called once, when there is something to send.
-   */
-  preface?(): Uint8Array
-  /** Application bytes in, wire bytes out. */
-  encode(payload: Uint8Array): Uint8Array
-  /** Wire bytes in (any chunking), application bytes out. Throwing is fatal to the stream. */
-  decode(chunk: Uint8Array): Iterable<Uint8Array>
-  /** The peer has sent its last byte. Throwing says that it ended in the middle of a frame. */
-  end?(): void
-  /** The same without streams between, for splice(); the two may not be mixed. */
-  readonly direct?: DirectCodec
-}
-
-/** A codec that works in memory which all its connections share, each for the length of one call. */
-export interface DirectCodec extends Omit<Codec, 'direct'> {
-  /** Bytes are read to here; encode() and decode() are given views of it, and keep none. */
-  readonly input: Uint8Array
-  /**
-   * How many bytes decode() wants at most for the time being, if those are fewer than `input` holds. What a peer has sent beyond
-   * them is still unread if decode() throws, so that the connection ends with a reset, as spareReads() explains.
-   */
-  readonly mostDecoded?: number | undefined
-  /**
-   * Present where encode() and decode() give views, which the next call overwrites. Keeps what was given last, until the
-   * function that it returns is called.
-   */
-  hold?(): () => void
-}
+import { handshakeReaderOf } from '../tcp/handshake-reader.ts'
+import type { Codec, DirectCodec, PacedCodec } from './codec.ts'
+import { BURST } from './codec.ts'
 
 /**
- * At most so many bytes of the application are encoded at a time, and what they become is written at a time: as much as the Go
- * programs read, so each burst on the wire is as long as theirs and has its own padding.
- */
-export const BURST = 32_768
-
-/**
- * A codec that keeps nothing it is given, and whose results are its own, as one that can be spliced. `mostDecoded` gives that of
- * its DirectCodec.
- */
-export function withDirect(codec: Codec, mostDecoded?: () => number | undefined): Codec {
-  const direct = {
-    ...codec,
-    input: readMemory(),
-    get mostDecoded(): number | undefined {
-      return mostDecoded?.()
-    },
-  }
-  return { ...codec, direct }
-}
-
-/** A codec that chooses when it sends: what one write makes goes out in pieces, and the next write waits for the last one. */
-export interface PacedCodec extends Omit<Codec, 'encode' | 'preface' | 'direct'> {
-  /** `write` resolves once `conn` has passed the bytes on. Rejecting is fatal to the stream. */
-  send(payload: Uint8Array, write: (bytes: Uint8Array) => Promise<void>): Promise<void>
-}
-
-/**
- * `conn` as the application sees it. Its two directions end one by one, unless endTogether() says otherwise. Payloads decoded
- * before an error are delivered before the error, whether the codec or `conn` failed; if the codec failed, `conn` is closed at
- * once. If `conn` is closed before its end, so is this, without an error. Destroying it destroys `conn`.
+ * Gives `conn` as the application sees it. Its two directions end one by one, unless endTogether() says otherwise. Payloads that
+ * were decoded before an error are delivered before the error, whether the codec or `conn` failed. If the codec failed, `conn` is
+ * closed at once. If `conn` is closed before its end, so is this stream, without an error. Destroying it destroys `conn`.
  */
 export function framed(conn: Duplex, codec: Codec | PacedCodec): Duplex {
   return new FramedStream(conn, codec)
 }
 
 /**
- * From now on the first end of a framed stream closes its connection both ways, as obfs4proxy does: after end() it is closed
- * once the system has all that was written, and what had come by then can still be read; after the end of the peer nothing
- * more is written. Another stream ends its writing when its reading has ended, and no more can be done about it.
+ * From now on the first end of a framed stream closes its connection both ways, as obfs4proxy does. After end() the connection is
+ * closed once the system has all that was written, and the bytes that had come by then can still be read. After the end of the
+ * peer nothing more is written. A stream of another kind ends its writing when its reading has ended; more cannot be done there.
  */
 export function endTogether(stream: Duplex): void {
   if (togetherKey in stream) (stream as FramedStream)[togetherKey]()
   else stream.allowHalfOpen = false
 }
 
-/** A codec that can do without streams, and the connection under it. */
-export interface Unframed<Conn extends Duplex> {
-  readonly conn: Conn
+/** The parts of a framed stream: a codec in its direct form, and the connection under it. */
+export interface Unframed {
+  readonly conn: Duplex
   readonly codec: DirectCodec
 }
 
 /**
- * Takes a framed stream apart that nobody has used yet; it is of no use from then on, but for destroying the connection.
- * Undefined, and nothing done, where its codec cannot do it or the connection is not `usable`.
+ * Takes apart a framed stream that has not been used yet. From then on the stream is good for nothing but to destroy the connection.
+ * Undefined, and nothing done, if its codec has no direct form or the connection is not `usable`.
  */
-export function unframe<Conn extends Duplex>(
-  stream: Duplex,
-  usable: (conn: Duplex) => conn is Conn,
-): Unframed<Conn> | undefined {
+export function unframe(stream: Duplex, usable: (conn: Duplex) => boolean): Unframed | undefined {
   return unframeKey in stream ? (stream as FramedStream)[unframeKey](usable) : undefined
 }
 
-/** Not by class: a transport of another package may have a copy of this module of its own. */
+/** A framed stream is known by these and not by its class: a transport of another package may have a copy of this module. */
 const unframeKey: unique symbol = Symbol.for('postern.unframe')
 const togetherKey: unique symbol = Symbol.for('postern.endTogether')
 
@@ -116,30 +55,32 @@ class FramedStream extends Duplex implements EndWatcher {
   readonly #codec: Codec | PacedCodec
   #decoding = false
   #prefaced = false
-  /** Nothing more is decoded; the stream ends with #failure, if any, once the reader has caught up. */
+  /** True while reads are bounded by what the codec wants. */
+  #bounded = false
+  /** True if nothing more is decoded: the stream ends, with #failure if there is one, once the reader has caught up. */
   #failed = false
   #failure: Error | undefined
-  /** The connection has been closed here, as one direction has ended. */
+  /** True if the connection has been closed here because one direction has ended. */
   #over = false
-  /** The callback of the write or end that `conn` has not taken yet; _destroy() calls it where `conn` never will. */
+  /** The callback of the write or end that `conn` has not taken yet. _destroy() calls it if `conn` never will. */
   #waiting: ((error?: Error) => void) | undefined
-  /** Runs while the connection is half-closed. */
+  /** The timer that runs while the connection is half-closed. */
   #silence: NodeJS.Timeout | undefined
 
   constructor(conn: Duplex, codec: Codec | PacedCodec) {
     super({ allowHalfOpen: true })
     this.#conn = conn
     this.#codec = codec
-    // Not where it is not needed: a socket that stops and goes on costs three calls of the system.
+    // A socket that does not flow is not paused: to stop and to go on costs three calls of the system.
     if (conn.readableFlowing) conn.pause()
     watchEnds(conn, this)
-    // A handshake may have read up to the very end; these events have then been emitted already.
+    // A handshake may have read up to the very end. These events have then been emitted already.
     if (conn.readableEnded) this.onEnd()
     if (conn.errored) this.onError(conn.errored)
     else if (conn.closed) this.onClose()
   }
 
-  [unframeKey]<Conn extends Duplex>(usable: (conn: Duplex) => conn is Conn): Unframed<Conn> | undefined {
+  [unframeKey](usable: (conn: Duplex) => boolean): Unframed | undefined {
     const conn = this.#conn
     const codec = 'encode' in this.#codec ? this.#codec.direct : undefined
     const untouched = !this.#decoding && !this.#failed && this.#waiting === undefined && !this.writableEnded
@@ -161,12 +102,13 @@ class FramedStream extends Duplex implements EndWatcher {
       for (const payload of this.#codec.decode(chunk)) {
         if (payload.length > 0 && !this.push(payload)) this.#conn.pause()
       }
+      if (this.#bounded) this.#boundReads()
     } catch (error) {
       this.#refuse(error as Error)
     }
   }
 
-  /** Of the connection, as the next two. */
+  /** The connection has ended. This and the next two are called by ends.ts. */
   onEnd(): void {
     if (this.#failed || this.#over) return
     try {
@@ -196,7 +138,7 @@ class FramedStream extends Duplex implements EndWatcher {
     else if (!this.#conn.readableEnded || !this.#conn.writableFinished) this.#fail()
   }
 
-  /** The connection was closed here. What had come is read, and then it is the end. */
+  /** The connection was closed here. The bytes that had come are decoded, and then the stream ends. */
   #finish(): void {
     const conn = this.#conn.off('data', this.#decode)
     for (const chunk of leftIn(conn)) this.#decode(chunk)
@@ -204,14 +146,14 @@ class FramedStream extends Duplex implements EndWatcher {
     if (this.writableEnded) this.#release()
   }
 
-  /** The peer has closed the connection, so this write is lost. A reader gets all that came, and then writer and reader end. */
+  /** The peer has closed the connection, so this write is lost. A reader gets all that came; then writer and reader end. */
   #lose(): void {
     if (this.readableEnded) this.#release()
     else if (this.#decoding) this.once('end', () => this.#release())
     else this.#fail(new PtError('PT_CLOSED', 'the peer closed the connection'))
   }
 
-  /** Of the codec. The connection is closed at once, whatever the reader still has to read. */
+  /** The codec has failed. The connection is closed at once, whatever the reader still has to read. */
   #refuse(error: Error): void {
     this.#fail(error)
     this.#conn.destroy()
@@ -223,7 +165,7 @@ class FramedStream extends Duplex implements EndWatcher {
     done?.(error)
   }
 
-  /** destroy() throws away what was pushed and not yet read, so it waits until the reader has caught up. */
+  /** destroy() throws away what was pushed and not read yet, so it waits until the reader has caught up. */
   #fail(error?: Error): void {
     this.#failed = true
     this.#failure ??= error
@@ -232,7 +174,7 @@ class FramedStream extends Duplex implements EndWatcher {
   }
 
   #failOnceRead(): void {
-    // A reader may put back what it took too much of, until its turn is over.
+    // Until its turn is over, a reader may put back the bytes that it took too many of.
     setImmediate(() => {
       if (this.readableLength === 0) this.destroy(this.#failure)
     })
@@ -246,13 +188,21 @@ class FramedStream extends Duplex implements EndWatcher {
 
   override _read(): void {
     if (this.#failed) return
-    // Decoding starts when the application reads: bytes that wait are the system's to hold.
+    // Decoding starts when the application reads. Until then the system holds the bytes.
     if (!this.#decoding) {
       this.#conn.on('data', this.#decode)
-      leanReadsOf(this.#conn)?.spend()
+      this.#boundReads()
     }
     this.#decoding = true
     this.#conn.resume()
+  }
+
+  /** Lets reads take no more than the codec wants for the time being. */
+  #boundReads(): void {
+    const { mostDecoded } = this.#codec
+    this.#bounded = mostDecoded !== undefined
+    if (mostDecoded === undefined) handshakeReaderOf(this.#conn)?.readFreely()
+    else handshakeReaderOf(this.#conn)?.bound(mostDecoded)
   }
 
   override _write(payload: Uint8Array, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
@@ -262,7 +212,7 @@ class FramedStream extends Duplex implements EndWatcher {
     else this.#encode(this.#codec, payload, 0)
   }
 
-  /** Each burst waits until the connection has passed on the one before: what would wait together would go out as one. */
+  /** Each burst waits until the connection has passed on the one before it. Bursts that wait together would go out as one. */
   #encode(codec: Codec, payload: Uint8Array, from: number): void {
     try {
       if (payload.length > 0) this.#preface(codec)
@@ -287,7 +237,7 @@ class FramedStream extends Duplex implements EndWatcher {
     if (this.#prefaced) return
     this.#prefaced = true
     const bytes = codec.preface?.()
-    if (bytes !== undefined) this.#conn.write(bytes)
+    if (bytes !== undefined && bytes.length > 0) this.#conn.write(bytes)
   }
 
   async #send(codec: PacedCodec, payload: Uint8Array): Promise<void> {
@@ -311,7 +261,7 @@ class FramedStream extends Duplex implements EndWatcher {
       this.#conn.end((error?: Error | null) => (error ? this.#fail(error) : this.#halfClosed()))
     else if (this.#decoding) this.#close()
     else {
-      // Bytes that nobody has read yet would make a reset of the close, and that would take along what is on its way.
+      // Bytes that were not read yet would turn the close into a reset, and that would drop the bytes that are on their way.
       this._read()
       setImmediate(() => this.#close())
     }
@@ -334,7 +284,7 @@ class FramedStream extends Duplex implements EndWatcher {
     const conn = this.#conn
     if (conn.readableEnded || conn.destroyed) return
     const timer = setTimeout(() => {
-      // An application that does not read is no silence.
+      // If the application does not read, that is no silence.
       if (conn.isPaused() || conn.readableLength > 0) timer.refresh()
       else this.#refuse(silent())
     }, HALF_OPEN_LIMIT)

@@ -1,62 +1,55 @@
 /**
- * Closing a connection both ways at once, as Go's Close() does: what the system has taken is still delivered, nothing more is
- * read, and the system says FIN, or RST if bytes lie there unread (docs/decisions/0003-relay-endings.md).
+ * Closing a connection both ways at once, as Close() of Go does: bytes that the system has taken are still delivered, nothing more
+ * is read, and the system sends a FIN, or an RST if bytes lie there unread (docs/decisions/0003-relay-endings.md).
  */
-import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { PtError } from '../../error.ts'
-import { TcpSocket } from './tcp-socket.ts'
+import { channelOf } from './node-channel.ts'
 
-/** How long a half-closed connection may be silent, in milliseconds: its peer may be gone, and keep-alives do not tell. */
+/** How long a half-closed connection may be silent, in milliseconds: its peer may be gone, and keep-alives do not show that. */
 export const HALF_OPEN_LIMIT = 60_000
 
-/** Bytes that are read and thrown away for the sake of what is on its way to the other side, at most. */
+/** How many bytes are read and thrown away, at most, so that bytes on their way to the other side are not lost by a reset. */
 export const DISCARD_LIMIT = 262_144
 
 /**
- * Closes `conn` both ways; what it has not passed on yet is dropped. A stream of another kind than TCP ends first, as it may
- * have an end of its own to say, such as TLS's close_notify.
+ * Closes `conn` both ways and drops what it has not passed on yet. A stream that is no TCP connection ends first, because it may
+ * have an end of its own to send, such as TLS's close_notify.
  */
 export function closeAtOnce(conn: Duplex): void {
-  if (isTcp(conn) || conn.writableFinished) conn.destroy()
+  if (channelOf(conn) !== undefined || conn.writableFinished) conn.destroy()
   else conn.end(() => conn.destroy())
 }
 
 /** Closes `conn` both ways after the system has taken all that was written to it. */
 export function closeOnceWritten(conn: Duplex): void {
   // An empty write is called back after all those that wait before it.
-  if (conn.writableLength > 0 && isTcp(conn)) conn.write(Buffer.alloc(0), () => conn.destroy())
+  if (conn.writableLength > 0 && channelOf(conn) !== undefined) conn.write(Buffer.alloc(0), () => conn.destroy())
   else closeAtOnce(conn)
 }
 
-/**
- * Closes `socket` with a reset, which says that something is missing. libuv refuses that while the socket's end is on its way, and
- * Node then neither closes the socket nor says so, so such a one is closed plainly.
- */
-export function closeWithReset(socket: Socket): void {
-  if (socket.writableEnded && !socket.writableFinished) socket.destroy()
-  else socket.resetAndDestroy()
+/** Closes `conn` with a reset, which says that something is missing. A stream that is no TCP connection is just destroyed. */
+export function closeWithReset(conn: Duplex): void {
+  const channel = channelOf(conn)
+  if (channel === undefined) conn.destroy()
+  else channel.closeWithReset()
 }
 
 /**
- * Calls back after a whole turn of the event loop, in which each socket that is read has given what the system had for it.
- * Bytes that came before an end, but were not looked at yet, would turn the close that follows into a reset, and a reset takes
- * what is on its way along: the padding that obfs3's client sends after its key is such a case.
+ * Calls `act` after a whole turn of the event loop, in which every socket that is read has given the bytes that the system had for
+ * it. Bytes that came before an end and were not read yet would turn the close that follows into a reset, and a reset drops the
+ * bytes that are on their way. The padding that obfs3's client sends after its key is such a case.
  */
 export function afterOneTurn(act: () => void): void {
   setImmediate(() => setImmediate(act))
 }
 
-function isTcp(conn: Duplex): boolean {
-  return conn instanceof TcpSocket || (conn instanceof Socket && !('encrypted' in conn))
-}
-
-/** What the buffer of a stream still holds, also of one that is destroyed. */
+/** Gives the bytes that the buffer of a stream still holds, also if the stream is destroyed. */
 export function* leftIn(stream: Duplex): Generator<Buffer> {
   for (let chunk = stream.read() as Buffer | null; chunk !== null; chunk = stream.read() as Buffer | null) yield chunk
 }
 
-/** Reads on and throws away, but no more than DISCARD_LIMIT. */
+/** Reads on and throws the bytes away, but no more than DISCARD_LIMIT. */
 export function discard(conn: Duplex): void {
   let discarded = 0
   conn.on('data', (chunk: Buffer) => {
@@ -66,7 +59,7 @@ export function discard(conn: Duplex): void {
   conn.resume()
 }
 
-/** Why a half-closed connection is given up. */
+/** The error of a half-closed connection that is given up. */
 export function silent(): PtError {
   return new PtError('PT_TIMEOUT', `a half-closed connection was silent for ${HALF_OPEN_LIMIT / 1_000} s`)
 }

@@ -1,12 +1,12 @@
 /**
- * The connections of a local port that have not said anything valid yet. There is room for a number of them; when it is full,
- * the newcomer is taken, and the oldest of the source that has the most makes room for it. A newcomer is more likely to be
- * somebody's request than a connection that has been silent for longest.
+ * The connections of a local port that have not said anything valid yet. There is room for a number of them. When it is full, a
+ * newcomer is taken all the same, and of the source with the most connections the oldest one is closed to make room. A newcomer is
+ * more likely to be a real request than the connection that has been silent for longest.
  *
  *     accepted ── enter ── a valid request ── leave
  *                   └───── silent for some seconds, and the oldest when room is needed ── destroyed
  *
- * Whoever came a moment ago is never ended, however many there are: many requests may come at once.
+ * A connection that came a moment ago is never closed, however many there are: many requests may come at once.
  */
 import type { Duplex } from 'node:stream'
 import type { EndWatcher } from '../ends.ts'
@@ -15,9 +15,9 @@ import { unwatchEnds, watchEnds } from '../ends.ts'
 export interface LobbyOptions {
   /** How many connections may wait here. */
   readonly limit: number
-  /** Called for each connection that was ended to make room. */
+  /** This is called for each connection that was closed to make room. */
   readonly onEnded?: (() => void) | undefined
-  /** How long a connection has at least to say something, in ms. Default 3,000. */
+  /** How much time a connection always has to say something, in ms. Default 3,000. */
   readonly grace?: number | undefined
 }
 
@@ -25,7 +25,7 @@ const GRACE = 3_000
 
 /** A place in the lobby. */
 export interface Guest {
-  /** The connection has said something valid, and counts no more. It leaves by itself when it closes. */
+  /** The connection has said something valid and no longer counts. A connection that closes leaves by itself. */
   leave(): void
 }
 
@@ -47,7 +47,7 @@ export class Lobby {
     return this.#size
   }
 
-  /** Takes `conn` in, which comes from `source`, an address. */
+  /** Takes in `conn`, whose peer has the address `source`. */
   enter(conn: Duplex, source: string = ''): Guest {
     if (this.#size >= this.#limit) this.makeRoom()
     const guest = new LobbyGuest(this, conn, source)
@@ -59,7 +59,7 @@ export class Lobby {
     return guest
   }
 
-  /** Ends the oldest connection of the source that has the most. False if there is none, or if it came less than `grace` ms ago. */
+  /** Closes the oldest connection of the source that has the most. False if there is none, or if it came less than `grace` ms ago. */
   makeRoom(grace: number = this.#grace): boolean {
     let most: Set<LobbyGuest> | undefined
     for (const guests of this.#sources.values()) if (guests.size > (most?.size ?? 0)) most = guests
@@ -71,7 +71,7 @@ export class Lobby {
     return true
   }
 
-  /** For a guest that leaves. */
+  /** A guest calls this when it leaves. */
   remove(guest: LobbyGuest): void {
     const guests = this.#sources.get(guest.source)
     if (guests?.delete(guest) !== true) return

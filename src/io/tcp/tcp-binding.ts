@@ -1,10 +1,10 @@
 /**
- * What net.Socket is made of: a TCP handle of libuv and the requests that it takes. Node shows them by process.binding()
- * only, which is deprecated; where that is gone, refused or has changed, there are none, and sockets are net.Socket.
- * docs/decisions/0030-tcp-handles.md says what it gives.
+ * What net.Socket is made of: a TCP handle of libuv and the requests that it takes. Node shows them by process.binding() only,
+ * which is deprecated. If that is gone, refused or has changed, there are no handles, and connections are net.Socket.
+ * docs/decisions/0030-tcp-handles.md says what is gained.
  */
 
-/** Functions return 0, or an error of the system as a negative number. */
+/** Its functions return 0, or an error of the system as a negative number. */
 export interface TcpHandle {
   onread: (this: TcpHandle) => void
   useUserBuffer(buffer: Uint8Array): void
@@ -12,7 +12,7 @@ export interface TcpHandle {
   readStop(): number
   writeBuffer(request: WriteRequest, bytes: Uint8Array): number
   writev(request: WriteRequest, pieces: readonly Uint8Array[], allBuffers: true): number
-  /** 1: it was done at once. */
+  /** Returns 1 if it was done at once. */
   shutdown(request: Request): number
   connect(request: Request, host: string, port: number): number
   connect6(request: Request, host: string, port: number): number
@@ -25,6 +25,8 @@ export interface TcpHandle {
   ref(): void
   unref(): void
   close(): void
+  /** Closes the connection with a reset. libuv refuses that during a shutdown, and Node then does not close it either. */
+  reset(): number
 }
 
 interface Request {
@@ -32,7 +34,7 @@ interface Request {
 }
 
 export interface WriteRequest extends Request {
-  /** Not to be collected before the system has taken it. */
+  /** Keeps the bytes from being collected before the system has taken them. */
   bytes?: unknown
 }
 
@@ -42,13 +44,13 @@ export interface TcpBinding {
   readonly ConnectRequest: new () => Request
   readonly WriteRequest: new () => WriteRequest
   readonly ShutdownRequest: new () => Request
-  /** Bytes of the read that onread() is called for, or an error of the system. */
+  /** The length of the read that onread() is called for, or an error of the system. */
   lastRead(): number
-  /** True where the last write was not taken at once. */
+  /** True if the last write was not taken at once. */
   lastWriteWaits(): boolean
 }
 
-/** As far as it is used. */
+/** The part of Node's bindings that is used here. */
 interface Raw {
   readonly TCP: TcpBinding['TCP']
   readonly TCPConnectWrap: TcpBinding['ConnectRequest']
@@ -77,16 +79,17 @@ const methods: readonly (keyof TcpHandle)[] = [
   'ref',
   'unref',
   'close',
+  'reset',
 ]
 
-/** The versions of Node that this was tried on; a later one may warn of it, or mean something else by it. */
+/** The versions of Node that this was tried on. A later one may warn of it, or mean something else by it. */
 const KNOWN = { from: 20, to: 26 }
 
 let found: { readonly binding: TcpBinding | undefined } | undefined
 
 /**
- * Undefined where this Node shows none, or others. It is looked for when the first connection needs it: an application that
- * only imports this package does not meet process.binding().
+ * Gives the binding; undefined if this Node shows none, or another one. It is looked for when the first connection needs it, so
+ * process.binding() is not called in an application that only imports this package.
  */
 export function tcpBinding(): TcpBinding | undefined {
   found ??= { binding: findBinding() }
@@ -105,7 +108,7 @@ function findBinding(): TcpBinding | undefined {
   }
 }
 
-/** Such a process would warn, or throw. Node takes its options with underscores as well. */
+/** True if the process would warn of what is deprecated, or throw. Node takes its options with underscores as well. */
 function wantsNothingDeprecated(): boolean {
   const { NODE_OPTIONS = '', NODE_PENDING_DEPRECATION } = process.env
   const given = [...process.execArgv, ...NODE_OPTIONS.split(/[\s"]+/)]

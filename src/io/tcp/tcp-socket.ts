@@ -1,37 +1,39 @@
 /**
- * A TCP connection as a stream, with no more in it than a PT needs. It does what net.Socket does with `allowHalfOpen` and
- * without Nagle's delay, but for its time-outs and what HTTP asks of it, at two thirds of the cost of a short connection.
+ * A TCP connection as a stream, with no more in it than a PT needs. It does what net.Socket does with `allowHalfOpen` and without
+ * Nagle's delay, except for its time-outs and for what HTTP asks of it, at two thirds of the cost of a short connection.
  */
 import { Duplex } from 'node:stream'
 import { getSystemErrorName } from 'node:util'
+import type { ReadOwner, TcpChannel, TcpConn } from './channel.ts'
+import { channelKey, requireLent } from './channel.ts'
 import { readMemory } from './read-memory.ts'
 import type { TcpBinding, TcpHandle, WriteRequest } from './tcp-binding.ts'
 
-/** Takes the `length` bytes that lie at the beginning of the memory; false stops reading. */
-export type TakeRead = (length: number) => boolean
-
 type Done = (error?: Error | null) => void
 
-/** libuv's UV_EOF. */
+/** UV_EOF of libuv. */
 const END = -4095
-/** What shutdown() gives where there is nothing to wait for. */
+/** The result of shutdown() if there is nothing to wait for. */
 const DONE = 1
 
 const socketOf: unique symbol = Symbol('postern.socket')
 
 type OwnedHandle = TcpHandle & { [socketOf]: TcpSocket }
 
-export class TcpSocket extends Duplex {
+export class TcpSocket extends Duplex implements TcpConn, TcpChannel {
   readonly #binding: TcpBinding
   #handle: OwnedHandle | undefined
-  /** As net.Socket counts them. */
+  /** Counted as net.Socket counts them. */
   bytesRead = 0
+  /** What still waits in the queue of the stream is not counted yet. */
+  bytesWritten = 0
   #reading = false
   #memory: Uint8Array = readMemory()
-  /** Undefined: into the stream. */
-  #take: TakeRead | undefined
+  /** Undefined if what is read goes into the stream. */
+  #owner: ReadOwner | undefined
+  #closesWithReset = false
 
-  /** Takes over a connected handle, and reads. */
+  /** Takes over a connected handle, and starts to read. */
   constructor(handle: TcpHandle, binding: TcpBinding) {
     super({ allowHalfOpen: true })
     this.#binding = binding
@@ -40,15 +42,24 @@ export class TcpSocket extends Duplex {
     this.readOn()
   }
 
-  /** From now on what arrives goes to `take` and not into the stream. Reading goes on as it was; readOn() starts it. */
-  shareReads(memory: Uint8Array, take: TakeRead): void {
-    this.#take = take
-    if (memory === this.#memory) return
-    this.#memory = memory
-    this.#handle?.useUserBuffer(memory)
+  get duplex(): this {
+    return this
   }
 
-  /** Starts reading, or does so again after it was stopped. */
+  get canGiveReads(): boolean {
+    return !this.destroyed
+  }
+
+  giveReadsTo(owner: ReadOwner, memory: Uint8Array): void {
+    const before = this.#owner
+    this.#owner = owner
+    if (memory !== this.#memory) {
+      this.#memory = requireLent(memory)
+      this.#handle?.useUserBuffer(memory)
+    }
+    if (before !== owner) before?.replaced?.()
+  }
+
   readOn(): void {
     if (this.#reading || this.#handle === undefined) return
     this.#reading = true
@@ -56,7 +67,6 @@ export class TcpSocket extends Duplex {
     if (code !== 0) this.destroy(systemError(code, 'read'))
   }
 
-  /** As of net.Socket: whether it keeps the process running. */
   ref(): this {
     this.#handle?.ref()
     return this
@@ -81,17 +91,18 @@ export class TcpSocket extends Duplex {
     return peer
   }
 
-  /** Of the handle: bytes lie in the memory, or it is the end, or an error. */
+  /** The handle calls this if bytes lie in the memory, and at the end or after an error. */
   arrived(): void {
     const length = this.#binding.lastRead()
     if (length === 0) return
     if (length > 0) {
       this.bytesRead += length
-      return this.#took(this.#take === undefined ? this.push(this.#copy(length)) : this.#take(length))
+      const goOn = this.#owner === undefined ? this.push(this.#copy(length)) : this.#owner.arrived(length)
+      return goOn ? undefined : this.#stopReading()
     }
     if (length !== END) return void this.destroy(systemError(length, 'read'))
     this.push(null)
-    // Lets the stream say so where nothing is left in it.
+    // If nothing is left in the stream, this lets it say that it has ended.
     this.read(0)
   }
 
@@ -99,8 +110,8 @@ export class TcpSocket extends Duplex {
     return Buffer.from(this.#memory.subarray(0, length))
   }
 
-  #took(goOn: boolean): void {
-    if (goOn || this.#handle === undefined) return
+  #stopReading(): void {
+    if (this.#handle === undefined) return
     this.#reading = false
     this.#handle.readStop()
   }
@@ -111,10 +122,11 @@ export class TcpSocket extends Duplex {
 
   override _write(bytes: Uint8Array, _encoding: BufferEncoding, done: Done): void {
     const request = new this.#binding.WriteRequest()
+    this.bytesWritten += bytes.length
     this.#written(request, this.#handle!.writeBuffer(request, bytes), bytes, done)
   }
 
-  /** writeNow() of this socket. What waits in the stream goes first; what waits here, libuv keeps in order. */
+  /** What waits in the stream goes first. libuv keeps the order of what waits here. */
   writeNow(bytes: Uint8Array, taken: () => void): boolean {
     const handle = this.#handle
     if (handle === undefined) return true
@@ -123,6 +135,7 @@ export class TcpSocket extends Duplex {
       return false
     }
     const request = new this.#binding.WriteRequest()
+    this.bytesWritten += bytes.length
     const code = handle.writeBuffer(request, bytes)
     if (code !== 0) this.destroy(systemError(code, 'write'))
     if (code !== 0 || !this.#binding.lastWriteWaits()) return true
@@ -137,6 +150,7 @@ export class TcpSocket extends Duplex {
   override _writev(chunks: readonly { chunk: Uint8Array }[], done: Done): void {
     const request = new this.#binding.WriteRequest()
     const pieces = chunks.map(({ chunk }) => chunk)
+    for (const piece of pieces) this.bytesWritten += piece.length
     this.#written(request, this.#handle!.writev(request, pieces, true), pieces, done)
   }
 
@@ -149,25 +163,38 @@ export class TcpSocket extends Duplex {
 
   override _final(done: Done): void {
     const request = new this.#binding.ShutdownRequest()
-    // That the connection is gone is for the reading to find out.
+    // If the connection is gone, the reading finds out.
     request.oncomplete = () => done()
     const code = this.#handle!.shutdown(request)
     if (code === DONE) done()
     else if (code !== 0) done(getSystemErrorName(code) === 'ENOTCONN' ? null : systemError(code, 'shutdown'))
   }
 
+  closeWithReset(): void {
+    this.#closesWithReset = !this.writableEnded || this.writableFinished
+    this.destroy()
+  }
+
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    this.#handle?.close()
+    if (this.#closesWithReset) this.#handle?.reset()
+    else this.#handle?.close()
     this.#handle = undefined
     done(error)
   }
 }
 
+// A class that is exported cannot have a member under an imported symbol, as its types are made file by file.
+Object.defineProperty(TcpSocket.prototype, channelKey, {
+  get(this: TcpSocket) {
+    return this
+  },
+})
+
 function onRead(this: TcpHandle): void {
   ;(this as OwnedHandle)[socketOf].arrived()
 }
 
-/** As Node makes it, but without an address: a bridge's or a client's is nobody's to see. */
+/** An error as Node makes it, but without an address: that of a bridge or of a client must not be shown. */
 export function systemError(code: number, syscall: string): NodeJS.ErrnoException {
   const name = getSystemErrorName(code)
   return Object.assign(new Error(`${syscall} ${name}`), { code: name, errno: code, syscall })

@@ -1,31 +1,30 @@
 /**
- * TCP connections of a PT: TcpSocket where this Node shows what it is made of, and net.Socket elsewhere. Both allow
- * half-close, do without Nagle's delay, and ask after a silent peer.
+ * TCP connections of a PT: they are TcpSocket if this Node shows handles (tcp-binding.ts), and net.Socket otherwise. Both allow
+ * half-close, have no Nagle's delay, and send keep-alives.
  */
-import type { Server, ServerOpts, Socket } from 'node:net'
+import type { Server, ServerOpts } from 'node:net'
 import { connect, isIPv6 } from 'node:net'
+import type { TcpConn } from './channel.ts'
 import { keepAlive, keepAliveOptions, keepHandleAlive } from './keep-alive.ts'
 import type { TcpBinding, TcpHandle } from './tcp-binding.ts'
 import { tcpBinding } from './tcp-binding.ts'
 import { systemError, TcpSocket } from './tcp-socket.ts'
 
-export type TcpConn = Socket | TcpSocket
-
 export interface TcpTarget {
   /** An IP address. */
   readonly host: string
   readonly port: number
-  /** Where it comes from, where that is to be a certain one. */
+  /** The source address, if it has to be a certain one. */
   readonly localAddress?: string | undefined
 }
 
-/** Is told once which it is, unless the attempt has been abandoned. */
+/** One of the two is called, once, unless the attempt has been abandoned. */
 export interface TcpAttempt {
   connected(conn: TcpConn): void
   failed(error: Error): void
 }
 
-/** Connects; what it returns abandons the attempt, and closes what there is of it. */
+/** Connects. The function that it returns abandons the attempt, and closes what there is of it. */
 export function openTcp(target: TcpTarget, attempt: TcpAttempt): () => void {
   const binding = tcpBinding()
   return binding === undefined ? openSocket(target, attempt) : openHandle(target, attempt, binding)
@@ -61,12 +60,12 @@ function openHandle(target: TcpTarget, attempt: TcpAttempt, binding: TcpBinding)
     if (code !== 0) return fail(code, 'connect')
     if (over) return
     over = true
-    // Not earlier: libuv would open the socket with a time of its own.
+    // If this were done earlier, libuv would set a time of its own when it opens the socket.
     keepHandleAlive(handle)
     attempt.connected(new TcpSocket(handle, binding))
   }
   handle.setNoDelay(true)
-  // Not before the caller has what this returns.
+  // The caller must have the function that this returns before it hears of the failure.
   const failLater = (code: number, syscall: string): void => queueMicrotask(() => fail(code, syscall))
   const { host, port, localAddress } = target
   const bound = localAddress === undefined ? 0 : bind(handle, localAddress)
@@ -82,14 +81,14 @@ function bind(handle: TcpHandle, address: string): number {
   return isIPv6(address) ? handle.bind6(address, 0, 0) : handle.bind(address, 0)
 }
 
-/** How a listener has to be made for acceptTcp(). */
+/** The options with which a listener for acceptTcp() has to be made. */
 export const listenerOptions: Readonly<ServerOpts> = { allowHalfOpen: true, noDelay: true, ...keepAliveOptions }
 
 interface Listening {
   onconnection: (this: Listening, code: number, handle: TcpHandle | undefined) => void
 }
 
-/** What `listener` accepts from now on, if it listens already. */
+/** Gives `accepted` each connection that `listener` accepts from now on. The listener has to listen already. */
 export function acceptTcp(listener: Server, accepted: (conn: TcpConn) => void): void {
   listener.on('connection', (socket) => {
     keepAlive(socket)
@@ -100,7 +99,7 @@ export function acceptTcp(listener: Server, accepted: (conn: TcpConn) => void): 
   const other = handle?.onconnection
   if (binding === undefined || handle == null || other === undefined) return
   handle.onconnection = function (code, handle) {
-    // Node makes an 'error' of it.
+    // Node emits an 'error' for it.
     if (code !== 0 || handle === undefined) return other.call(this, code, handle)
     handle.setNoDelay(true)
     keepHandleAlive(handle)

@@ -1,11 +1,11 @@
 /**
- * Ending waits early. An AbortSignal, made and listened to by three who wait, is 7 % of what it costs a PT to set up a
- * connection (docs/decisions/0030-tcp-handles.md); so it is made only for who asks for one.
+ * Ending waits early. To make an AbortSignal, with three listeners, is 7 % of what it costs a PT to set up a connection
+ * (docs/decisions/0030-tcp-handles.md). So an AbortSignal is made only if one is asked for.
  */
 
 export type CancelListener = (() => void) | { handleEvent(): void }
 
-/** What a wait needs of a signal. Every AbortSignal is one. */
+/** The part of a signal that a wait needs. Every AbortSignal is a Cancellation. */
 export interface Cancellation {
   readonly aborted: boolean
   readonly reason: unknown
@@ -14,14 +14,14 @@ export interface Cancellation {
   removeEventListener(type: 'abort', listener: CancelListener): void
 }
 
-/** What an AbortController is. */
+/** Makes a Cancellation and ends it, as an AbortController does with its signal. */
 export class Canceller implements Cancellation {
   aborted = false
   reason: unknown
   #listeners: readonly CancelListener[] = []
   #controller: AbortController | undefined
 
-  /** The same for who needs an AbortSignal. */
+  /** The same cancellation as an AbortSignal, which is made when it is first asked for. */
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
@@ -42,13 +42,13 @@ export class Canceller implements Cancellation {
     this.#listeners = this.#listeners.filter((one) => one !== listener)
   }
 
-  /** The first reason counts. */
+  /** Aborts, unless it has aborted already: the first reason counts. */
   abort(reason: unknown): void {
     if (this.aborted) return
     this.aborted = true
     this.reason = reason
     for (const listener of this.#listeners) {
-      // It may have left while the others were told.
+      // A listener may have left while the others were told.
       if (this.#listeners.includes(listener)) tell(listener)
     }
     this.#listeners = []
@@ -56,7 +56,7 @@ export class Canceller implements Cancellation {
   }
 }
 
-/** As an AbortSignal does it: a listener that throws keeps nobody else from being told, and its error is an uncaught one. */
+/** If a listener throws, the others are told all the same, and its error is an uncaught one. An AbortSignal does it so too. */
 function tell(listener: CancelListener): void {
   try {
     if (typeof listener === 'function') listener()

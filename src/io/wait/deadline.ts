@@ -1,5 +1,5 @@
 /**
- * Bounded waits: a signal that aborts after a time or with its parent, and that leaves nothing behind when disposed.
+ * Waits with a time limit: a signal that aborts after a time or with its parent, and that leaves nothing behind when disposed.
  *
  * AbortSignal.any is not used: on Node 20 each call leaves an entry on a long-lived parent signal.
  */
@@ -9,9 +9,9 @@ import { Canceller } from './cancellation.ts'
 
 export interface Deadline extends Disposable {
   readonly signal: AbortSignal
-  /** The same, for who does not need an AbortSignal. */
+  /** The same signal for a wait that needs no AbortSignal; it costs less. */
   readonly cancellation: Cancellation
-  /** Begins another wait under the same signal. */
+  /** Begins another time limit with the same signal. `what` is said if it took longer. */
   again(ms: number, what: string): void
   /** Aborts the signal now. */
   abort(reason: Error): void
@@ -24,7 +24,7 @@ export function deadline(ms: number, what: string, parent?: Cancellation): Deadl
   return new AbortingLimit(ms, what, parent)
 }
 
-// The limits are classes: V8 optimizes what closures do anew after each time that none of them was left.
+// The limits are classes: V8 drops the optimized code of a closure whenever no instance of it is left, and then optimizes it again.
 
 class AbortingLimit implements Deadline {
   readonly #canceller = new Canceller()
@@ -66,7 +66,7 @@ class AbortingLimit implements Deadline {
     this.#parent?.removeEventListener('abort', this)
   }
 
-  /** Of the parent. */
+  /** The parent calls this when it aborts. */
   handleEvent(): void {
     this.#canceller.abort(this.#parent?.reason)
   }
@@ -77,14 +77,14 @@ function abortLate(limit: AbortingLimit, ms: number, what: string): void {
 }
 
 /**
- * Destroys `conn` with PT_TIMEOUT (`what` took longer) unless it is cleared within `ms` milliseconds: for a handshake that
- * could not go on without its connection. It costs a fifth of what a signal does.
+ * Destroys `conn` with PT_TIMEOUT (`what` took longer) unless it is cleared within `ms` milliseconds. This is for a handshake, which
+ * cannot go on without its connection. It costs a fifth of a signal.
  */
 export function closeAfter(conn: Closable, ms: number, what: string): ClosingLimit {
   return new ClosingLimit(setTimeout(closeLate, ms, conn, ms, what))
 }
 
-/** A stream, or what is about to become one. */
+/** A stream, or an attempt at one. */
 export interface Closable {
   destroy(error: Error): unknown
 }
@@ -136,7 +136,7 @@ export function delay(ms: number, signal?: AbortSignal): Promise<void> {
   })
 }
 
-/** `promise`, or the signal's reason if that comes first; what cannot be stopped goes on, and nobody waits for it. */
+/** Settles as `promise` does, or rejects with the signal's reason if that comes first. What cannot be stopped then goes on unheard. */
 export function orAborted<T>(promise: Promise<T>, signal: Cancellation): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = (): void => reject(signal.reason)

@@ -1,23 +1,23 @@
 /**
  * Happy eyeballs (RFC 8305, section 5): attempts start one after another, and the first success is taken.
  *
- * Not left to net.connect: its own gives each address but the last 250 ms in all, which a slow path does not keep, and it
- * is off where a local address is asked for.
+ * net.connect has happy eyeballs too, but gives each address except the last one 250 ms in all, which is too short for a slow
+ * path. And it does without them if a local address is asked for.
  */
 import { delay } from './deadline.ts'
 
-/** How long an attempt has before the next is started beside it, in ms: the RFC's "Connection Attempt Delay". */
+/** How long an attempt has before the next one is started beside it, in ms: the RFC's "Connection Attempt Delay". */
 const ATTEMPT_DELAY = 250
 
-/** Made once: the error that abort() makes by itself holds a stack trace. */
+/** This error is made once, because the error that abort() makes by itself holds a stack trace. */
 const overReason = new Error('another attempt was faster')
 
 type Attempt<T> = (signal: AbortSignal) => Promise<T>
 
 /**
- * Starts each attempt when the one before has failed or `attemptDelay` (ms) has passed. Resolves with the first success and
- * aborts the others; what one of them opened all the same is destroyed. Rejects with the failure of a single attempt, with
- * an AggregateError whose `code` is the first one's, or with the signal's reason.
+ * Starts each attempt when the one before has failed or `attemptDelay` (ms) has passed. Resolves with the first success and aborts
+ * the others; if one of them succeeds all the same, its result is destroyed. Rejects with the failure of a single attempt, with an
+ * AggregateError whose `code` is that of the first failure, or with the signal's reason.
  */
 export async function firstOf<T extends { destroy(): unknown }>(
   attempts: readonly Attempt<T>[],
@@ -48,7 +48,7 @@ export async function firstOf<T extends { destroy(): unknown }>(
   }
 }
 
-/** Runs one attempt; of two that succeed in the same turn the first one aborts the race and so the other. */
+/** Runs one attempt. If two succeed in the same turn, the first one aborts the race and so the other. */
 async function compete<T extends { destroy(): unknown }>(attempt: Attempt<T>, race: AbortController): Promise<T> {
   race.signal.throwIfAborted()
   const result = await attempt(race.signal)

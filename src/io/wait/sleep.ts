@@ -1,9 +1,10 @@
-const nobody = new Int32Array(new SharedArrayBuffer(4))
+/** Only this thread knows this memory, so no wait on it is ever woken early. */
+const unshared = new Int32Array(new SharedArrayBuffer(4))
 
 /**
- * Stops this thread for `ms` milliseconds: nothing else of the process runs meanwhile, so it is for fractions of them, or for a start. On
- * Linux a sleep is at least 0.1 ms long; elsewhere it may be some ms.
+ * Stops this thread for `ms` milliseconds. Nothing else of the process runs meanwhile, so this is for fractions of a millisecond, or
+ * for the start of a program. On Linux a sleep takes at least 0.1 ms; elsewhere it may take some ms.
  */
 export function sleepSync(ms: number): void {
-  Atomics.wait(nobody, 0, 0, ms)
+  Atomics.wait(unshared, 0, 0, ms)
 }

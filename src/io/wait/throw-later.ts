@@ -1,6 +1,6 @@
-/** What a callback of the application throws is the application's to hear of, and not the business of the code that called. */
+/** Errors that a callback of the application throws: the application has to hear of them, and the code that called it need not. */
 
-/** Throws `error` in a microtask of its own, as EventTarget does: an uncaught exception, after what is under way is done. */
+/** Throws `error` in a microtask of its own, as EventTarget does. It is an uncaught exception, after the current work is done. */
 export function throwLater(error: unknown): void {
   queueMicrotask(() => {
     throw error

@@ -4,7 +4,10 @@
 import type { Duplex } from 'node:stream'
 import type { DialStage } from '../../error.ts'
 import { isPtError, PtError } from '../../error.ts'
-import { closeAfter, framed, appended, readSome, spareReads } from '../../io/index.ts'
+import { closeAfter } from '../../io/wait/deadline.ts'
+import { appended, readSome } from '../../io/read.ts'
+import { boundReads } from '../../io/tcp/handshake-reader.ts'
+import { framed } from '../../io/carry/framed.ts'
 import type { ClientSession } from '../../transport.ts'
 import type { ClientArguments, IatMode } from './cert.ts'
 import { parseClientArguments } from './cert.ts'
@@ -87,7 +90,7 @@ async function shakeHands(session: ClientSession, conn: Duplex, attempt: Attempt
   const handshake = clientHandshake({ bridge, pair, padding, hour: epochHour(environment.now()) })
   const begin = environment.uptime()
   const limit = closeAfter(conn, clientHandshakeTimeout, 'the obfs4 handshake')
-  spareReads(conn, maxHandshakeLength)
+  boundReads(conn, maxHandshakeLength)
   try {
     conn.write(handshake.hello)
     handshake.prepare()

@@ -3,9 +3,9 @@
  *
  *     write of n bytes ── packets of up to 1427 ── frames ── padding ── one burst
  */
-import type { Codec, DirectCodec, PacedCodec } from '../../io/index.ts'
-import type { TakePacket } from '../../crypto/kernel/kernel.ts'
-import { framesLength } from '../../crypto/kernel/sizes.ts'
+import type { Codec, DirectCodec, PacedCodec } from '../../io/carry/codec.ts'
+import type { TakePacket } from './frames/kernel.ts'
+import { framesLength } from './frames/sizes.ts'
 import { drbgSeedLength } from '../../crypto/siphash-drbg.ts'
 import { PtError } from '../../error.ts'
 import type { IatMode } from './cert.ts'

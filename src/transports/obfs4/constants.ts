@@ -2,18 +2,12 @@
  * The sizes of obfs4, each from those that it follows from. All are bytes, except where said.
  */
 import { macLength } from '../../crypto/hmac.ts'
-import { directionKeysLength, maxFrameLength, packetOverhead } from '../../crypto/kernel/sizes.ts'
+import { directionKeysLength, maxFrameLength, packetOverhead } from './frames/sizes.ts'
 import { nodeIdLength, ntorAuthLength } from '../../crypto/ntor.ts'
 import { drbgSeedLength } from '../../crypto/siphash-drbg.ts'
 import { x25519KeyLength } from '../../crypto/x25519.ts'
 
-export {
-  directionKeysLength,
-  maxBoxLength,
-  maxFrameLength,
-  maxPacketPayload,
-  packetOverhead,
-} from '../../crypto/kernel/sizes.ts'
+export { directionKeysLength, maxBoxLength, maxFrameLength, maxPacketPayload, packetOverhead } from './frames/sizes.ts'
 
 /** The first frame of a server holds the seed of its length distribution. */
 const seedFrameLength: number = packetOverhead + drbgSeedLength

@@ -2,11 +2,10 @@
  * What obfs4 takes from the machine it runs on, so that tests can hold it still.
  */
 import { randomInt } from 'node:crypto'
-import { frameKernel } from '../../crypto/frame-kernel.ts'
-import { lend } from '../../io/tcp/read-memory.ts'
-import type { FrameKernel } from '../../crypto/kernel/kernel.ts'
+import { frameKernel } from './frames.ts'
+import type { FrameKernel } from './frames/kernel.ts'
 import { randomPiece } from '../../crypto/random.ts'
-import { delay } from '../../io/index.ts'
+import { delay } from '../../io/wait/deadline.ts'
 
 export interface Environment {
   /** The wall clock, in ms since 1970: handshakes are good for an hour. */
@@ -23,22 +22,11 @@ export interface Environment {
   readonly frameKernel: () => FrameKernel
 }
 
-let kernel: FrameKernel | undefined
-
-/** The kernel, into whose memory sockets are read: nobody else has it. */
-function lentKernel(): FrameKernel {
-  if (kernel === undefined) {
-    kernel = frameKernel()
-    lend(kernel.memory.input)
-  }
-  return kernel
-}
-
 export const systemEnvironment: Environment = {
   now: () => Date.now(),
   uptime: () => performance.now(),
   randomBytes: randomPiece,
   randomInt: (n) => randomInt(n),
   sleep: delay,
-  frameKernel: lentKernel,
+  frameKernel,
 }

@@ -1,12 +1,26 @@
 /**
- * Frames and the packets in them, by the kernel of this process; src/crypto/kernel/kernel.ts has their picture.
+ * Frames and the packets in them. A kernel does the work (frames/kernel.ts has the picture of the bytes): this file chooses it, and
+ * keeps for each direction of a connection what the kernel does not keep.
  */
-import { frameKernel } from '../../crypto/frame-kernel.ts'
-import type { FrameKernel, Opened, Opening, Sealing, TakePacket } from '../../crypto/kernel/kernel.ts'
-import { frameError } from '../../crypto/kernel/kernel.ts'
-import { maxInput } from '../../crypto/kernel/simd.ts'
 import type { PtError } from '../../error.ts'
+import { lend } from '../../io/tcp/read-memory.ts'
 import { directionKeysLength } from './constants.ts'
+import type { FrameKernel, Opened, Opening, Sealing, TakePacket } from './frames/kernel.ts'
+import { frameError } from './frames/kernel.ts'
+import { plainKernel } from './frames/plain.ts'
+import { maxInput, simdKernel } from './frames/simd.ts'
+
+let chosen: FrameKernel | undefined
+
+/** The fastest kernel that this machine and this Node can run. The choice is made once in a process. */
+export function frameKernel(): FrameKernel {
+  if (chosen === undefined) {
+    chosen = simdKernel() ?? plainKernel
+    // Only this transport holds the kernel's memory, so sockets may be read straight into it.
+    lend(chosen.memory.input)
+  }
+  return chosen
+}
 
 export const packetTypes = { payload: 0, seed: 1 } as const
 
@@ -23,17 +37,17 @@ export class FrameSealer {
     this.#sealing = kernel.sealing(requireKeys(material))
   }
 
-  /** The next frame: `payload` and `padding` zeros behind it, together at most 1427 bytes. */
+  /** Gives the next frame: `payload`, followed by `padding` zeros, together at most 1427 bytes. */
   seal(type: number, payload: Uint8Array, padding: number): Buffer {
     return this.#sealing.frame(type, payload, padding)
   }
 
-  /** The frames of any payload, and behind them one without payload for each of `paddings`. */
+  /** Gives the frames of a payload of any length, followed by one frame without payload for each of `paddings`. */
   burst(payload: Uint8Array, paddings: readonly number[]): Buffer {
     return Buffer.from(this.burstView(payload, paddings))
   }
 
-  /** The same as a view of the kernel's memory. */
+  /** Does what burst() does, and gives a view of the kernel's memory. */
   burstView(payload: Uint8Array, paddings: readonly number[]): Buffer {
     return this.#sealing.burst(payload, paddings)
   }
@@ -49,12 +63,12 @@ export class FrameOpener {
     this.#opening = kernel.opening(requireKeys(material), randomInt)
   }
 
-  /** True in the middle of a frame. */
+  /** True if a frame has begun and is not complete. */
   get pending(): boolean {
     return this.#held.length > 0
   }
 
-  /** Takes bytes in any chunking and gives the packets that they complete. Throws PT_FRAME behind the last good one. */
+  /** Takes bytes in any chunking and gives the packets that they complete. Throws PT_FRAME after the last good one. */
   *open(chunk: Uint8Array): Generator<Packet, void, undefined> {
     for (const part of parts(chunk)) {
       const packets: Packet[] = []
@@ -64,12 +78,12 @@ export class FrameOpener {
     }
   }
 
-  /** The same, with all payloads as one; `take` is given the other packets. */
+  /** Gives the payloads alone, several of them as one piece. `take` is given the packets of other types. */
   *payloads(chunk: Uint8Array, take: TakePacket): Generator<Buffer, void, undefined> {
     for (const view of this.payloadViews(chunk, take)) yield Buffer.from(view)
   }
 
-  /** The same as views of the kernel's memory. */
+  /** Does what payloads() does, and gives views of the kernel's memory. */
   *payloadViews(chunk: Uint8Array, take: TakePacket): Generator<Buffer, void, undefined> {
     for (const part of parts(chunk)) {
       const { payload } = this.#open(part, take, false)
@@ -79,7 +93,7 @@ export class FrameOpener {
   }
 
   #open(chunk: Uint8Array, take: TakePacket, each: boolean): Opened {
-    // Nothing opens any more once one frame did not.
+    // After one frame that did not open, none is tried.
     if (this.#failure !== undefined) throw this.#failure
     const opened = this.#opening.open(this.#held, chunk, take, each)
     this.#held = opened.rest
@@ -93,7 +107,7 @@ function requireKeys(material: Uint8Array): Uint8Array {
   return material
 }
 
-/** A chunk as a kernel can take it; always one at least, as an error shows even where nothing came. */
+/** Cuts a chunk into parts that a kernel can take. There is always one, since an earlier failure is thrown even if no bytes came. */
 function* parts(chunk: Uint8Array): Generator<Uint8Array, void, undefined> {
   if (chunk.length <= maxInput) yield chunk
   else for (let at = 0; at < chunk.length; at += maxInput) yield chunk.subarray(at, at + maxInput)

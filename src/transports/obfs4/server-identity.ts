@@ -2,7 +2,7 @@
  * The identity of a bridge, as its server holds it.
  */
 import type { KeyObject } from 'node:crypto'
-import { byBytes } from '../../crypto/by-bytes.ts'
+import { memoizeByBytes } from '../../crypto/memoize.ts'
 import { GoRandom } from '../../crypto/go-random.ts'
 import type { HmacKey } from '../../crypto/hmac.ts'
 import { hmacKey } from '../../crypto/hmac.ts'
@@ -19,7 +19,7 @@ export function serverIdentity(nodeId: Buffer, privateKey: KeyObject, drbgSeed: 
   return { nodeId, privateKey, publicKey: x25519PublicBytes(privateKey), drbgSeed }
 }
 
-const macKey = byBytes(64, hmacKey)
+const macKey = memoizeByBytes(64, hmacKey)
 
 /** The key of all marks and MACs: B | NODEID. Who knows the cert has it; who does not cannot tell a hello from noise. */
 export function handshakeMacKey({ publicKey, nodeId }: BridgeIdentity): HmacKey {

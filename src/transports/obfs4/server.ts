@@ -8,7 +8,9 @@
  */
 import type { Duplex } from 'node:stream'
 import { PtError } from '../../error.ts'
-import { appended, closeAfter, framed, orAborted, readSome } from '../../io/index.ts'
+import { closeAfter, orAborted } from '../../io/wait/deadline.ts'
+import { appended, readSome } from '../../io/read.ts'
+import { framed } from '../../io/carry/framed.ts'
 import type { Replays, Report, Server, ServerSession } from '../../transport.ts'
 import { formatCert } from './cert.ts'
 import { obfs4Codec } from './codec.ts'

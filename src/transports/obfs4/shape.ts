@@ -2,7 +2,7 @@
  * The shape that a side gives its traffic: how long bursts are, and how long the pauses between frames (iat-mode 1 and 2).
  */
 import { createHash } from 'node:crypto'
-import { byBytes } from '../../crypto/by-bytes.ts'
+import { memoizeByBytes } from '../../crypto/memoize.ts'
 import type { SampleSource, WeightedDist } from '../../crypto/weighted-dist.ts'
 import { weightedDist } from '../../crypto/weighted-dist.ts'
 import { drbgSeedLength } from '../../crypto/siphash-drbg.ts'
@@ -40,5 +40,5 @@ function sampleSource({ randomInt }: Environment): SampleSource {
 /** Shapes by seed, for a client that dials few bridges often. Holds the last few. */
 export function shapeCache(environment: Environment, size: number = 16): (seed: Uint8Array) => Shape {
   // A copy: a seed may lie in memory that is used for others.
-  return byBytes(size, (seed) => shapeOf(Buffer.from(seed), environment))
+  return memoizeByBytes(size, (seed) => shapeOf(Buffer.from(seed), environment))
 }

@@ -2,7 +2,7 @@
  * How long the last segment of a burst of packets is: 21 to 1448 bytes, by a distribution that each server has for itself.
  */
 import { randomBytes, randomInt } from 'node:crypto'
-import { byBytes } from '../../crypto/by-bytes.ts'
+import { memoizeByBytes } from '../../crypto/memoize.ts'
 import { drbgSeedLength } from '../../crypto/siphash-drbg.ts'
 import type { SampleSource, WeightedDist } from '../../crypto/weighted-dist.ts'
 import { weightedDist } from '../../crypto/weighted-dist.ts'
@@ -25,6 +25,6 @@ export function lengthSampler(seed: Uint8Array): () => number {
 }
 
 /** The last few: a client dials few bridges often. */
-const distributionOf = byBytes(16, (seed) =>
+const distributionOf = memoizeByBytes(16, (seed) =>
   weightedDist(seed, { min: packetOverhead, max: segmentLength, biased: true }, systemSource),
 )

@@ -13,8 +13,8 @@ import { randomInt } from 'node:crypto'
 import type { HmacKey } from '../../crypto/hmac.ts'
 import { equalBytes, hmac16, hmacKey, macLength } from '../../crypto/hmac.ts'
 import { PtError } from '../../error.ts'
-import type { Codec } from '../../io/index.ts'
-import { withDirect } from '../../io/index.ts'
+import type { Codec } from '../../io/carry/codec.ts'
+import { withDirect } from '../../io/carry/codec.ts'
 import type { DirectionKeys } from './keys.ts'
 
 export const packetFlag = { payload: 1, ticket: 2, seed: 4 } as const

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { weightedDist } from '../../../src/crypto/weighted-dist.ts'
-import type { Codec, PacedCodec } from '../../../src/io/index.ts'
+import type { Codec, PacedCodec } from '../../../src/io/carry/codec.ts'
 import type { IatMode } from '../../../src/transports/obfs4/cert.ts'
 import { obfs4Codec } from '../../../src/transports/obfs4/codec.ts'
 import { maxFrameLength, packetOverhead } from '../../../src/transports/obfs4/constants.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import * as sizes from '../../../src/crypto/kernel/sizes.ts'
+import * as sizes from '../../../src/transports/obfs4/frames/sizes.ts'
 import * as constants from '../../../src/transports/obfs4/constants.ts'
 import { FrameSealer } from '../../../src/transports/obfs4/frames.ts'
 import { helloMac } from '../../../src/transports/obfs4/handshake.ts'

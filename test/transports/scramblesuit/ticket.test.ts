@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, expect, test, vi } from 'vitest'
-import { readExactly } from '../../../src/io/index.ts'
+import { readExactly } from '../../../src/io/read.ts'
 import { Args } from '../../../src/ipc/index.ts'
 import { bridgeStatePath } from '../../../src/transports/scramblesuit/bridge-state.ts'
 import { scramblesuitClient } from '../../../src/transports/scramblesuit/client.ts'

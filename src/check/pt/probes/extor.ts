@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { commands } from '../../../extor/index.ts'
-import { delay } from '../../../io/index.ts'
+import { delay } from '../../../io/wait/deadline.ts'
 import type { Address } from '../../../ipc/index.ts'
 import { formatAddress } from '../../../ipc/index.ts'
 import { CLIENT_HOST, END_TIME } from '../evidence.ts'

@@ -1,7 +1,7 @@
 /** Probes of how a PT ends. Sections "Common Environment Variables" and "Shutdown". */
 import { spawn } from 'node:child_process'
 import { platform } from 'node:os'
-import { delay } from '../../../io/index.ts'
+import { delay } from '../../../io/wait/deadline.ts'
 import { END_TIME, QUIET } from '../evidence.ts'
 import type { Exit, Launched } from '../../lab/launch.ts'
 import { requireLine } from '../../lab/launch.ts'

@@ -5,12 +5,12 @@ import { join } from 'node:path'
 import { xsalsa20 } from '@noble/ciphers/salsa.js'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { frameKernelBase64 } from '../../../src/crypto/kernel/binary.ts'
-import { webAssembly } from '../../../src/crypto/kernel/web-assembly.ts'
-import { sealBox } from '../../../src/crypto/secretbox.ts'
-import { root } from '../../support.ts'
-import { hex, transportVectors } from '../../transport-vectors.ts'
-import { sipHash24 } from '../siphash-reference.ts'
+import { frameKernelBase64 } from '../../../../src/transports/obfs4/frames/binary.ts'
+import { webAssembly } from '../../../../src/crypto/web-assembly.ts'
+import { sealBox } from '../../../../src/crypto/secretbox.ts'
+import { root } from '../../../support.ts'
+import { hex, transportVectors } from '../../../transport-vectors.ts'
+import { sipHash24 } from '../../../crypto/siphash-reference.ts'
 
 interface Parts {
   readonly memory: { readonly buffer: ArrayBuffer }

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { expect, test, vi } from 'vitest'
-import { byBytes } from '../../src/crypto/by-bytes.ts'
+import { memoizeByBytes } from '../../src/crypto/memoize.ts'
 import { hmac, hmacKey } from '../../src/crypto/hmac.ts'
 
 test('reads a key once, whichever memory its bytes are in', () => {
   const read = vi.fn(hmacKey)
-  const cached = byBytes(64, read)
+  const cached = memoizeByBytes(64, read)
   const [bytes, others] = [randomBytes(32), randomBytes(32)]
   const key = cached(bytes)
   expect(cached(Buffer.concat([randomBytes(3), bytes]).subarray(3))).toBe(key)
@@ -17,7 +17,7 @@ test('reads a key once, whichever memory its bytes are in', () => {
 
 test('holds a bounded number of keys', () => {
   const read = vi.fn(hmacKey)
-  const cached = byBytes(64, read)
+  const cached = memoizeByBytes(64, read)
   const all = Array.from({ length: 1_000 }, () => randomBytes(20))
   for (const bytes of all) cached(bytes)
   read.mockClear()

@@ -1,25 +1,20 @@
 import type { Duplex } from 'node:stream'
 import { describe, expect, it } from 'vitest'
-import { framed, leanReads, readExactly, readSome, readUntil, spareReads, splice } from '../../src/io/index.ts'
-import { drain, pairs, settle, socketPair, tcpPair } from './streams.ts'
+import { readExactly, readSome, readUntil } from '../../src/io/read.ts'
+import { boundReads, startHandshakeReads } from '../../src/io/tcp/handshake-reader.ts'
+import { framed } from '../../src/io/carry/framed.ts'
+import { splice } from '../../src/io/carry/splice.ts'
+import { drain, endOf, pairs, settle, socketPair, tcpPair } from './streams.ts'
 
-/** How the other end of `conn` has closed it. A write fails after a reset, which libuv may take for an end, and not after a FIN. */
-function endOf(conn: Duplex): Promise<'FIN' | 'RST'> {
-  return new Promise((resolve) => {
-    conn.once('end', () => conn.write('x', (error) => resolve(error == null ? 'FIN' : 'RST')))
-    conn.once('error', () => resolve('RST')).resume()
-  })
-}
-
-describe.each(pairs)('sparing reads of %s', (_name, make) => {
-  const sparing = async (most: number): Promise<[Duplex, Duplex]> => {
+describe.each(pairs)('bounded reads of %s', (_name, make) => {
+  const bounded = async (most: number): Promise<[Duplex, Duplex]> => {
     const [near, far] = await make()
-    spareReads(near, most)
+    boundReads(near, most)
     return [near, far]
   }
 
   it('give what was asked for, and all that was not asked for to the next reader', async () => {
-    const [near, far] = await sparing(3)
+    const [near, far] = await bounded(3)
     far.write('abcdefghij')
     expect(String(await readExactly(near, 2))).toBe('ab')
     expect(String(await readExactly(near, 1))).toBe('c')
@@ -28,7 +23,7 @@ describe.each(pairs)('sparing reads of %s', (_name, make) => {
   })
 
   it('wait for bytes that come one by one', async () => {
-    const [near, far] = await sparing(100)
+    const [near, far] = await bounded(100)
     const read = readExactly(near, 13)
     for (const byte of 'hello, world!?') {
       far.write(byte)
@@ -39,7 +34,7 @@ describe.each(pairs)('sparing reads of %s', (_name, make) => {
   })
 
   it('read a message of an unknown length in pieces', async () => {
-    const [near, far] = await sparing(4)
+    const [near, far] = await bounded(4)
     far.write('a line\nand ')
     expect(String(await readUntil(near, Buffer.from('\n'), 20))).toBe('a line\n')
     far.end('more')
@@ -47,7 +42,7 @@ describe.each(pairs)('sparing reads of %s', (_name, make) => {
   })
 
   it('lose no byte to a reader who gives up, and PT_CLOSED tells of the end', async () => {
-    const [near, far] = await sparing(100)
+    const [near, far] = await bounded(100)
     const given = new AbortController()
     const read = readExactly(near, 5, given.signal)
     far.write('abc')
@@ -63,7 +58,7 @@ describe.each(pairs)('sparing reads of %s', (_name, make) => {
   })
 
   it('are over when a codec takes the connection', async () => {
-    const [near, far] = await sparing(4)
+    const [near, far] = await bounded(4)
     far.write('head')
     expect(String(await readExactly(near, 4))).toBe('head')
     const received = drain(framed(near, { encode: (bytes) => bytes, decode: (bytes) => [bytes] }))
@@ -76,12 +71,12 @@ describe.each(pairs)('sparing reads of %s', (_name, make) => {
 describe.each([
   ['a connection of a PT', tcpPair],
   ['a net.Socket', socketPair],
-] as const)('%s that is read sparingly', (_name, make) => {
+] as const)('%s with bounded reads', (_name, make) => {
   /** How `near` ends for the far end, if it is closed after `read`. */
   const endAfter = async (read: (near: Duplex) => Promise<unknown>): Promise<'FIN' | 'RST'> => {
     const [near, far] = await make()
-    leanReads(near)
-    spareReads(near, 10)
+    startHandshakeReads(near)
+    boundReads(near, 10)
     far.write(Buffer.alloc(11))
     await read(near)
     near.destroy()

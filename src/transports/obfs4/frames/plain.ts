@@ -1,8 +1,8 @@
 /**
- * The kernel in JavaScript: one frame after the other, as the protocol says it.
+ * The kernel in JavaScript. It takes one frame after the other, as the protocol describes it.
  */
-import { openBox, sealBox } from '../secretbox.ts'
-import { SipHashDrbg } from '../siphash-drbg.ts'
+import { openBox, sealBox } from '../../../crypto/secretbox.ts'
+import { SipHashDrbg } from '../../../crypto/siphash-drbg.ts'
 import type { FrameFailure, FrameKernel, KernelMemory, Opened, Opening, Sealing, TakePacket } from './kernel.ts'
 import { forgedBoxLength, frameError, nothing } from './kernel.ts'
 import {
@@ -15,7 +15,7 @@ import {
   packetHeaderLength,
 } from './sizes.ts'
 
-/** Bytes that are read at a time; a hundred packets are enough to be busy with. */
+/** How many bytes are read at a time: a hundred packets are work enough for one turn. */
 const inputLength = 100 * maxPacketPayload
 
 let memory: KernelMemory | undefined
@@ -43,9 +43,9 @@ class Direction {
     this.lengths = new SipHashDrbg(keys.subarray(prefixEnd))
   }
 
-  /** The nonce of the next box; overwritten by the one after. */
+  /** Gives the nonce of the next box. The call after this one overwrites it. */
   nextNonce(): Buffer {
-    // The counter of the wire is wider, and must not wrap; a number ends before it, after 13 exabytes.
+    // The counter on the wire is wider and must not wrap. A JavaScript number ends before it does, after 13 exabytes.
     if (this.#counter >= Number.MAX_SAFE_INTEGER) throw frameError('used-up')
     this.#counter++
     this.#nonce.writeUInt32BE(Math.floor(this.#counter / 2 ** 32), noncePrefixLength)
@@ -86,9 +86,9 @@ class PlainSealing implements Sealing {
 class PlainOpening implements Opening {
   readonly #direction: Direction
   readonly #randomInt: (n: number) => number
-  /** Of the box that is being read; undefined before its length has come. */
+  /** The length of the box that is being read; undefined until the length has come. */
   #boxLength: number | undefined
-  /** The length of that box could not be. */
+  /** True if the length that came was not possible. */
   #forged = false
 
   constructor(keys: Uint8Array, randomInt: (n: number) => number) {

@@ -4,12 +4,12 @@ import { randomBytes, randomInt } from 'node:crypto'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { FrameKernel, Opened } from '../../../src/crypto/kernel/kernel.ts'
-import { plainKernel } from '../../../src/crypto/kernel/plain.ts'
-import { simdKernel } from '../../../src/crypto/kernel/simd.ts'
-import { framesLength } from '../../../src/crypto/kernel/sizes.ts'
-import { root } from '../../support.ts'
-import { hex, transportVectors } from '../../transport-vectors.ts'
+import type { FrameKernel, Opened } from '../../../../src/transports/obfs4/frames/kernel.ts'
+import { plainKernel } from '../../../../src/transports/obfs4/frames/plain.ts'
+import { simdKernel } from '../../../../src/transports/obfs4/frames/simd.ts'
+import { framesLength } from '../../../../src/transports/obfs4/frames/sizes.ts'
+import { root } from '../../../support.ts'
+import { hex, transportVectors } from '../../../transport-vectors.ts'
 
 const keys = hex(transportVectors.ntor.okm144).subarray(0, 72)
 const simd = simdKernel()!
@@ -219,7 +219,7 @@ describe('where WebAssembly or its vectors are missing', () => {
         ...flags,
         '--input-type=module',
         '--eval',
-        `const { frameKernel } = await import(${JSON.stringify(join(root, 'dist/crypto/frame-kernel.js'))})
+        `const { frameKernel } = await import(${JSON.stringify(join(root, 'dist/transports/obfs4/frames.js'))})
          process.stdout.write(frameKernel().name)`,
       ],
       { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },

@@ -1,5 +1,5 @@
 /**
- * As much of WebAssembly's interface as is used here: TypeScript has it among the browser's types only.
+ * The part of WebAssembly's interface that the kernels use. TypeScript has its types only among those of browsers.
  */
 
 export interface WasmGlobal {
@@ -16,5 +16,5 @@ interface WebAssemblyApi {
   readonly Instance: new (module: object) => { readonly exports: object }
 }
 
-/** Undefined in a Node that runs without it (`--jitless`). */
+/** Undefined if Node runs without it (`--jitless`). */
 export const webAssembly: WebAssemblyApi | undefined = (globalThis as { WebAssembly?: WebAssemblyApi }).WebAssembly

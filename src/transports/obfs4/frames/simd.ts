@@ -1,34 +1,34 @@
 /**
- * The kernel in WebAssembly (assembly/): a whole read or a whole write in one call, and nothing is allocated for a frame.
+ * The kernel in WebAssembly (assembly/). One call takes a whole read or a whole write, and nothing is allocated for a frame.
  *
  *     memory   … | room (2 KiB) | input (128 KiB) | slack | output | output | …
- *     output   room | what input comes to, and padding | slack
+ *     output   room | the frames or payloads of an input, and padding | slack
  *
- * The state of a direction, 96 bytes, is with its owner and visits the module for the length of a call: so there are no
- * places in its memory to be given out, to be given back, and to run out of. Of outputs there are a few: the one that is
- * written, over and over so that it stays in the processor's cache, and those that are held until the system has taken
- * what is in them. When no more than one is left, copies are given instead of views.
+ * The owner of a direction keeps its state, 96 bytes, and puts it into the module for the length of a call: so the module has no
+ * places to give out, to take back, and to run out of. There are a few outputs: the current one is written over and over, so that
+ * it stays in the processor's cache; others are held until the system has taken the bytes in them. When only one is left, the
+ * kernel gives copies instead of views.
  */
 import { frameKernelBase64 } from './binary.ts'
 import type { FrameFailure, FrameKernel, KernelMemory, Opened, Opening, Sealing, TakePacket } from './kernel.ts'
 import { forgedBoxLength, frameError, nothing } from './kernel.ts'
 import { framesLength, maxFrameLength, maxPacketPayload } from './sizes.ts'
-import type { WasmGlobal, WasmMemory } from './web-assembly.ts'
-import { webAssembly } from './web-assembly.ts'
+import type { WasmGlobal, WasmMemory } from '../../../crypto/web-assembly.ts'
+import { webAssembly } from '../../../crypto/web-assembly.ts'
 
-/** Before input and output: what is held of a frame, and the header that is written before a payload. */
+/** The space before input and output, for the beginning of a frame that is held, and for the header before a payload. */
 const room = 2_048
-/** Behind them: the four blocks that are the least that is encrypted. */
+/** The space after them: no fewer than four blocks are encrypted at a time. */
 const slack = 512
-/** At most so many bytes in one call. */
+/** The most bytes that one call takes. */
 export const maxInput = 131_072
 
-/** In whole packets, so that cutting a write makes no frame shorter than it has to be. */
+/** The most that is sealed in one call: complete packets, so that cutting a write makes no frame shorter than it has to be. */
 const maxSealed = Math.floor(maxInput / maxPacketPayload) * maxPacketPayload
 
-/** What input comes to, and the padding of a burst behind it. */
+/** An output holds the frames of a whole input, and the padding of a burst after them. */
 const outputLength = room + framesLength(maxInput) + 2 * maxFrameLength + slack
-/** Four megabytes of what the system has not taken yet. */
+/** Together these hold four megabytes that the system has not taken yet. */
 const maxOutputs = 32
 
 interface Exports {
@@ -46,7 +46,7 @@ interface Exports {
   open(source: number, length: number, target: number, each: number): number
 }
 
-/** Why open() stopped, as assembly/frames.ts numbers it. */
+/** The reasons why open() stops, as assembly/frames.ts numbers them. */
 const stopAtPacket = 1
 const stopAtLength = 2
 const failures: readonly (FrameFailure | undefined)[] = [
@@ -59,7 +59,7 @@ const failures: readonly (FrameFailure | undefined)[] = [
   'used-up',
 ]
 
-/** Undefined where this machine or this Node cannot run it. */
+/** Gives the kernel; undefined if this machine or this Node cannot run it. */
 export function simdKernel(): FrameKernel | undefined {
   const bytes = Buffer.from(frameKernelBase64, 'base64')
   if (webAssembly?.validate(bytes) !== true) return undefined
@@ -68,7 +68,7 @@ export function simdKernel(): FrameKernel | undefined {
     const { exports } = new webAssembly.Instance(new webAssembly.Module(bytes))
     memory = new Memory(exports as Exports)
   } catch {
-    // Its memory may be more than the process is allowed to reserve.
+    // The process may not be allowed to reserve that much memory.
     return undefined
   }
   return {
@@ -79,7 +79,7 @@ export function simdKernel(): FrameKernel | undefined {
   }
 }
 
-/** The module, and its memory as this side sees it. */
+/** The module and its memory, as JavaScript sees it. */
 class Memory implements KernelMemory {
   readonly exports: Exports
   readonly bytes: Buffer
@@ -88,13 +88,13 @@ class Memory implements KernelMemory {
   readonly padding: number
   readonly #keys: number
   readonly #state: Buffer
-  /** Bytes taken and given by the last open(), and type and length of its packet. */
+  /** How many bytes the last open() took and gave, and the type and the length of its packet. */
   readonly result: Uint32Array
-  /** Where the next call may write. */
+  /** The output that the next call may write to. */
   output: number
-  /** Other outputs that nobody holds; the last one was used last. */
+  /** The other outputs that are not held; the last one was used last. */
   readonly #free: number[]
-  /** What was given last is a view. */
+  /** True if the last result was a view. */
   #lent = false
 
   constructor(exports: Exports) {
@@ -102,7 +102,7 @@ class Memory implements KernelMemory {
     this.exports = exports
     this.bytes = Buffer.from(buffer)
     this.inputAt = (exports.heap() + room + 63) & ~63
-    // A read of its length is one burst.
+    // A read that fills it is one burst.
     this.input = this.bytes.subarray(this.inputAt, this.inputAt + maxSealed)
     const first = this.inputAt + maxInput + slack + room
     this.#free = Array.from({ length: maxOutputs }, (_, at) => (first + at * outputLength + 63) & ~63).reverse()
@@ -136,13 +136,13 @@ class Memory implements KernelMemory {
     return state
   }
 
-  /** Puts `chunk` where input is read, unless it lies there. */
+  /** Puts `chunk` where the module reads its input, unless it lies there already. */
   putInput(chunk: Uint8Array): void {
     const isThere = chunk.buffer === this.bytes.buffer && chunk.byteOffset === this.inputAt
     if (!isThere) this.bytes.set(chunk, this.inputAt)
   }
 
-  /** What the output holds up to `end`: a view, as long as another output is left that could take its place. */
+  /** Gives the output up to `end`: as a view, as long as another output is left that could take its place. */
   give(end: number): Buffer {
     this.#lent = this.#free.length > 0
     return this.#lent ? this.bytes.subarray(this.output, end) : this.copy(this.output, end)
