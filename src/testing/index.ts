@@ -9,6 +9,7 @@ import type { TransportCase } from './case.ts'
 import { failureCases } from './failure.ts'
 import { hygieneCases } from './hygiene.ts'
 import { launchCases } from './launch.ts'
+import { sessionCases } from './sessions.ts'
 import type { CaseOptions } from './settings.ts'
 import { aTransport, caseChecks, settingsOf } from './settings.ts'
 import { streamCases } from './stream.ts'
@@ -24,5 +25,6 @@ export function transportCases(transport: Transport, options: CaseOptions = {}):
   checkArgument('transportCases', 'transport', transport, aTransport)
   checkOptions('transportCases', options, caseChecks)
   const settings = settingsOf(options)
-  return [launchCases, streamCases, failureCases, hygieneCases].flatMap((cases) => cases(transport, settings))
+  const all = [launchCases, streamCases, failureCases, sessionCases, hygieneCases]
+  return all.flatMap((cases) => cases(transport, settings))
 }

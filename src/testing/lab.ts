@@ -13,6 +13,7 @@ import type { ArgsInit } from '../ipc/index.ts'
 import { Args, formatAddress, formatMessage, parseMessage, transportStatus } from '../ipc/index.ts'
 import { listen } from '../io/tcp/listen.ts'
 import { endTogether } from '../io/carry/framed.ts'
+import { requireArguments } from '../sessions/arguments.ts'
 import { replaysInMemory } from '../sessions/replays.ts'
 import type { Accepted, Client, Connect, Report, Server, Transport } from '../transport.ts'
 import type { Settings } from './settings.ts'
@@ -63,6 +64,8 @@ export class Lab implements AsyncDisposable {
   readonly #awaited: ((stream: Promise<Duplex>) => void)[] = []
   readonly #closers: (() => Promise<void>)[] = []
   readonly #ends: (Client | Server)[] = []
+  /** The number of calls of accept() that have not settled. */
+  accepting = 0
   #client: Client | undefined
 
   constructor(transport: Transport, settings: Settings, wire: Wire, folder: string) {
@@ -84,6 +87,7 @@ export class Lab implements AsyncDisposable {
     const given = { stateDir: this.stateDir, args, replays: replaysInMemory(), ...this.report }
     const deliver = (stream: Duplex, client: Pick<Accepted, 'userAddr'> = {}): void =>
       this.#outside(() => this.#came(Promise.resolve(this.#handedOver(stream, client.userAddr))))
+    requireArguments(this.#transport, args, 'server')
     const server = await this.#inside(() => this.#transport.server({ ...given, deliver }))
     this.#ends.push(server)
     return server
@@ -157,6 +161,7 @@ export class Lab implements AsyncDisposable {
       signal: options.signal ?? never,
       ...this.report,
     }
+    requireArguments(this.#transport, session.args, 'client')
     const stream = await this.#inside(() => client.dial(session))
     this.#streams.add(stream)
     return this.#asInPt(stream)
@@ -211,13 +216,16 @@ export class Lab implements AsyncDisposable {
   #accept(server: Server, conn: Tap): void {
     const session = { conn, signal: this.shutdown.signal, ...this.report }
     const accepting = (async () => await this.#inside(() => server.accept(session)))()
+    this.accepting++
     accepting.then(
       (accepted) => {
+        this.accepting--
         if (accepted === undefined) return
         const { stream, userAddr } = 'stream' in accepted ? accepted : { stream: accepted }
         this.#came(Promise.resolve(this.#handedOver(stream, userAddr)))
       },
       (error: unknown) => {
+        this.accepting--
         conn.destroy()
         this.#came(Promise.reject(error))
       },

@@ -1,21 +1,36 @@
-/** What a transport's author may say to the compliance suite. */
+/** The options of the compliance suite. */
 import type { ArgsInit } from '../ipc/index.ts'
 import type { Check, Checks } from '../options.ts'
-import { aBoolean, expecting, listOf, milliseconds, optional, someArgs } from '../options.ts'
+import { aBoolean, aFunction, aString, expecting, listOf, milliseconds, optional, someArgs } from '../options.ts'
 import type { Transport } from '../transport.ts'
 
 export interface CaseOptions {
-  /** The server's options, as of TOR_PT_SERVER_TRANSPORT_OPTIONS. Default none. */
+  /** The server's options, as in TOR_PT_SERVER_TRANSPORT_OPTIONS. Default none. */
   readonly serverOptions?: ArgsInit
-  /** What clients say beside the ARGS of SMETHOD. Default nothing: the ARGS are enough. */
+  /** The arguments that clients say besides the ARGS of SMETHOD. Default none: the ARGS are enough. */
   readonly clientArgs?: ArgsInit
   /**
    * True if the wire can say that one direction has ended: then it is also tried that the other goes on, as with the option
    * `halfOpen` of the PT. By default one end ends both, as the PT has it.
    */
   readonly halfClose?: boolean
-  /** True where the server sends nothing to who does not speak the transport. Default false. */
+  /** True if the server sends nothing to a peer that does not speak the transport. Default false. */
   readonly silentToProbes?: boolean
+  /**
+   * True if a session goes on when its connection has broken. Then it is tried that it does, and that both ends give up when
+   * no new connection can be made; that has to happen within `patience`. Default false.
+   */
+  readonly outlivesConnections?: boolean
+  /**
+   * The host that the server has to name as the client's address, if it names one itself. By default any address is right, as
+   * long as it is one. With `front` this is how the front says it.
+   */
+  readonly userAddr?: string
+  /**
+   * Starts what stands in front of the server, which listens at the given `host:port`, and resolves with the `host:port` of
+   * the front. The case of the client's address goes through it. It is the test's to stop.
+   */
+  readonly front?: (server: string) => Promise<string>
   /** Client arguments that dial() has to reject before it connects. */
   readonly badClientArgs?: readonly ArgsInit[]
   /** Options with which the server has to fail at launch. */
@@ -24,7 +39,7 @@ export interface CaseOptions {
   readonly patience?: number
 }
 
-/** By shape: a transport may be of another copy of this package. */
+/** It goes by the shape, as a transport may come from another copy of this package. */
 export const aTransport: Check = expecting('a transport, with name, client() and server()', (value) => {
   const { name, client, server } = (value ?? {}) as Partial<Transport>
   return typeof name === 'string' && typeof client === 'function' && typeof server === 'function'
@@ -35,12 +50,15 @@ export const caseChecks: Checks<CaseOptions> = {
   clientArgs: optional(someArgs),
   halfClose: optional(aBoolean),
   silentToProbes: optional(aBoolean),
+  outlivesConnections: optional(aBoolean),
+  userAddr: optional(aString),
+  front: optional(aFunction),
   badClientArgs: optional(listOf(someArgs, 'arguments')),
   badServerOptions: optional(listOf(someArgs, 'options')),
   patience: optional(milliseconds(1)),
 }
 
-export type Settings = Required<CaseOptions>
+export type Settings = Required<Omit<CaseOptions, 'userAddr' | 'front'>> & Pick<CaseOptions, 'userAddr' | 'front'>
 
 export function settingsOf(options: CaseOptions): Settings {
   return {
@@ -48,6 +66,7 @@ export function settingsOf(options: CaseOptions): Settings {
     clientArgs: [],
     halfClose: false,
     silentToProbes: false,
+    outlivesConnections: false,
     badClientArgs: [],
     badServerOptions: [],
     patience: 5000,
