@@ -3,7 +3,7 @@
  * command line and docs/arguments.md all ask that file.
  */
 import { PtError } from '../error.ts'
-import type { Args } from '../ipc/index.ts'
+import type { Args, ArgumentFinding } from '../ipc/index.ts'
 import { nearestName } from '../ipc/index.ts'
 
 /** `client`: the arguments of a bridge line. `server`: the options of a bridge. */
@@ -29,14 +29,6 @@ export interface TransportArguments {
 /** The keys that a role of the transport knows. */
 export function keysOf(rows: readonly ArgumentRow[], role: ArgumentRole): string[] {
   return rows.filter((row) => row.role === role).map(({ key }) => key)
-}
-
-/** What is to be said of one argument, in words that repeat no value. */
-export interface ArgumentFinding {
-  /** Nothing can come of an `error`. A `warning` is what we take and others may not, or what was probably not meant. */
-  readonly severity: 'error' | 'warning'
-  readonly key: string
-  readonly message: string
 }
 
 const MISSING = 'it is missing'

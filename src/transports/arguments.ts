@@ -2,14 +2,14 @@
  * What the arguments of the built-in transports may be. The transports themselves read arguments by the same functions, so a line that
  * passes here is one that they take.
  */
-import type { Args } from '../ipc/index.ts'
-import type { ArgumentFinding, ArgumentRole, TransportArguments } from './argument.ts'
+import type { Args, ArgumentFinding } from '../ipc/index.ts'
+import type { ArgumentRole, TransportArguments } from './argument.ts'
 import { obfs2Arguments } from './obfs2/arguments.ts'
 import { obfs3Arguments } from './obfs3/arguments.ts'
 import { obfs4Arguments } from './obfs4/arguments.ts'
 import { scramblesuitArguments } from './scramblesuit/arguments.ts'
 
-export type { ArgumentFinding, ArgumentRole } from './argument.ts'
+export type { ArgumentRole } from './argument.ts'
 
 /** By the name of the transport. */
 export const transportArguments: ReadonlyMap<string, TransportArguments> = new Map([

@@ -21,7 +21,7 @@ import { withDirect } from '../../io/carry/codec.ts'
 import type { Client, Server, Transport } from '../../transport.ts'
 import type { Role } from '../handshake.ts'
 import { cancellationOf, handshake, opposite } from '../handshake.ts'
-import { requireNoSharedSecret } from './arguments.ts'
+import { obfs2Arguments, requireNoSharedSecret } from './arguments.ts'
 
 const seedLength = 16
 const magic = 0x2bf5ca7e
@@ -113,5 +113,6 @@ export const obfs2: Transport = {
     requireNoSharedSecret(args)
     return server
   },
+  checkArguments: obfs2Arguments.check,
   rehearsal: () => ({ client, server }),
 }

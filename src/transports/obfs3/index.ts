@@ -27,6 +27,7 @@ import { withDirect } from '../../io/carry/codec.ts'
 import type { Client, Server, Transport } from '../../transport.ts'
 import type { Role } from '../handshake.ts'
 import { cancellationOf, handshake, opposite } from '../handshake.ts'
+import { obfs3Arguments } from './arguments.ts'
 
 const magicLength = 32
 /** Both paddings of one side together. */
@@ -112,5 +113,6 @@ export const obfs3: Transport = {
   name: 'obfs3',
   client: () => client,
   server: () => server,
+  checkArguments: obfs3Arguments.check,
   rehearsal: () => ({ client, server }),
 }

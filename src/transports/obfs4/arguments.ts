@@ -4,11 +4,11 @@
  *     client   cert=…  iat-mode=…                  or node-id=… public-key=… in place of the cert
  *     server   iat-mode=…                          and private-key=… node-id=… drbg-seed=…, all three or none
  */
-import type { Args } from '../../ipc/index.ts'
+import type { Args, ArgumentFinding } from '../../ipc/index.ts'
 import { nodeIdLength } from '../../crypto/ntor.ts'
 import { drbgSeedLength } from '../../crypto/siphash-drbg.ts'
 import { x25519KeyLength } from '../../crypto/x25519.ts'
-import type { ArgumentFinding, ArgumentRow, TransportArguments } from '../argument.ts'
+import type { ArgumentRow, TransportArguments } from '../argument.ts'
 import { ArgumentError, faultsOf, keysOf, unknownKeys, warning } from '../argument.ts'
 import { certLength } from './constants.ts'
 import { parseCert, parseHex, parseIatMode, readIatMode, readNodeId, readPublicKey } from './cert.ts'

@@ -1,6 +1,6 @@
 /** The one argument of scramblesuit: its password. */
-import type { Args } from '../../ipc/index.ts'
-import type { ArgumentFinding, ArgumentRole, ArgumentRow, TransportArguments } from '../argument.ts'
+import type { Args, ArgumentFinding } from '../../ipc/index.ts'
+import type { ArgumentRole, ArgumentRow, TransportArguments } from '../argument.ts'
 import { faultsOf, keysOf, unknownKeys, warning } from '../argument.ts'
 import { passwordOf, requirePassword } from './password.ts'
 
