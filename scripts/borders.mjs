@@ -5,12 +5,13 @@ import { fileURLToPath } from 'node:url'
 
 const src = fileURLToPath(new URL('../src/', import.meta.url))
 
-/** Every room may import these: the family of errors, and the check of options that throws one of them. */
-const everybodys = new Set(['error', 'options'])
+/** Every room may import these: the family of errors, the table of stages, and the check of options that throws an error. */
+const everybodys = new Set(['error', 'failure', 'options'])
 
 /** Room → the rooms it may import besides itself and those. */
 const rooms = {
   error: [],
+  failure: [],
   options: [],
   ipc: [],
   io: [],
@@ -92,7 +93,7 @@ const forbiddenModules = {
  * bridges/temp-folder.ts clears up when the process exits.
  */
 const mayTouchProcess =
-  /^(?:cli\/|pt\/(?:main|parent-process)\.ts$|parent\/(?:cookie-home|environment|group)\.ts$|check\/parent\/stand-in\.ts$|io\/(?:tcp\/tcp-binding|files\/(?:drafts|in-place))\.ts$|bridges\/(?:own-pt|temp-folder)\.ts$|http\/runtime\.ts$)/
+  /^(?:cli\/|pt\/(?:main|parent-process)\.ts$|parent\/(?:cookie-home|child-environment|group)\.ts$|check\/parent\/stand-in\.ts$|io\/(?:tcp\/tcp-binding|files\/(?:drafts|in-place))\.ts$|bridges\/(?:own-pt|temp-folder)\.ts$|http\/runtime\.ts$)/
 
 const roomOf = (file) => file.split('/')[0].replace(/\.ts$/, '')
 const partOf = (file) => file.split('/')[1].replace(/\.ts$/, '')

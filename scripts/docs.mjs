@@ -7,12 +7,16 @@ import { build, root } from './setup.mjs'
 import { filesBelow, testFilesWith, testTitles, textOf } from './titles.mjs'
 import { tunnelOptions } from './tunnel-options.mjs'
 
-/** The generated pages, by path, for what src/ipc/requirements.ts, src/error.ts and the schema of tunnels export. */
-export async function pages({ requirements, errorCodes, schema }) {
+/**
+ * The generated pages, by path, for what src/ipc/requirements.ts, src/error.ts, src/failure.ts, src/socks/wire.ts,
+ * src/transports/arguments.ts and the schema of tunnels export.
+ */
+export async function pages({ requirements, errorCodes, stages, replies, transportArguments, schema }) {
   return {
     'docs/tunnels.md': await markdown(tunnelOptions(schema)),
     'docs/spec-map.md': await markdown(specMap(requirements)),
-    'docs/errors.md': await markdown(errors(errorCodes)),
+    'docs/errors.md': await markdown([...errors(errorCodes), ...stagesOf(stages, replies)]),
+    'docs/arguments.md': await markdown(argumentsOf(transportArguments)),
   }
 }
 
@@ -75,6 +79,46 @@ function errors(errorCodes) {
   return lines
 }
 
+function stagesOf(stages, replies) {
+  const rows = Object.entries(stages).map(([stage, { code: name, reply, sentence, advice }]) => {
+    const number = reply === undefined ? 'by the system error' : String(replies[reply])
+    return [code(stage), `[${name}](#${name.toLowerCase()})`, number, `${escape(sentence)}: ${escape(advice)}`]
+  })
+  return [
+    '## Stages',
+    'Written by `npm run docs`; change `src/failure.ts` instead. `stage` of an error says where a connection failed: the further down in this table, the further it came. A PT tells its parent the SOCKS reply, and says the stage in `STATUS … STAGE=`. An application gets the code and the sentence, whether the transport runs in its own process or in our PT beside it. A connection that failed without a stage is PT_HANDSHAKE.',
+    'Our PT names the connection in `STATUS … PORT=`, the port of the parent’s end of the SOCKS connection. Of another program nothing tells which connection it speaks of: then the code is PT_SOCKS_REFUSED, `stage` is a guess by its SOCKS reply, and `reported` is what it said at about that time.',
+    ...table(['stage', 'code', 'reply', 'sentence'], rows),
+  ]
+}
+
+function argumentsOf(transportArguments) {
+  const lines = [
+    '# Arguments of the built-in transports',
+    'Written by `npm run docs`; change `arguments.ts` of the transport instead. The arguments of a client stand in the bridge line. The options of a server are given with `postern server --option`, or with `ServerTransportOptions` of tor. `postern bridge check` says what is wrong with a line; a key that is not listed here is ignored.',
+  ]
+  for (const [name, { rows }] of transportArguments) {
+    lines.push(`## ${escape(name)}`)
+    if (rows.length === 0) lines.push('It takes no arguments.')
+    for (const [role, title] of [
+      ['client', 'Client: in the bridge line'],
+      ['server', 'Server: options'],
+    ]) {
+      const own = rows.filter((row) => row.role === role)
+      if (own.length === 0) continue
+      const cells = own.map(({ key, needed, form, meaning }) => [code(key), needed, form, meaning])
+      lines.push(`### ${title} of ${escape(name)}`, ...table(['key', 'needed', 'form', 'meaning'], cells))
+    }
+  }
+  return lines
+}
+
+/** One block: a table in Markdown. */
+function table(head, rows) {
+  const line = (cells) => `| ${cells.join(' | ')} |`
+  return [[line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')]
+}
+
 function code(text) {
   return `\`${text}\``
 }
@@ -94,8 +138,12 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   await build()
   const { requirements } = await import('../dist/ipc/requirements.js')
   const { errorCodes } = await import('../dist/error.js')
+  const { stages } = await import('../dist/failure.js')
+  const { replies } = await import('../dist/socks/wire.js')
+  const { transportArguments } = await import('../dist/transports/arguments.js')
   const schema = await import('../dist/cli/tunnels/schema/tunnel-options.js')
-  for (const [file, text] of Object.entries(await pages({ requirements, errorCodes, schema }))) {
+  const sources = { requirements, errorCodes, stages, replies, transportArguments, schema }
+  for (const [file, text] of Object.entries(await pages(sources))) {
     writeFileSync(join(root, file), text)
     console.log(file)
   }

@@ -2,6 +2,7 @@
  * PtError: the one error of this package, told apart by its stable `code`.
  * docs/errors.md has a sentence on each code.
  */
+import type { DialStage } from './failure.ts'
 
 /** The stable codes, each with the one sentence that docs/errors.md prints. Sorted by room. */
 export const errorCodes = {
@@ -26,7 +27,7 @@ export const errorCodes = {
   PT_EXTOR_DENIED: 'The Extended ORPort answered DENY to a connection.',
   PT_CONNECT: 'An outgoing connection could not be made; the cause holds the system error.',
   PT_PROXY: 'The upstream proxy could not be reached, or refused the connection.',
-  PT_HANDSHAKE: 'The handshake of a transport failed; the stage says where.',
+  PT_HANDSHAKE: 'The handshake of a transport failed; the stage says where, if the transport does.',
   PT_FRAME: 'A peer of a transport sent what is no valid frame: altered on the way, or written by a broken peer.',
   PT_STATE: 'A state file of a transport cannot be read or written.',
   PT_EXEC: 'The program of a PT cannot be started.',
@@ -35,6 +36,8 @@ export const errorCodes = {
   PT_PROTOCOL: 'A line from the PT is malformed, comes out of order, or belongs to the other role; the PT was ended.',
   PT_LAUNCH: 'The PT is there, but a requested transport is not; the message holds the reason for each.',
   PT_STOPPED: 'The PT has been stopped, so nothing can be carried through it any more.',
+  PT_UNSTOPPABLE:
+    'The program of a PT could not be ended, not by SIGKILL either, as it belongs to another user or hangs in the system; the message holds its process id.',
   PT_CRASH_LOOP: 'The PT ended so often in a row that it is not started again.',
   PT_BRIDGE_LINE: 'A bridge line cannot be read or written; the message names the field.',
   PT_BRIDGES: 'None of several bridges gave a connection; the cause holds the error of each.',
@@ -47,28 +50,15 @@ export const errorCodes = {
 
 export type PtErrorCode = keyof typeof errorCodes
 
-/** Where a dial failed, as the STATUS line of a failed connection says it. */
-export type DialStage =
-  | 'argument' // missing or malformed; the message names it
-  | 'dns'
-  | 'connect'
-  | 'local' // this machine has no way there: no network or no IPv6, no descriptor, not permitted
-  | 'proxy'
-  | 'timeout' // no answer in time
-  | 'closed' // closed before an answer
-  | 'mark' // no mark where one has to be
-  | 'mac' // a mark, and a wrong MAC behind it
-  | 'hour' // the MAC of another hour: a clock is wrong
-  | 'auth' // the peer does not hold the key that was asked for
-
 export interface PtErrorOptions {
   readonly cause?: unknown
   /** The protocol line, without NL, that says this error to the parent (`ENV-ERROR …`). */
   readonly line?: string
+  /** Where a connection failed. */
   readonly stage?: DialStage
   /** The reply with which a SOCKS server refused: 1 to 255 of SOCKS 5, 91 to 93 of SOCKS 4. */
   readonly reply?: number
-  /** What another program, most often a PT, said about it. */
+  /** What another program, most often a PT, said about the failure. */
   readonly reported?: string
 }
 
@@ -82,8 +72,8 @@ export class PtError extends Error {
   readonly stage: DialStage | undefined
   readonly reply: number | undefined
   /**
-   * The last words of the PT about it, from LOG, STATUS or stderr: scrubbed of addresses and names of hosts, and of what is
-   * known of the bridge, and without control characters. Another program chose them, so they may say anything else.
+   * The last words of the PT about the failure, from LOG, STATUS or stderr. They are scrubbed of addresses and names of hosts, and of
+   * what is known of the bridge, and they hold no control characters. Another program chose them, so they may say anything else.
    */
   readonly reported: string | undefined
 
@@ -98,49 +88,23 @@ export class PtError extends Error {
   }
 }
 
-/** True for an error of this package with one of `codes`; by code, not by class, so that two copies of the package agree. */
+/**
+ * True for an error of this package with one of `codes`, or with any code if none is given. It looks at the code and not at the class,
+ * so that two copies of the package agree.
+ */
 export function isPtError(error: unknown, ...codes: PtErrorCode[]): error is PtError {
   if (!(error instanceof Error) || error.name !== 'PtError') return false
   return codes.length === 0 || codes.includes((error as PtError).code)
 }
 
-/** The message of `error`, and behind it what another program said about it: `… refused; the PT said: no route`. */
+/** The message of `error`, followed by what another program said about it: `… refused; the PT said: no route`. */
 export function withReported(error: Error): string {
   const reported = isPtError(error) ? error.reported : undefined
   return reported === undefined ? error.message : `${error.message}; the PT said: ${reported}`
 }
 
-const systemStages: Readonly<Record<string, DialStage>> = {
-  ENOTFOUND: 'dns',
-  EAI_AGAIN: 'dns',
-  EAI_FAIL: 'dns',
-  ECONNRESET: 'closed',
-  EPIPE: 'closed',
-  ETIMEDOUT: 'timeout',
-  ECONNREFUSED: 'connect',
-  EHOSTUNREACH: 'connect',
-  ENETUNREACH: 'local',
-  ENETDOWN: 'local',
-  EAFNOSUPPORT: 'local',
-  EADDRNOTAVAIL: 'local',
-  EMFILE: 'local',
-  ENFILE: 'local',
-  ENOBUFS: 'local',
-  ENOMEM: 'local',
-  EACCES: 'local',
-  EPERM: 'local',
-}
-
-/** Where a dial failed, by the error's own stage, its code, or that of its cause; undefined where nothing says it. */
-export function stageOf(error: unknown): DialStage | undefined {
-  const { code, cause } = (error ?? {}) as { code?: unknown; cause?: unknown }
-  if (isPtError(error)) {
-    if (error.stage !== undefined) return error.stage
-    if (isPtError(error, 'PT_ARGS', 'PT_ADDRESS')) return 'argument'
-    if (isPtError(error, 'PT_TIMEOUT')) return 'timeout'
-    if (isPtError(error, 'PT_CLOSED')) return 'closed'
-    if (isPtError(error, 'PT_PROXY')) return 'proxy'
-    if (isPtError(error, 'PT_CONNECT')) return (cause === undefined ? undefined : stageOf(cause)) ?? 'connect'
-  }
-  return typeof code === 'string' ? systemStages[code] : undefined
+/** The message of whatever was thrown; never empty. */
+export function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error === 'string' && error !== '' ? error : 'unknown error'
+  return error.message || (error as NodeJS.ErrnoException).code || error.name
 }

@@ -3,7 +3,8 @@ import type { Bridge, BridgeConnection, BridgeLines, OpenBridgeOptions } from '.
 import { connectBridge as connectWith, openBridge as openWith } from './app/index.ts'
 import { builtIns } from './transports/index.ts'
 
-export type { DialStage, PtErrorCode, PtErrorOptions } from './error.ts'
+export type { PtErrorCode, PtErrorOptions } from './error.ts'
+export type { DialStage } from './failure.ts'
 export { errorCodes, isPtError, PtError } from './error.ts'
 export type { Address, ArgsInit, Destination, OutboundBind, ProxyUri } from './ipc/index.ts'
 export { Args, formatAddress, parseAddress } from './ipc/index.ts'

@@ -5,11 +5,16 @@ import { idsIn, pages } from '../scripts/docs.mjs'
 import { filesBelow, textOf } from '../scripts/titles.mjs'
 import { errorCodes } from '../src/error.ts'
 import * as schema from '../src/cli/tunnels/schema/tunnel-options.ts'
+import { stages } from '../src/failure.ts'
 import { requirements } from '../src/ipc/requirements.ts'
+import { replies } from '../src/socks/wire.ts'
+import { transportArguments } from '../src/transports/arguments.ts'
 import { root } from './support.ts'
 
+const sources = { requirements, errorCodes, stages, replies, transportArguments, schema }
+
 it('the generated pages of docs/ are fresh; if they are not, npm run docs writes them', async () => {
-  for (const [file, text] of Object.entries(await pages({ requirements, errorCodes, schema }))) {
+  for (const [file, text] of Object.entries(await pages(sources))) {
     expect(readFileSync(join(root, file), 'utf8') === text, `${file} is stale: run npm run docs`).toBe(true)
   }
 })

@@ -1,9 +1,11 @@
 /** PT_OPTION: callers in JavaScript are told which option of which function is wrong, before anything is started. */
+import { PassThrough } from 'node:stream'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import {
   bridgeLine,
   connectBridge,
   createBridgeServer,
+  formatBridgeLine,
   httpAgent,
   httpsAgent,
   launchClient,
@@ -12,9 +14,11 @@ import {
   openBridge,
   parseBridgeLine,
 } from '../src/index.ts'
-import { parseAllowList, startTunnelClient, startTunnelServer, testBridge } from '../src/app/index.ts'
+import { lintBridgeLines, parseAllowList, startTunnelClient, startTunnelServer, testBridge } from '../src/app/index.ts'
 import { runPt } from '../src/pt/index.ts'
+import { acceptSocks, connectSocks } from '../src/socks/index.ts'
 import { transportCases } from '../src/testing/index.ts'
+import { makeConnect } from '../src/upstream/index.ts'
 import { rotByN } from '../examples/rot-by-n.ts'
 import { failureOf, tempDir } from './support.ts'
 
@@ -246,6 +250,54 @@ const table: [Call, unknown[], string][] = [
     bridgeLine as Call,
     [{ transport: 'obfs3', address: '192.0.2.1:1', args: 'cert=x' }],
     'bridgeLine: the option args has to be an object, or pairs, of keys and values, and is a string',
+  ],
+  [formatBridgeLine as Call, [{ transport: 'obfs3' }], 'formatBridgeLine: the option address is missing'],
+  [formatBridgeLine as Call, [line], 'formatBridgeLine: the options have to be an object, and are a string'],
+  [lintBridgeLines as Call, [line], 'lintBridgeLines: lines has to be a list of strings, and is a string'],
+  [lintBridgeLines as Call, [[line, 5]], 'lintBridgeLines: lines[1] has to be a string, and is 5'],
+  [acceptSocks as Call, [5], 'acceptSocks: conn has to be a stream, and is 5'],
+  [
+    acceptSocks as Call,
+    [new PassThrough(), { timeout: 5 }],
+    'acceptSocks: there is no option timeout; there are applications, handshakeTimeout, password, prefer, signal',
+  ],
+  [
+    acceptSocks as Call,
+    [new PassThrough(), { prefer: 'password' }],
+    "acceptSocks: the option prefer has to be 'auth' or 'none', and is a string",
+  ],
+  [connectSocks as Call, [undefined, {}], 'connectSocks: conn has to be a stream, and is undefined'],
+  [
+    connectSocks as Call,
+    [new PassThrough(), { version: '5', target: 'x:1' }],
+    'connectSocks: the option version has to be 4 or 5, and is a string',
+  ],
+  [connectSocks as Call, [new PassThrough(), { version: 5 }], 'connectSocks: the option target is missing'],
+  [
+    connectSocks as Call,
+    [new PassThrough(), { version: 5, target: 'x:1', credentials: { name: 'me' } }],
+    'connectSocks: the option credentials.user is missing',
+  ],
+  [
+    connectSocks as Call,
+    [new PassThrough(), { version: 5, target: 'x:1' }, 5],
+    'connectSocks: signal has to be an AbortSignal, and is 5',
+  ],
+  [makeConnect as Call, [], 'makeConnect: the options have to be an object, and are undefined'],
+  [
+    makeConnect as Call,
+    [{ proxy: 'socks5://192.0.2.1:1' }],
+    'makeConnect: the option proxy has to be an object, and is a string',
+  ],
+  [
+    makeConnect as Call,
+    [{ connectTimeout: 0 }],
+    `makeConnect: the option connectTimeout has to be ${milliseconds}, and is 0`,
+  ],
+  [
+    makeConnect as Call,
+    [{ outboundBind: { v4: 4 } }],
+    'makeConnect: the option outboundBind.v4 has to be a string, and is 4',
   ],
   [testBridge as Call, [line, { dialer: {} }], 'testBridge: the option dialer has to be a dialer, and is an object'],
 ]

@@ -37,6 +37,7 @@ const peers = {
   strace: 'strace',
   tcpdump: 'tcpdump',
   unshare: 'util-linux',
+  setpriv: 'util-linux',
   ncat: 'ncat',
   microsocks: 'microsocks',
   danted: 'dante-server',

@@ -2,14 +2,14 @@
  * Several bridges for one purpose: which is tried first, and when one that failed is tried again.
  *
  *     fail-over   in the order of the list; the next is started beside one that has not answered after 5 s
- *     race        all of them, 250 ms after one another; whoever answers first is taken
+ *     race        all of them, 250 ms after one another; the one that answers first is taken
  *
- * A bridge that failed is last until it has answered again. Nobody has to wait for it to find out: it is tried in the
+ * A bridge that failed is last until it has answered again. No connection has to wait to find that out: the bridge is tried in the
  * background, one such bridge at a time, after a pause that doubles from 5 s up to 5 min.
  */
 import type { Duplex } from 'node:stream'
-import type { DialStage } from '../error.ts'
 import { isPtError, PtError } from '../error.ts'
+import { furthestStage } from '../failure.ts'
 import { withDeadline } from '../io/wait/deadline.ts'
 import { firstOf } from '../io/wait/race.ts'
 import type { BridgeLine } from '../lines/bridge-line.ts'
@@ -19,20 +19,20 @@ export type Strategy = 'failover' | 'race'
 /** Milliseconds before the next bridge is started beside the one before. */
 const headStart: Readonly<Record<Strategy, number>> = { failover: 5_000, race: 250 }
 
-/** A bridge that was outrun after so many ms without an answer has failed; one that was outrun sooner has not. */
+/** A bridge has failed if another one answered first after so many milliseconds. If it was sooner, this one was only slower. */
 const SILENCE = 5_000
 
 const FIRST_PAUSE = 5_000
 const LONGEST_PAUSE = 300_000
 
-/** For an attempt in the background, in ms. */
+/** How long an attempt in the background may take, in milliseconds. */
 const RETRY_TIMEOUT = 30_000
 
 export interface Candidate {
   readonly line: BridgeLine
-  /** In a row. */
+  /** How many failures there were in a row. */
   failures: number
-  /** By performance.now. */
+  /** When it is tried again, by performance.now. */
   retryAt: number
 }
 
@@ -42,9 +42,9 @@ export interface CandidatesOptions {
   readonly lines: readonly BridgeLine[]
   readonly strategy: Strategy
   readonly dial: DialBridge
-  /** Told of each bridge that failed a connection, those too that another stood in for. */
+  /** Told of each bridge that failed a connection, even if another bridge made it. */
   readonly onFailure: (error: PtError, line: BridgeLine) => void
-  /** Told of each that had failed and answers again. */
+  /** Told of each bridge that had failed and answers again. */
   readonly onRecovery: (line: BridgeLine) => void
 }
 
@@ -60,7 +60,7 @@ export class Candidates implements Disposable {
     this.#options = options
   }
 
-  /** A connection to one of them. Rejects with the error of a single bridge, PT_BRIDGES, or the signal's reason. */
+  /** A connection to one of the bridges. Rejects with the error of a single bridge, PT_BRIDGES, or the signal's reason. */
   async connect(signal: AbortSignal): Promise<Duplex> {
     const attempts = inOrder(this.#all).map((candidate) => (signal: AbortSignal) => this.#attempt(candidate, signal))
     try {
@@ -71,7 +71,7 @@ export class Candidates implements Disposable {
     }
   }
 
-  /** Ends what goes on in the background. */
+  /** Ends the attempts in the background. */
   [Symbol.dispose](): void {
     this.#closing.abort()
     for (const timer of this.#timers.values()) clearTimeout(timer)
@@ -107,7 +107,7 @@ export class Candidates implements Disposable {
     const pause = pauseAfter(candidate.failures++)
     candidate.retryAt = performance.now() + pause
     clearTimeout(this.#timers.get(candidate))
-    // A single bridge is tried by whoever wants to connect.
+    // A single bridge is tried by the next connection.
     if (this.#all.length === 1 || this.#closing.signal.aborted) return
     const retry = (): void => void (this.#turn = this.#turn.then(() => this.#retry(candidate)))
     this.#timers.set(candidate, setTimeout(retry, pause).unref())
@@ -130,13 +130,13 @@ export class Candidates implements Disposable {
   }
 }
 
-/** In the order of the list; behind them those that failed last, the one whose turn comes soonest first. */
+/** In the order of the list. Those that failed last come after the others, the one whose turn comes soonest first. */
 export function inOrder(all: readonly Candidate[]): Candidate[] {
   const resting = all.filter(({ failures }) => failures > 0).sort((a, b) => a.retryAt - b.retryAt)
   return [...all.filter(({ failures }) => failures === 0), ...resting]
 }
 
-/** Milliseconds after a failure that `failures` others came before. */
+/** The pause in milliseconds after a failure that came after `failures` others. */
 export function pauseAfter(failures: number): number {
   return Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** failures)
 }
@@ -146,25 +146,10 @@ function outrun(transport: string, waited: number): PtError {
   return new PtError('PT_TIMEOUT', message, { stage: 'timeout' })
 }
 
-/** The stage of the bridge that came furthest says most about what is wrong. */
-const furthestFirst: readonly DialStage[] = [
-  'auth',
-  'hour',
-  'mac',
-  'mark',
-  'closed',
-  'timeout',
-  'proxy',
-  'connect',
-  'dns',
-  'local',
-  'argument',
-]
-
+/** The error for all of them. The stage of the bridge that came furthest says most about what is wrong. */
 function noneOf(error: AggregateError): PtError {
   const errors = error.errors as readonly unknown[]
-  const stages = new Set(errors.flatMap((one) => (isPtError(one) && one.stage !== undefined ? [one.stage] : [])))
-  const stage = furthestFirst.find((one) => stages.has(one))
+  const stage = furthestStage(errors.flatMap((one) => (isPtError(one) && one.stage !== undefined ? [one.stage] : [])))
   const message = `none of ${errors.length} bridges gave a connection; the one that came furthest: ${stage ?? 'unknown'}`
   return new PtError('PT_BRIDGES', message, { cause: error, ...(stage === undefined ? {} : { stage }) })
 }

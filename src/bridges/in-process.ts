@@ -2,7 +2,8 @@
  * A transport in this process, without a PT: its client is given the same things as in a PT.
  */
 import type { Duplex } from 'node:stream'
-import { PtError, stageOf } from '../error.ts'
+import { messageOf, PtError } from '../error.ts'
+import { connectionFailure, stageOf } from '../failure.ts'
 import { deadline, orAborted } from '../io/wait/deadline.ts'
 import { endTogether } from '../io/carry/framed.ts'
 import { parseProxyUri, redact, scrubAddresses, secretsOf } from '../ipc/index.ts'
@@ -13,7 +14,6 @@ import { trackOpened } from '../sessions/opened.ts'
 import type { Client, Connect, OpenDatagrams, Transport } from '../transport.ts'
 import { makeConnect, makeDatagrams } from '../upstream/index.ts'
 import type { BridgeLine } from '../lines/bridge-line.ts'
-import { failedAt, staged } from './dial-stage.ts'
 import type { Dialer, DialerOptions, TransportSource } from './dialer.ts'
 import { socketLike } from './socket-like.ts'
 
@@ -115,13 +115,14 @@ async function dial({ transport, client, line, connect, datagrams, options, sign
     if (options.halfOpen !== true) endTogether(conn)
     return socketLike(conn, opened)
   } catch (error) {
+    const limitReached: unknown = signal.aborted ? signal.reason : undefined
     limit.abort(error as Error)
     for (const conn of opened) conn.destroy()
     parent?.throwIfAborted()
-    const stage = stageOf(error)
-    // Our own deadline says that the time was over, and not what had been reached by then.
-    if (stage === undefined) throw staged(error, name, stage)
-    throw failedAt(stage === 'timeout' && opened.length === 0 ? 'connect' : stage, name, error, messageOf(error, line))
+    // Our own limit says that time was up, and not before what.
+    if (error === limitReached)
+      throw connectionFailure(opened.length === 0 ? 'connect' : 'timeout', name, { cause: error })
+    throw connectionFailure(stageOf(error), name, { cause: error, reported: accountOf(error, line) })
   } finally {
     limit[Symbol.dispose]()
   }
@@ -133,10 +134,9 @@ function forgetClosed(opened: Duplex[]): void {
   opened.splice(0, opened.length, ...opened.filter((conn) => !conn.destroyed))
 }
 
-/** The messages of our own transports hold no address, but those of other transports and of the system may. */
-function messageOf(error: unknown, { address, args }: BridgeLine): string {
-  const text = error instanceof Error ? error.message : String(error)
-  return scrubAddresses(redact(text, secretsOf(address, args)))
+/** The words of the transport. Those of our transports hold no address; a third party's, and the system's, may. */
+function accountOf(error: unknown, { address, args }: BridgeLine): string {
+  return scrubAddresses(redact(messageOf(error), secretsOf(address, args)))
 }
 
 /** A transport that ignores the signal does not keep the caller waiting, and a stream that comes too late is closed. */

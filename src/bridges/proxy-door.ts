@@ -4,13 +4,14 @@
  *     PT, or a built-in transport ── 127.0.0.1:door ── look-up ── proxy.corp.example:3128 ── bridge
  *
  * A PT takes a proxy as an IP address that does not change, and a name is looked up here instead, as a PT may not (ANON-2). The
- * door passes bytes on and reads none: user name and password go through it from the one who has them. If the name cannot be
- * looked up or nobody answers, the connection ends, which is an error of the proxy to those who dial.
+ * door passes bytes on and reads none: user name and password go through it from the PT or the transport. If the name cannot be
+ * resolved or the proxy does not answer, the connection ends, and for the caller that is an error of the proxy.
  */
 import type { Socket } from 'node:net'
 import { createServer, isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { PtError, stageOf } from '../error.ts'
+import { PtError } from '../error.ts'
+import { stageOf } from '../failure.ts'
 import { silenceErrors } from '../io/ends.ts'
 import { listen } from '../io/tcp/listen.ts'
 import { relay } from '../io/carry/relay.ts'
@@ -74,19 +75,19 @@ export async function openProxyDoor(
   }
 }
 
-/** Never rejects: the one who dials through the door sees its end. */
+/** Never rejects: the caller behind the door sees the end of its connection. */
 async function pass(conn: Socket, connect: () => Promise<Duplex>, onFailure: (message: string) => void): Promise<void> {
   try {
     const proxy = await connect()
     if (conn.destroyed) return void proxy.destroy()
     await relay(conn, proxy).catch(() => undefined)
   } catch (error) {
-    if (!conn.destroyed) onFailure(`the upstream proxy: ${explain(error)}`)
+    if (!conn.destroyed) onFailure(`the upstream proxy: ${whyUnreachable(error)}`)
     conn.destroy()
   }
 }
 
-function explain(error: unknown): string {
+function whyUnreachable(error: unknown): string {
   const isLookUp = stageOf(error) === 'dns'
   return isLookUp ? 'its name cannot be resolved' : 'no connection to it can be made'
 }

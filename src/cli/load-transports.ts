@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { messageOf } from '../pt/failure.ts'
+import { messageOf } from '../error.ts'
 import { isTransport } from '../pt/index.ts'
 import type { Transport } from '../transport.ts'
 

@@ -82,7 +82,11 @@ export function parseBridgeLine(line: string): BridgeLine {
 
 /** Reads what JSON.parse gave for a line's JSON, or anything of that shape. Throws PT_BRIDGE_LINE. */
 export function bridgeLine(init: BridgeLineInit): BridgeLine {
-  checkOptions('bridgeLine', init, bridgeLineChecks)
+  return readInit('bridgeLine', init)
+}
+
+function readInit(call: string, init: BridgeLineInit): BridgeLine {
+  checkOptions(call, init, bridgeLineChecks)
   const { transport, address, fingerprint, args = [] } = init
   if (!isTransportName(transport)) throw bad('the transport is not a C identifier')
   const target = addressOf(address)
@@ -103,13 +107,14 @@ const bridgeLineChecks: Checks<BridgeLineInit> = {
 
 /** Writes a line, without `Bridge`; reads back as the same value. Throws PT_BRIDGE_LINE for what no line can hold. */
 export function formatBridgeLine(init: BridgeLineInit): string {
-  const { transport, address, fingerprint, args } = bridgeLine(init)
+  const { transport, address, fingerprint, args } = readInit('formatBridgeLine', init)
   const pairs = [...args].map(([key, value]) => `${key}=${value}`)
   return [transport, address, ...(fingerprint === undefined ? [] : [fingerprint]), ...pairs].join(' ')
 }
 
 /** The value for JSON; `bridgeLine` reads it back. */
 export function bridgeLineToJson(line: BridgeLine): BridgeLineInit {
+  checkOptions('bridgeLineToJson', line, bridgeLineChecks)
   return { ...line, args: line.args.toJSON() }
 }
 

@@ -9,7 +9,7 @@
 import { isIP } from 'node:net'
 import { isPtError } from '../error.ts'
 import { Args, CLIENT_ARGS_LIMIT, formatClientArgs, nearestName, parseTarget } from '../ipc/index.ts'
-import { aString, checkArgument } from '../options.ts'
+import { aString, checkArgument, listOf } from '../options.ts'
 import { checkArguments } from '../transports/arguments.ts'
 import type { BridgeFields } from './bridge-line.ts'
 import { splitBridgeLine, withoutComment } from './bridge-line.ts'
@@ -49,6 +49,7 @@ export function lintBridgeLine(line: string): Finding[] {
 
 /** The findings of each line, those among them that only several lines have: the same bridge twice. */
 export function lintBridgeLines(lines: readonly string[]): Finding[][] {
+  checkArgument('lintBridgeLines', 'lines', lines, listOf(aString, 'strings'))
   const seen = new Map<string, number>()
   return lines.map((line, at) => {
     const { transport, address } = splitBridgeLine(line.slice(0, LINE_LIMIT))

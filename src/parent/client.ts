@@ -12,12 +12,14 @@ import { aString, checkArgument, checkOptions } from '../options.ts'
 import { parseCommand } from './command.ts'
 import { connectThrough } from './connect.ts'
 import { Discretion, secretsOfProxy } from './discretion.ts'
-import { absolutePath, childEnvironment } from './environment.ts'
-import type { Life } from './launch.ts'
+import { absolutePath, childEnvironment } from './child-environment.ts'
+import { GuessedWords } from './guess.ts'
+import type { PtEvent } from './events.ts'
+import type { Life } from './life.ts'
 import type { LaunchOptions, Managed, Role } from './managed.ts'
 import { supervised } from './managed.ts'
 import { clientChecks, connectChecks } from './option-checks.ts'
-import { Trouble } from './trouble.ts'
+import { Outcomes } from './outcomes.ts'
 
 export interface LaunchClientOptions extends LaunchOptions {
   readonly transports: readonly string[]
@@ -56,9 +58,11 @@ export interface ClientPt extends Managed {
    * an answer only what has come by then can be read. lyrebird does nothing until the other side has ended as well. `postern pt
    * --half-open` at both ends leaves the answer its time.
    *
-   * Rejects with PT_SOCKS_REFUSED if the PT could not connect, with what it said about that time in `reported`; PT_LAUNCH for a
-   * transport that is not there; PT_ARGS, PT_ADDRESS, PT_TIMEOUT, PT_CLOSED, PT_SOCKS, PT_CONNECT; PT_STOPPED,
-   * PT_EXITED or PT_CRASH_LOOP where the PT is gone for good; or with the signal's reason.
+   * If the PT could not connect and says why, as ours does, it rejects with the code of the stage (`PT_CONNECT`, `PT_HANDSHAKE` …; see
+   * docs/errors.md), with `stage`, and with the PT's account in `reported`. If the PT does not say which connection it speaks of, it
+   * rejects with PT_SOCKS_REFUSED, and `reported` is what the PT said at about that time. Other codes: PT_LAUNCH for a transport that is
+   * not there; PT_ARGS, PT_ADDRESS, PT_TIMEOUT, PT_CLOSED, PT_SOCKS, PT_CONNECT; PT_STOPPED, PT_EXITED or PT_CRASH_LOOP if the PT is
+   * gone for good; or the signal's reason.
    */
   connect(transport: string, target: string, options?: ConnectOptions): Promise<Duplex>
   /**
@@ -85,11 +89,17 @@ export async function launchClient(options: LaunchClientOptions): Promise<Client
     env: childEnvironment(own, options.env, command.program),
     expected: { role: 'client', transports, proxy: proxy !== undefined, allowRemote } as const,
   }
-  const trouble = new Trouble(options.onEvent)
+  const [outcomes, guessed] = [new Outcomes(), new GuessedWords()]
+  const onEvent = (event: PtEvent): void => {
+    outcomes.note(event)
+    guessed.note(event)
+    options.onEvent?.(event)
+  }
   const discretion = new Discretion([...secretsOfProxy(proxy), ...(options.secrets ?? [])])
   const role: Role = { transports, plan: () => plan, discretion }
-  const supervisor = await supervised({ ...options, onEvent: trouble.onEvent }, role)
+  const supervisor = await supervised({ ...options, onEvent }, role)
   const lives = new WeakMap<Duplex, Life>()
+  const context = { supervisor, outcomes, guessed, discretion, lives, timeout: connectTimeout }
   return {
     get methods() {
       return methodsOf(supervisor.life)
@@ -107,17 +117,7 @@ export async function launchClient(options: LaunchClientOptions): Promise<Client
       checkArgument('connect', 'target', target, aString)
       checkOptions('connect', options, connectChecks)
       const { args, signal } = options
-      return await connectThrough({
-        supervisor,
-        trouble,
-        discretion,
-        transport,
-        target,
-        args,
-        signal,
-        lives,
-        timeout: connectTimeout,
-      })
+      return await connectThrough(context, { transport, target, args, signal })
     },
     stop: () => supervisor.stop(),
     [Symbol.asyncDispose]: async () => void (await supervisor.stop()),

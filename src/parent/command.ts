@@ -21,10 +21,10 @@ export function parseCommand(exec: string | readonly string[]): Command {
 /** PT_EXEC for the system's error of a failed start. */
 export function cannotStart({ program, args }: Command, error: unknown): PtError {
   const code = (error as NodeJS.ErrnoException).code ?? 'unknown error'
-  return new PtError('PT_EXEC', `cannot start ${program}: ${explain(code, program, args)}`, { cause: error })
+  return new PtError('PT_EXEC', `cannot start ${program}: ${whyNotStarted(code, program, args)}`, { cause: error })
 }
 
-function explain(code: string, program: string, args: readonly string[]): string {
+function whyNotStarted(code: string, program: string, args: readonly string[]): string {
   if (code === 'EACCES') return 'permission denied; is it a file with its executable bit set (chmod +x)?'
   if (code !== 'ENOENT') return code
   if (program.includes(' ') && args.length === 0) {

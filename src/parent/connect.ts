@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { connect as connectTcp } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { isPtError, PtError } from '../error.ts'
+import { connectionFailure } from '../failure.ts'
 import { orAborted, withDeadline } from '../io/wait/deadline.ts'
 import { keepAliveOptions } from '../io/tcp/keep-alive.ts'
 import type { ArgsInit } from '../ipc/index.ts'
@@ -14,48 +15,54 @@ import { Args, secretsOf } from '../ipc/index.ts'
 import { connectSocks } from '../socks/index.ts'
 import type { Method } from './dialogue.ts'
 import type { Discretion } from './discretion.ts'
-import type { Life } from './launch.ts'
+import type { GuessedWords } from './guess.ts'
+import type { Life } from './life.ts'
+import type { Expectation, Outcome, Outcomes } from './outcomes.ts'
 import { within } from './stop.ts'
 import type { Supervisor } from './supervise.ts'
-import type { Trouble } from './trouble.ts'
 
-export interface Dial {
+/** What all connections through one PT share. */
+export interface ConnectContext {
   readonly supervisor: Supervisor
-  readonly trouble: Trouble
+  readonly outcomes: Outcomes
+  readonly guessed: GuessedWords
   readonly discretion: Discretion
+  readonly timeout: number
+  /** The life that carries each connection. */
+  readonly lives: WeakMap<Duplex, Life>
+}
+
+export interface ConnectRequest {
   readonly transport: string
   readonly target: string
   readonly args: ArgsInit | undefined
   readonly signal: AbortSignal | undefined
-  readonly timeout: number
-  /** Which life carries a connection. */
-  readonly lives: WeakMap<Duplex, Life>
 }
 
-/** How long after a connection that found nobody the end of the process is waited for, in milliseconds. */
+/** After a connection that found no process, the end of that process is waited for so many milliseconds. */
 const DEATH_NOTICE = 1_000
+
+/** A connection that is given up sooner is no failure to our PT, which says nothing about it then. In milliseconds. */
+const TOLD_AFTER = 5_000
 
 type ClientMethod = Extract<Method, { type: 'cmethod' }>
 
-/** Dials as `ClientPt.connect` says. */
-export async function connectThrough(dial: Dial): Promise<Duplex> {
-  const { supervisor, transport, timeout } = dial
+/** Connects as the documentation of `ClientPt.connect` says. */
+export async function connectThrough(context: ConnectContext, request: ConnectRequest): Promise<Duplex> {
+  const { supervisor, timeout, discretion } = context
   supervisor.stopping.throwIfAborted()
-  dial.signal?.throwIfAborted()
-  dial.discretion.add(secretsOf(dial.target, Args.from(dial.args ?? [])))
-  return await withDeadline(timeout, `a connection through ${transport}`, dial.signal, async (signal) => {
-    for (;;) {
-      const life = await orAborted(supervisor.ready(), signal)
-      const result = await attempt(methodOf(life, transport), dial, signal)
-      if (!(result instanceof Error)) {
-        dial.lives.set(result, life)
-        return result
-      }
-      // Where the process is gone, too, the next life is waited for.
-      const ended = await orAborted(within(life.ended, DEATH_NOTICE), signal)
-      if (ended === undefined) throw result
-    }
-  })
+  request.signal?.throwIfAborted()
+  discretion.add(secretsOf(request.target, Args.from(request.args ?? [])))
+  const connecting = new Connecting(context, request)
+  try {
+    return await withDeadline(timeout, `a connection through ${request.transport}`, request.signal, (signal) =>
+      connecting.connect(signal),
+    )
+  } catch (error) {
+    throw await connecting.atTimeout(error)
+  } finally {
+    connecting.expectation?.[Symbol.dispose]()
+  }
 }
 
 function methodOf(life: Life, transport: string): ClientMethod {
@@ -65,45 +72,94 @@ function methodOf(life: Life, transport: string): ClientMethod {
   throw new PtError('PT_LAUNCH', `there is no transport ${transport}: ${reason}`)
 }
 
-/** A connection; or an error, not thrown, where nobody was there to ask. */
-async function attempt(method: ClientMethod, dial: Dial, signal: AbortSignal): Promise<Duplex | Error> {
-  const { transport, target, args, supervisor } = dial
-  const start = Date.now()
-  const socket = connectTcp({ ...method.address, noDelay: true, allowHalfOpen: true, ...keepAliveOptions })
-  const stop = (): void => void socket.destroy(supervisor.stopping.reason as Error)
-  supervisor.stopping.addEventListener('abort', stop, { once: true })
-  const version = method.protocol === 'socks5' ? 5 : 4
-  let connected = false
-  try {
-    await once(socket, 'connect', { signal })
-    connected = true
-    await connectSocks(socket, { version, target, args }, signal)
-    return socket
-  } catch (error) {
-    socket.destroy()
-    supervisor.stopping.throwIfAborted()
-    signal.throwIfAborted()
-    if (!connected) return new PtError('PT_CONNECT', `the SOCKS port of ${transport} does not accept`, { cause: error })
-    const failure = await explained(error, dial, start)
-    // The system accepts for a process that is just dying. In SOCKS 5 the target is told after the first answer only, so
-    // without one there was no request. One that was made is never repeated: it may be what the PT dies of.
-    if (version === 5 && socket.bytesRead === 0 && isPtError(failure, 'PT_CLOSED')) return failure
-    throw failure
-  } finally {
-    supervisor.stopping.removeEventListener('abort', stop)
-  }
-}
+class Connecting {
+  readonly #context: ConnectContext
+  readonly #request: ConnectRequest
+  /** What the PT is expected to say about the attempt that is under way. */
+  expectation: Expectation | undefined
 
-/** The error of a failed request, with what the PT said of this transport since `start`. */
-async function explained(error: unknown, dial: Dial, start: number): Promise<unknown> {
-  const { transport, trouble, discretion } = dial
-  const known = isPtError(error) ? error : new PtError('PT_CLOSED', 'the PT cut the connection off', { cause: error })
-  if (!isPtError(known, 'PT_SOCKS_REFUSED', 'PT_CLOSED')) return known
-  const words = await trouble.awaited(transport, start)
-  return new PtError(known.code, `${transport}: ${known.message}`, {
-    ...(known.cause === undefined ? {} : { cause: known.cause }),
-    ...(known.reply === undefined ? {} : { reply: known.reply }),
-    ...(known.stage === undefined ? {} : { stage: known.stage }),
-    ...(words === undefined ? {} : { reported: discretion.words(words) }),
-  })
+  constructor(context: ConnectContext, request: ConnectRequest) {
+    this.#context = context
+    this.#request = request
+  }
+
+  async connect(signal: AbortSignal): Promise<Duplex> {
+    const { supervisor, lives } = this.#context
+    for (;;) {
+      const life = await orAborted(supervisor.ready(), signal)
+      const result = await this.#attempt(methodOf(life, this.#request.transport), signal)
+      if (!(result instanceof Error)) {
+        lives.set(result, life)
+        return result
+      }
+      // If the process is gone, too, the next life is waited for.
+      const ended = await orAborted(within(life.ended, DEATH_NOTICE), signal)
+      if (ended === undefined) throw result
+    }
+  }
+
+  /** A connection; or an error, not thrown, if there was no process to ask. */
+  async #attempt(method: ClientMethod, signal: AbortSignal): Promise<Duplex | Error> {
+    const { transport, target, args } = this.#request
+    const { supervisor, outcomes } = this.#context
+    const start = Date.now()
+    const socket = connectTcp({ ...method.address, noDelay: true, allowHalfOpen: true, ...keepAliveOptions })
+    const stop = (): void => void socket.destroy(supervisor.stopping.reason as Error)
+    supervisor.stopping.addEventListener('abort', stop, { once: true })
+    const version = method.protocol === 'socks5' ? 5 : 4
+    let connected = false
+    try {
+      await once(socket, 'connect', { signal })
+      connected = true
+      this.expectation?.[Symbol.dispose]()
+      this.expectation = outcomes.expect(transport, socket.localPort ?? 0)
+      await connectSocks(socket, { version, target, args }, signal)
+      return socket
+    } catch (error) {
+      socket.destroy()
+      supervisor.stopping.throwIfAborted()
+      signal.throwIfAborted()
+      if (!connected)
+        return new PtError('PT_CONNECT', `the SOCKS port of ${transport} does not accept`, { cause: error })
+      const failure = await this.#explained(error, start)
+      // The system accepts for a process that is just dying. In SOCKS 5 the target is told after the first answer only, so without an
+      // answer there was no request. A request that was made is never repeated: the PT may die of it.
+      if (version === 5 && socket.bytesRead === 0 && isPtError(failure, 'PT_CLOSED')) return failure
+      throw failure
+    } finally {
+      supervisor.stopping.removeEventListener('abort', stop)
+    }
+  }
+
+  /** The error of a failed request: what the PT said of this connection, or else the reply and what it said at about that time. */
+  async #explained(error: unknown, start: number): Promise<unknown> {
+    const { transport } = this.#request
+    const { outcomes, guessed, discretion } = this.#context
+    const known = isPtError(error) ? error : new PtError('PT_CLOSED', 'the PT cut the connection off', { cause: error })
+    if (!isPtError(known, 'PT_SOCKS_REFUSED', 'PT_CLOSED')) return known
+    const guess = outcomes.exact ? undefined : guessed.since(transport, start)
+    const outcome = await this.expectation?.within(outcomes.patience)
+    if (outcome !== undefined) return this.#failed(outcome, known)
+    // A PT that has named another connection meanwhile would have named this one too.
+    const words = outcomes.exact ? undefined : await guess
+    return new PtError(known.code, `${transport}: ${known.message}`, {
+      ...(known.cause === undefined ? {} : { cause: known.cause }),
+      ...(known.reply === undefined ? {} : { reply: known.reply }),
+      ...(known.stage === undefined ? {} : { stage: known.stage }),
+      ...(words === undefined ? {} : { reported: discretion.words(words) }),
+    })
+  }
+
+  /** The same for our own time limit: the PT has seen that it was given up, and may have said what it was waiting for. */
+  async atTimeout(error: unknown): Promise<unknown> {
+    const { outcomes, timeout } = this.#context
+    if (!isPtError(error, 'PT_TIMEOUT') || error.stage !== undefined || timeout < TOLD_AFTER) return error
+    const outcome = await this.expectation?.within(outcomes.patience)
+    return outcome === undefined ? error : this.#failed(outcome, error)
+  }
+
+  #failed({ stage, words }: Outcome, cause: PtError): PtError {
+    const reported = words === '' ? undefined : this.#context.discretion.words(words)
+    return connectionFailure(stage, this.#request.transport, { cause, reported })
+  }
 }

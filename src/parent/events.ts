@@ -38,6 +38,8 @@ export type PtEvent =
   /** The PT has ended and is not started again. */
   | { readonly type: 'gaveUp'; readonly error: PtError }
   | ({ readonly type: 'stopped' } & Exit)
+  /** The program could not be ended and still runs: PT_UNSTOPPABLE. */
+  | { readonly type: 'unstoppable'; readonly pid: number; readonly error: PtError }
 
 export type OnEvent = (event: PtEvent) => void
 

@@ -4,8 +4,8 @@
 import type { Discretion } from './discretion.ts'
 import type { OnEvent } from './events.ts'
 import { guarded } from './events.ts'
-import type { Life, Plan } from './launch.ts'
-import { launch } from './launch.ts'
+import type { Life, Plan } from './life.ts'
+import { startLife } from './life.ts'
 import type { ExitStatus } from './stop.ts'
 import type { RestartOptions } from './supervise.ts'
 import { Supervisor } from './supervise.ts'
@@ -41,8 +41,9 @@ export interface Managed extends AsyncDisposable {
   /** Why a requested transport is not there, in the PT's words; empty where all are. */
   readonly failures: ReadonlyMap<string, string>
   /**
-   * Ends the PT: closes its stdin, waits, sends SIGTERM, waits, kills. Resolves with how it ended when it is gone. Every
-   * call gives the same result; leaving an `await using` scope calls it.
+   * Ends the PT: closes its stdin, waits, sends SIGTERM, waits, kills, and waits for at most five seconds more. Resolves with how it
+   * ended when it is gone. If it cannot be ended, as it runs as another user, the event `unstoppable` says so and `step` is `none`.
+   * Every call gives the same result; leaving an `await using` scope calls it.
    */
   stop(): Promise<ExitStatus>
 }
@@ -63,7 +64,7 @@ export async function supervised(options: LaunchOptions, role: Role): Promise<Su
   const { startTimeout = 30_000, stopTimeout = 5_000, signal } = options
   const emit = guarded(options.onEvent)
   const start = async (required: readonly string[], until: AbortSignal | undefined): Promise<Life> =>
-    await launch({ ...role.plan(), required, startTimeout, stopTimeout, discretion: role.discretion }, emit, until)
+    await startLife({ ...role.plan(), required, startTimeout, stopTimeout, discretion: role.discretion }, emit, until)
   const first = await start(options.require === 'all' ? role.transports : [], signal)
   role.onFirstReady?.(first)
   const supervisor = new Supervisor({

@@ -12,13 +12,13 @@ import { Args, DEFAULT_BIND_ADDRESS, formatOutboundBind, formatServerEnvironment
 import { checkOptions } from '../options.ts'
 import { parseCommand } from './command.ts'
 import { Discretion } from './discretion.ts'
-import { absolutePath, childEnvironment } from './environment.ts'
-import type { Life } from './launch.ts'
+import { absolutePath, childEnvironment } from './child-environment.ts'
+import type { Life } from './life.ts'
 import type { LaunchOptions, Managed, Role } from './managed.ts'
 import { supervised } from './managed.ts'
 import { serverChecks } from './option-checks.ts'
-import type { OnConnection } from './reception.ts'
-import { receive } from './reception.ts'
+import type { OnConnection } from './destination.ts'
+import { openDestination } from './destination.ts'
 import type { Supervisor } from './supervise.ts'
 
 export interface LaunchServerOptions extends LaunchOptions {
@@ -66,8 +66,8 @@ export async function launchServer(options: LaunchServerOptions): Promise<Server
   const names = options.transports.map(({ name }) => name)
   const bound = new Map(options.transports.map(({ name, bindAddress }) => [name, bindAddressOf(bindAddress)]))
   const stateDir = absolutePath(options.stateDir)
-  const reception = await receive({ ...options, stateDir })
-  const destination = absoluteDestination(reception.destination)
+  const open = await openDestination({ ...options, stateDir })
+  const destination = absoluteDestination(open.destination)
   const environment = (): Record<string, string> => {
     const transports = options.transports.map(({ name, options }) => ({ name, options, bindAddress: bound.get(name) }))
     const own = formatServerEnvironment({ transports, stateDir, destination })
@@ -91,12 +91,12 @@ export async function launchServer(options: LaunchServerOptions): Promise<Server
         if (port === 0) bound.set(name, { host, port: methods.get(name)?.address.port ?? 0 })
       }
     },
-    cleanUp: () => reception.close(),
+    cleanUp: () => open.close(),
   }
   try {
     return serverPt(await supervised(options, role))
   } catch (error) {
-    await reception.close()
+    await open.close()
     throw error
   }
 }

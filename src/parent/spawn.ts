@@ -14,7 +14,7 @@ import type { Command } from './command.ts'
 import { cannotStart } from './command.ts'
 import type { Exit } from './events.ts'
 import { hasMembers, signalGroup } from './group.ts'
-import { Tail } from './tail.ts'
+import { LastWords } from './last-words.ts'
 
 /** How long the pipes of an ended process are read on; a program that it left behind may hold them open for ever. */
 const DRAIN_TIME = 500
@@ -37,7 +37,7 @@ export interface Child {
   readonly gone: Promise<void>
   /** True while other processes of its group run, such as the PT behind a wrapper script that has ended. */
   readonly hasOffspring: boolean
-  readonly tail: Tail
+  readonly lastWords: LastWords
   /** What stands on stdout behind the last NL. */
   readonly cutOff: string
   closeStdin(): void
@@ -45,6 +45,8 @@ export interface Child {
   interrupt(): boolean
   /** Sends a signal to the program and all of its process group; on Windows both end the program at once. */
   kill(signal: 'SIGTERM' | 'SIGKILL'): void
+  /** Gives up a program that cannot be ended, so that it does not keep this process alive. */
+  leave(): void
 }
 
 /** Starts the program. Rejects with PT_EXEC where the system cannot. */
@@ -66,7 +68,7 @@ export async function spawnPt(command: Command, env: Record<string, string>, out
     // Lines may come with the very next event, so the readers are attached before the start is awaited.
     const exited = exitOf(child)
     const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
-    const tail = drainStderr(child.stderr, output)
+    const lastWords = drainStderr(child.stderr, output)
     const splitter = readStdout(child.stdout, output)
     child.stdin.on('error', () => undefined)
     await started
@@ -74,7 +76,7 @@ export async function spawnPt(command: Command, env: Record<string, string>, out
       pid: child.pid!,
       exited,
       gone,
-      tail,
+      lastWords,
       get cutOff() {
         return splitter.rest
       },
@@ -94,6 +96,11 @@ export async function spawnPt(command: Command, env: Record<string, string>, out
       kill: (signal) => {
         asked = true
         signalGroup(child.pid!, signal)
+      },
+      leave: () => {
+        child.stdout.destroy()
+        child.stderr.destroy()
+        child.unref()
       },
     }
   } catch (error) {
@@ -118,14 +125,14 @@ function readStdout(stdout: Readable, output: Output): LineSplitter {
   return splitter
 }
 
-function drainStderr(stderr: Readable, output: Output): Tail {
-  const tail = new Tail()
+function drainStderr(stderr: Readable, output: Output): LastWords {
+  const lastWords = new LastWords()
   stderr
     .on('data', (chunk: Buffer) => {
-      for (const line of tail.push(chunk)) output.stderr(line)
+      for (const line of lastWords.push(chunk)) output.stderr(line)
     })
     .on('error', () => undefined)
-  return tail
+  return lastWords
 }
 
 function exitOf(child: ChildProcess): Promise<Exit> {

@@ -10,7 +10,7 @@ import { setMaxListeners } from 'node:events'
 import { PtError } from '../error.ts'
 import { delay } from '../io/wait/deadline.ts'
 import type { OnEvent } from './events.ts'
-import type { Ending, Life } from './launch.ts'
+import type { Ending, Life } from './life.ts'
 import type { ExitStatus } from './stop.ts'
 import { within } from './stop.ts'
 
@@ -111,6 +111,8 @@ export class Supervisor {
   async #endLives(): Promise<ExitStatus> {
     const life = this.#life
     const status = await life.stop()
+    // The end of a program that could not be ended never comes.
+    if (status.step === 'none') return status
     await this.#over
     return this.#life === life ? status : await this.#life.stop()
   }

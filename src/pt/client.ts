@@ -6,8 +6,9 @@
  */
 import { createServer } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { messageOf, PtError } from '../error.ts'
+import { stageOf, withAdvice } from '../failure.ts'
 import { carry } from '../io/carry/carry.ts'
-import { PtError, stageOf } from '../error.ts'
 import { listen } from '../io/tcp/listen.ts'
 import type { Guest } from '../io/tcp/lobby.ts'
 import { listenerOptions } from '../io/tcp/tcp.ts'
@@ -26,7 +27,6 @@ import type { Ask, Rehearsals, Stand } from '../sessions/rehearsal.ts'
 import { ignoreErrors, SessionSignal } from '../sessions/session-signal.ts'
 import { acceptSocks, connectSocks } from '../socks/index.ts'
 import type { Client, Connect, OpenDatagrams, Report, Transport } from '../transport.ts'
-import { explain, messageOf } from './failure.ts'
 import type { Launched } from './launch.ts'
 import { launchAll } from './launch.ts'
 import type { TransportEntry } from './registry.ts'
@@ -129,7 +129,10 @@ async function serve(service: Service, conn: TcpConn, admission: Admission, gues
     return config.reporter.log('info', `${name}: no SOCKS request: ${messageOf(error)}`)
   }
   guest?.leave()
-  const report = config.reporter.forTransport(name, () => confidentialOf(request, config))
+  const confidential = (): string[] => confidentialOf(request, config)
+  const report = config.reporter.forTransport(name, confidential)
+  // Read while the connection is open: a closed one has no port any more.
+  const known = [...portOf(conn), ...addressOf(request, config)]
   const outgoing = trackOpened(config.connect)
   const start = performance.now()
   try {
@@ -137,16 +140,18 @@ async function serve(service: Service, conn: TcpConn, admission: Admission, gues
     if (conn.destroyed) return void bridge.destroy()
     request.grant()
     admission.established()
-    report.status([...addressOf(request, config), ['CONNECT', 'Success']])
+    report.status([...known, ['CONNECT', 'Success']])
     // This is not awaited: what this function holds is not needed as long as the connection lives.
     carry(conn, bridge, { wire: bridge, halfOpen: config.halfOpen }).catch((error: unknown) =>
       report.log('debug', `connection ended: ${messageOf(error)}`),
     )
   } catch (error) {
     const failure = hasHungUp(conn) ? givenUp(outgoing, performance.now() - start, config) : error
+    // Before the reply, so that a parent which reads both knows why by the time it learns that it was refused.
+    if (failure !== undefined) config.reporter.failure(name, [...known, ...describe(failure)], confidential)
     request.refuse(error)
     if (failure === undefined) report.log('debug', 'the parent hung up before the connection was made')
-    else reportFailure(failure, request, report, config)
+    else report.log('notice', `connection failed: ${withAdvice(failure)}`)
   }
 }
 
@@ -161,7 +166,8 @@ function givenUp({ connected }: Opened, waited: number, { patience = PATIENCE }:
   const what = connected
     ? 'the bridge had not answered; most likely the cert, password or key in the bridge line is not of this bridge'
     : 'no connection to the bridge had been made'
-  return new PtError('PT_TIMEOUT', `the parent gave up after ${seconds} s, and ${what}`, { stage: 'timeout' })
+  const stage = connected ? 'timeout' : 'connect'
+  return new PtError('PT_TIMEOUT', `the parent gave up after ${seconds} s, and ${what}`, { stage })
 }
 
 interface Dialling extends Service {
@@ -197,18 +203,27 @@ async function dial(conn: TcpConn, request: SocksRequest, outgoing: Opened, dial
   }
 }
 
-function reportFailure(error: unknown, request: SocksRequest, report: Report, config: ClientConfig): void {
+type Pairs = readonly (readonly [key: string, value: string])[]
+
+/** The pairs of a STATUS that say how a connection failed. */
+function describe(error: unknown): Pairs {
   const stage = stageOf(error)
-  report.status([
-    ...addressOf(request, config),
+  return [
     ['CONNECT', 'Failed'],
     ...(stage === undefined ? [] : [['STAGE', stage] as const]),
     ['ERRSTR', messageOf(error)],
-  ])
-  report.log('notice', `connection failed: ${explain(error)}`)
+  ]
 }
 
-function addressOf({ target }: SocksRequest, { unsafeLogging = false }: ClientConfig): [string, string][] {
+/**
+ * Which of the parent's connections it is: the local port of the parent's end of its SOCKS connection. The parent knows it too, and
+ * it says nothing about a bridge. docs/decisions/0056-failures.md says why.
+ */
+function portOf({ remotePort }: TcpConn): Pairs {
+  return remotePort === undefined ? [] : [['PORT', `${remotePort}`]]
+}
+
+function addressOf({ target }: SocksRequest, { unsafeLogging = false }: ClientConfig): Pairs {
   return unsafeLogging ? [['ADDRESS', target]] : []
 }
 

@@ -5,9 +5,8 @@
  *     CMETHODS DONE or SMETHODS DONE                                                   once, last (CM-3, SM-6)
  */
 import type { Server } from 'node:net'
-import { PtError } from '../error.ts'
+import { messageOf, PtError } from '../error.ts'
 import type { Message } from '../ipc/index.ts'
-import { messageOf } from './failure.ts'
 import type { Reporter } from './report.ts'
 
 /**

@@ -5,7 +5,7 @@
  *     VERSION ── environment ── PROXY ── load ── launch ── …METHODS DONE ── relay ── stop ── drain ── exit 0
  *        └──────────── *-ERROR ──────────┴── exit 1
  */
-import { isPtError } from '../error.ts'
+import { isPtError, messageOf } from '../error.ts'
 import type { Severity } from '../ipc/index.ts'
 import { formatMessage } from '../ipc/index.ts'
 import { checkOptions } from '../options.ts'
@@ -17,7 +17,6 @@ import { Rehearsals } from '../sessions/rehearsal.ts'
 import type { Replays } from '../transport.ts'
 import { makeConnect, makeDatagrams } from '../upstream/index.ts'
 import { startClient } from './client.ts'
-import { messageOf } from './failure.ts'
 import type { Launched } from './launch.ts'
 import type { LineOutput } from './line-output.ts'
 import { openLineOutput } from './line-output.ts'

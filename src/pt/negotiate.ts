@@ -6,7 +6,7 @@
  *     TOR_PT_PROXY (client) ───────── PROXY DONE (or nothing, where there is none) | PROXY-ERROR <message>
  */
 import { isAbsolute, resolve } from 'node:path'
-import { isPtError } from '../error.ts'
+import { isPtError, messageOf } from '../error.ts'
 import type { ClientEnvironment, Environment, ProxyUri, ServerEnvironment } from '../ipc/index.ts'
 import {
   readClientEnvironment,
@@ -17,7 +17,6 @@ import {
   toAscii,
   versionStatus,
 } from '../ipc/index.ts'
-import { messageOf } from './failure.ts'
 import type { Reporter } from './report.ts'
 import { makeStateDir } from './state-dir.ts'
 

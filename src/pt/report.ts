@@ -23,6 +23,11 @@ export interface Reporter {
   lastWords(text: string): void
   /** `text` as it may be said: without `secrets`, and without addresses unless they were asked for. */
   clean(text: string, secrets?: readonly string[]): string
+  /**
+   * The STATUS of a connection that failed. No limit holds it back: the parent itself decides how many connections there are, and one
+   * of ours waits for the line.
+   */
+  failure(name: string, pairs: ArgsInit, secrets: () => readonly string[]): void
   /** What one transport, or one connection of it, may use: its STATUS names it, and `secrets` appear in none of its texts. */
   forTransport(name: string, secrets?: () => readonly string[]): Report
 }
@@ -49,13 +54,10 @@ export function createReporter(output: LineOutput, options: ReportOptions = {}):
     if (severities.indexOf(severity) > severities.indexOf(logLevel) || !mayPass()) return
     sayOrAdmit(output, () => say({ type: 'log', severity, message: clean(text, secrets()) }))
   }
-  const status = (name: string, pairs: ArgsInit, secrets: () => readonly string[]): void => {
-    sayOrAdmit(output, () => sayStatus(name, pairs, secrets))
-  }
-  const sayStatus = (name: string, pairs: ArgsInit, secrets: () => readonly string[]): void => {
+  const sayStatus = (name: string, pairs: ArgsInit, secrets: () => readonly string[], passes: () => boolean): void => {
     // A transport in JavaScript may well give PERCENT as a number.
     const given: (readonly [string, unknown])[] = [...Args.from(pairs)]
-    if (given.length === 0 || !mayPass()) return
+    if (given.length === 0 || !passes()) return
     const hidden = secrets()
     const cleaned = given.map(([key, value]) => [key, clean(String(value), hidden)] as const)
     try {
@@ -69,11 +71,12 @@ export function createReporter(output: LineOutput, options: ReportOptions = {}):
     log: (severity, text) => log(severity, text),
     lastWords: (text) => sayOrAdmit(output, () => say({ type: 'log', severity: 'error', message: clean(text) })),
     clean,
+    failure: (name, pairs, secrets) => sayOrAdmit(output, () => sayStatus(name, pairs, secrets, always)),
     forTransport: (name, secrets = none) => ({
       log(severity, text) {
         log(severities.includes(severity) ? severity : 'notice', `${name}: ${text}`, secrets)
       },
-      status: (pairs) => status(name, pairs, secrets),
+      status: (pairs) => sayOrAdmit(output, () => sayStatus(name, pairs, secrets, mayPass)),
     }),
   }
 }
@@ -93,6 +96,8 @@ function sayOrAdmit(output: LineOutput, act: () => void): void {
     }
   }
 }
+
+const always = (): boolean => true
 
 /** Secrets are collected when something is said, as most connections say nothing. */
 const none = (): readonly string[] => []

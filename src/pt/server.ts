@@ -5,6 +5,7 @@
  *     PT client ══ accept() ── ORPort, or ExtORPort with USERADDR and TRANSPORT ── relay
  */
 import type { Duplex } from 'node:stream'
+import { messageOf } from '../error.ts'
 import { connectExtOrPort } from '../extor/index.ts'
 import type { Cancellation } from '../io/wait/cancellation.ts'
 import type { Address, Destination, ServerTransport } from '../ipc/index.ts'
@@ -15,7 +16,6 @@ import type { Rehearsals } from '../sessions/rehearsal.ts'
 import { serveTransport } from '../sessions/serve-transport.ts'
 import type { Incoming, OnIncoming } from '../sessions/service.ts'
 import type { Connect, Replays, Report } from '../transport.ts'
-import { messageOf } from './failure.ts'
 import type { Launched } from './launch.ts'
 import { launchAll } from './launch.ts'
 import type { TransportEntry } from './registry.ts'

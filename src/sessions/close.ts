@@ -1,6 +1,6 @@
 /** The close() of a transport's client or server, which may throw, reject, or never settle. */
+import { messageOf } from '../error.ts'
 import type { Report } from '../transport.ts'
-import { messageOf } from './message-of.ts'
 
 /** How long it may take, in milliseconds. A parent that stops its PT waits for some seconds before it kills the process. */
 const CLOSE_TIMEOUT = 1_000

@@ -4,10 +4,10 @@
  * By default it is in the memory of this process. Another process or a shared store may hold it instead; then the answer is a
  * promise, and whatever goes wrong counts as "it was here before": the server is silent, as it is to every probe.
  */
+import { messageOf } from '../error.ts'
 import type { ReplayFilter } from '../crypto/replay-filter.ts'
 import { replayFilter } from '../crypto/replay-filter.ts'
 import type { Replays, Report } from '../transport.ts'
-import { messageOf } from './message-of.ts'
 import { seldom } from './seldom.ts'
 
 /** How long an answer may take, in milliseconds: much less than any handshake. */

@@ -9,7 +9,7 @@
  * connection, and the others go on.
  */
 import type { Duplex } from 'node:stream'
-import { PtError } from '../error.ts'
+import { messageOf, PtError } from '../error.ts'
 import { silenceErrors } from '../io/ends.ts'
 import type { TcpConn } from '../io/tcp/channel.ts'
 import { carry } from '../io/carry/carry.ts'
@@ -20,7 +20,6 @@ import type { Accepted, Report, Server } from '../transport.ts'
 import { prepare } from './prepare.ts'
 import type { Admission, Connections } from './connections.ts'
 import { endWhenIdle } from './idle.ts'
-import { messageOf } from './message-of.ts'
 import { seldom } from './seldom.ts'
 import { ignoreErrors, SessionSignal } from './session-signal.ts'
 import { peerOf, readUserAddress } from './user-address.ts'

@@ -25,6 +25,8 @@ import {
   requireTarget,
   VERDICT_LENGTH,
 } from './client-messages.ts'
+import { aSignal, checkArgument, checkOptions } from '../options.ts'
+import { aConnection, requestChecks } from './option-checks.ts'
 import { methods } from './wire.ts'
 
 export interface SocksClientRequest {
@@ -42,12 +44,15 @@ export interface SocksClientRequest {
  * Negotiates on `conn` and resolves once the server has granted the connection; bytes behind its reply stay in `conn`.
  * On every rejection `conn` is destroyed; what cannot be sent is found before the first byte is.
  *
- * Rejects with PT_ARGS (arguments over 510 bytes with SOCKS 5 or with a NUL in SOCKS 4, a user name that does not fit),
+ * Rejects with PT_OPTION, PT_ARGS (arguments over 510 bytes with SOCKS 5 or with a NUL in SOCKS 4, a user name that does not fit),
  * PT_ADDRESS (the target, or IPv6 with SOCKS 4), PT_SOCKS_REFUSED (`reply` is the code of a refused request), PT_SOCKS
  * (no SOCKS server), PT_CLOSED, the connection's own error, or the signal's reason.
  */
 export async function connectSocks(conn: Duplex, request: SocksClientRequest, signal?: AbortSignal): Promise<void> {
-  // An error between two reads would else find no listener and end the process; the next read reports it.
+  checkArgument('connectSocks', 'conn', conn, aConnection)
+  checkOptions('connectSocks', request, requestChecks)
+  if (signal !== undefined) checkArgument('connectSocks', 'signal', signal, aSignal)
+  // Without a listener an error between two reads would end the process; the next read reports it.
   silenceErrors(conn)
   try {
     signal?.throwIfAborted()

@@ -1,41 +1,13 @@
 /**
- * Which SOCKS 5 reply a failure is: docs/decisions/0002-socks-replies.md. Arti repeats a request after 1, 3, 4, 5 and 6
- * and not after 2, 7 and 8, so 2 is kept for what no waiting mends.
+ * The number of the SOCKS 5 reply for an error; src/failure.ts has the reply of each stage and system error. Arti repeats a request
+ * after 1, 3, 4, 5 and 6 and not after 2, 7 and 8, so 2 is kept for what no waiting mends: docs/decisions/0002-socks-replies.md.
  */
-import type { DialStage } from '../error.ts'
 import { isPtError } from '../error.ts'
+import type { FailureReply } from '../failure.ts'
+import { parseStage, replyOfSystemError, stages } from '../failure.ts'
 import { replies } from './wire.ts'
 
-/** System errors, as Node names them. The rest is a general failure, EADDRNOTAVAIL among it: an address can come back. */
-const byErrno: ReadonlyMap<string, number> = new Map([
-  ['ECONNREFUSED', replies.connectionRefused],
-  ['ECONNRESET', replies.connectionRefused],
-  ['ECONNABORTED', replies.connectionRefused],
-  ['EPIPE', replies.connectionRefused],
-  ['ENETUNREACH', replies.networkUnreachable],
-  ['ENETDOWN', replies.networkUnreachable],
-  ['EHOSTUNREACH', replies.hostUnreachable],
-  ['EHOSTDOWN', replies.hostUnreachable],
-  ['ENOTFOUND', replies.hostUnreachable],
-  ['ETIMEDOUT', replies.ttlExpired],
-])
-
-/** Where a dial failed; `undefined` where the cause says it better. */
-const byStage: Readonly<Record<DialStage, number | undefined>> = {
-  argument: replies.notAllowed,
-  dns: replies.hostUnreachable,
-  connect: undefined,
-  local: undefined,
-  proxy: replies.generalFailure,
-  timeout: replies.ttlExpired,
-  closed: replies.connectionRefused,
-  mark: replies.generalFailure,
-  mac: replies.generalFailure,
-  hour: replies.generalFailure,
-  auth: replies.generalFailure,
-}
-
-/** Of several attempts the one that came furthest is told: a refusal before silence, silence before no way at all. */
+/** If several addresses were tried, the one that came furthest is told: a refusal before silence, silence before no way at all. */
 const furthestFirst: readonly number[] = [
   replies.notAllowed,
   replies.connectionRefused,
@@ -45,7 +17,7 @@ const furthestFirst: readonly number[] = [
   replies.generalFailure,
 ]
 
-/** What an upstream proxy's reply may be passed on as; its "not allowed" and the like are no verdict on the bridge. */
+/** The replies of an upstream proxy that are passed on; its "not allowed" and the like are no verdict on the bridge. */
 const passedOn: ReadonlySet<number> = new Set([
   replies.networkUnreachable,
   replies.hostUnreachable,
@@ -68,19 +40,23 @@ function codeOf(error: unknown, depth: number): number | undefined {
 }
 
 function ownCode(error: Error): number | undefined {
+  const reply = ownReply(error)
+  return reply === undefined ? undefined : replies[reply]
+}
+
+function ownReply(error: Error): FailureReply | undefined {
   if (isPtError(error)) {
-    if (error.stage !== undefined) return byStage[error.stage]
-    if (error.code === 'PT_ARGS') return replies.notAllowed
-    if (error.code === 'PT_TIMEOUT') return replies.ttlExpired
-    if (error.code === 'PT_CLOSED') return replies.connectionRefused
-    return undefined
+    const stage = parseStage(error.stage)
+    if (stage !== undefined) return stages[stage].reply
+    if (error.code === 'PT_ARGS') return stages.argument.reply
+    if (error.code === 'PT_TIMEOUT') return stages.timeout.reply
+    return error.code === 'PT_CLOSED' ? stages.closed.reply : undefined
   }
   // Node gives an AggregateError the code of its first error; all of them are looked at instead.
   if (error instanceof AggregateError) return undefined
-  if (error.name === 'TimeoutError') return replies.ttlExpired
+  if (error.name === 'TimeoutError') return stages.timeout.reply
   const { code } = error as NodeJS.ErrnoException
-  if (typeof code !== 'string') return undefined
-  return code.startsWith('EAI_') ? replies.hostUnreachable : byErrno.get(code)
+  return typeof code === 'string' ? replyOfSystemError(code) : undefined
 }
 
 function causeCode(error: Error, depth: number): number | undefined {

@@ -16,6 +16,8 @@ import { silenceErrors } from '../io/ends.ts'
 import { readExactly, readMessage, readUntil } from '../io/read.ts'
 import type { Address } from '../ipc/index.ts'
 import { Args, formatAddress } from '../ipc/index.ts'
+import { checkArgument, checkOptions } from '../options.ts'
+import { acceptChecks, aConnection } from './option-checks.ts'
 import { replyFor } from './reply.ts'
 import type { Preference } from './request.ts'
 import {
@@ -101,10 +103,12 @@ const LINGER = 1000
 const NUL = Uint8Array.of(0)
 
 /**
- * Reads one request, whatever its version. Rejects with PT_SOCKS, PT_ARGS (ARGS-6), PT_TIMEOUT, PT_CLOSED or the signal's
+ * Reads one request, whatever its version. Rejects with PT_OPTION, PT_SOCKS, PT_ARGS (ARGS-6), PT_TIMEOUT, PT_CLOSED or the signal's
  * reason; by then the client has got the failure reply that its protocol has, if it has one, and the connection is closed.
  */
 export async function acceptSocks(conn: Duplex, options: AcceptSocksOptions = {}): Promise<SocksRequest> {
+  checkArgument('acceptSocks', 'conn', conn, aConnection)
+  checkOptions('acceptSocks', options, acceptChecks)
   const { signal, handshakeTimeout = HANDSHAKE_TIMEOUT, prefer = 'auth', password, applications = false } = options
   // Stays for good: a reset that arrives between two reads, or while the caller dials, must not end the process.
   silenceErrors(conn)

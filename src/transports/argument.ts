@@ -1,14 +1,34 @@
-/** An argument that a transport cannot use: an error for whoever dials with it, and a finding for whoever asks before. */
+/**
+ * What the arguments of a transport may be. Each transport has a file `arguments.ts` that says it once: dial, server options, lint, the
+ * command line and docs/arguments.md all ask that file.
+ */
 import { PtError } from '../error.ts'
-import type { Args } from '../ipc/index.ts'
+import type { Args, ArgumentFinding } from '../ipc/index.ts'
 import { nearestName } from '../ipc/index.ts'
 
-/** What is to be said of one argument, in words that repeat no value. */
-export interface ArgumentFinding {
-  /** `error`: nothing can come of it. `warning`: we take it, and others may not, or it is not what was meant. */
-  readonly severity: 'error' | 'warning'
+/** `client`: the arguments of a bridge line. `server`: the options of a bridge. */
+export type ArgumentRole = 'client' | 'server'
+
+/** One argument, as docs/arguments.md describes it. */
+export interface ArgumentRow {
+  readonly role: ArgumentRole
   readonly key: string
-  readonly message: string
+  /** When it has to be there. */
+  readonly needed: string
+  readonly form: string
+  readonly meaning: string
+}
+
+/** The arguments of a transport. */
+export interface TransportArguments {
+  readonly rows: readonly ArgumentRow[]
+  /** Everything that can be said about `args` without a connection. */
+  readonly check: (args: Args, role: ArgumentRole) => readonly ArgumentFinding[]
+}
+
+/** The keys that a role of the transport knows. */
+export function keysOf(rows: readonly ArgumentRow[], role: ArgumentRole): string[] {
+  return rows.filter((row) => row.role === role).map(({ key }) => key)
 }
 
 const MISSING = 'it is missing'
@@ -36,7 +56,7 @@ function sentence(key: string, why: string): string {
   return why === UNSUPPORTED ? `unsupported argument '${key}'` : `malformed argument '${key}': ${why}`
 }
 
-/** The fault for which each of these throws, if it does. */
+/** An `error` for each of `reads` that throws an ArgumentError. */
 export function faultsOf(...reads: readonly (() => unknown)[]): ArgumentFinding[] {
   return reads.flatMap((read) => {
     try {
@@ -53,7 +73,7 @@ export function warning(key: string, message: string): ArgumentFinding {
   return { severity: 'warning', key, message }
 }
 
-/** A warning for each key that the transport does not know, and so passes over. */
+/** A warning for each key that the transport does not know, and therefore ignores. */
 export function unknownKeys(args: Args, transport: string, known: readonly string[]): ArgumentFinding[] {
   const keys = new Set([...args].map(([key]) => key).filter((key) => !known.includes(key)))
   return [...keys].map((key) => {

@@ -1,25 +1,23 @@
 /**
- * What the arguments of the built-in transports may be. The transports themselves read arguments by the same functions, so a
- * line that passes here is one that they take.
+ * What the arguments of the built-in transports may be. The transports themselves read arguments by the same functions, so a line that
+ * passes here is one that they take.
  */
-import type { Args } from '../ipc/index.ts'
-import type { ArgumentFinding } from './argument.ts'
-import { faultsOf, unknownKeys } from './argument.ts'
-import { checkObfs4 } from './obfs4/arguments.ts'
-import { requireNoSharedSecret } from './obfs2-arguments.ts'
-import { checkScramblesuit } from './scramblesuit/arguments.ts'
+import type { Args, ArgumentFinding } from '../ipc/index.ts'
+import type { ArgumentRole, TransportArguments } from './argument.ts'
+import { obfs2Arguments } from './obfs2/arguments.ts'
+import { obfs3Arguments } from './obfs3/arguments.ts'
+import { obfs4Arguments } from './obfs4/arguments.ts'
+import { scramblesuitArguments } from './scramblesuit/arguments.ts'
 
-export type { ArgumentFinding } from './argument.ts'
+export type { ArgumentRole } from './argument.ts'
 
-/** `client`: what a bridge line has. `server`: the options of a bridge. */
-export type ArgumentRole = 'client' | 'server'
-
-const checks: Readonly<Record<string, (args: Args, role: ArgumentRole) => ArgumentFinding[]>> = {
-  obfs2: (args) => [...faultsOf(() => requireNoSharedSecret(args)), ...unknownKeys(args, 'obfs2', ['shared-secret'])],
-  obfs3: (args) => unknownKeys(args, 'obfs3', []),
-  obfs4: checkObfs4,
-  scramblesuit: checkScramblesuit,
-}
+/** By the name of the transport. */
+export const transportArguments: ReadonlyMap<string, TransportArguments> = new Map([
+  ['obfs2', obfs2Arguments],
+  ['obfs3', obfs3Arguments],
+  ['obfs4', obfs4Arguments],
+  ['scramblesuit', scramblesuitArguments],
+])
 
 /** Everything that can be said about the arguments without a connection; undefined for a transport that is not built in. */
 export function checkArguments(
@@ -27,5 +25,5 @@ export function checkArguments(
   args: Args,
   role: ArgumentRole,
 ): readonly ArgumentFinding[] | undefined {
-  return Object.hasOwn(checks, transport) ? checks[transport]!(args, role) : undefined
+  return transportArguments.get(transport)?.check(args, role)
 }

@@ -8,8 +8,8 @@ interface BuiltIn {
 
 /** Sorted by name. */
 export const builtIns: readonly BuiltIn[] = [
-  { name: 'obfs2', load: async () => (await import('./obfs2.ts')).obfs2 },
-  { name: 'obfs3', load: async () => (await import('./obfs3.ts')).obfs3 },
+  { name: 'obfs2', load: async () => (await import('./obfs2/index.ts')).obfs2 },
+  { name: 'obfs3', load: async () => (await import('./obfs3/index.ts')).obfs3 },
   { name: 'obfs4', load: async () => (await import('./obfs4/index.ts')).obfs4 },
   { name: 'scramblesuit', load: async () => (await import('./scramblesuit/index.ts')).scramblesuit },
 ]

@@ -10,15 +10,18 @@
  */
 import { isIP, isIPv6 } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { isPtError, PtError, stageOf } from '../error.ts'
+import { isPtError, PtError } from '../error.ts'
+import { stageOf } from '../failure.ts'
 import type { Address, OutboundBind, ProxyUri } from '../ipc/index.ts'
 import { formatAddress, formatProxyUri, parseTarget } from '../ipc/index.ts'
+import { checkOptions } from '../options.ts'
 import type { Cancellation } from '../io/wait/cancellation.ts'
 import { withDeadline } from '../io/wait/deadline.ts'
 import { boundReads, readFreely } from '../io/tcp/handshake-reader.ts'
 import { connectSocks } from '../socks/index.ts'
 import { addressless, connectIp, connectTcp } from './direct.ts'
 import { connectHttp } from './http-connect.ts'
+import { upstreamChecks } from './option-checks.ts'
 
 export interface UpstreamOptions {
   /** The upstream proxy; without one, connections are direct. */
@@ -36,14 +39,16 @@ const MOST_PER_READ = 4_096
 export type UpstreamConnect = (target: string, signal: Cancellation) => Promise<Duplex>
 
 /**
- * The function that opens every connection of a PT client. Throws PT_PROXY_URI for a proxy that no URI could name.
+ * The function that opens every connection of a PT client. Throws PT_OPTION, or PT_PROXY_URI for a proxy that no URI could name.
  *
  * Its sockets have `allowHalfOpen` and no Nagle delay, and an error of theirs that nobody listens for ends no process. It
  * rejects with the signal's reason, PT_ADDRESS (a malformed target), PT_CONNECT (stage `dns` or `connect`) or PT_PROXY
  * (stage `proxy`); the cause has the system's `code`, the proxy's `reply`, or is PT_TIMEOUT. No message and no cause holds
  * the target, a user name or a password.
  */
-export function makeConnect({ proxy, outboundBind = {}, connectTimeout = 30_000 }: UpstreamOptions): UpstreamConnect {
+export function makeConnect(options: UpstreamOptions): UpstreamConnect {
+  checkOptions('makeConnect', options, upstreamChecks)
+  const { proxy, outboundBind = {}, connectTimeout = 30_000 } = options
   if (proxy !== undefined) formatProxyUri(proxy)
   return async (text, signal) => {
     signal.throwIfAborted()

@@ -216,7 +216,7 @@ describe('postern bridge test', () => {
     expect([status, stderr]).toEqual([1, ''])
     expect(rows(stdout)).toEqual([
       expect.stringMatching(/^line {2}transport/),
-      expect.stringMatching(/^1 {5}obfs4 {6}connect … nothing accepts connections there/),
+      expect.stringMatching(/^1 {5}obfs4 {6}connect … nothing accepts connections at the address of the bridge/),
       expect.stringMatching(
         /^2 {5}webtunnel {2}argument … it cannot be tested: there is no built-in transport webtunnel/,
       ),

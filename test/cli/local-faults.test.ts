@@ -44,5 +44,5 @@ test.for([
 })
 
 test('a bridge that refuses connections is told as before', () => {
-  expect(verdict('127.0.0.1:9', 'env')).toContain('nothing accepts connections there')
+  expect(verdict('127.0.0.1:9', 'env')).toContain('nothing accepts connections at the address of the bridge')
 })

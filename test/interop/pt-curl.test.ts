@@ -11,6 +11,7 @@ import type { TestContext } from 'vitest'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { PtProcess } from '../pt/child.ts'
 import { clientEnv, portIn, runChild, serverEnv } from '../pt/child.ts'
+import { withoutPort } from '../pt/support.ts'
 import { peer } from '../support.ts'
 import { curlOptions, run } from './program.ts'
 
@@ -72,7 +73,8 @@ describe.each([
       // CURLE_PROXY, with the reply in its words.
       expect(refused).toMatchObject({ status: 97, stdout: '' })
       expect(refused.stderr).toMatch(four ? /\(91\), request rejected/ : /\(1\)/)
-      await client.line(`STATUS TRANSPORT=rot_by_N CONNECT=Failed ERRSTR="${reason}`)
+      const told = `STATUS TRANSPORT=rot_by_N CONNECT=Failed ERRSTR="${reason}`
+      await expect.poll(() => client.lines().map(withoutPort)).toContainEqual(expect.stringContaining(told))
     }
     expect(requests).toEqual(['GET /page'])
   })

@@ -66,7 +66,7 @@ describe.runIf(process.platform === 'linux').each(withLogin)('%s', (_name, start
 
     for (const host of hosts) {
       const error = await failureOf(pt.connect('rot_by_N', `${host}:${target.port}`, { args }))
-      expect(error).toMatchObject({ code: 'PT_SOCKS_REFUSED', reply: 1 })
+      expect(error).toMatchObject({ code: 'PT_PROXY', stage: 'proxy', reply: 1 })
       expect(error.reported).toMatch(/proxy of TOR_PT_PROXY failed: ECONNREFUSED/)
     }
     await target.allClosed()
@@ -78,7 +78,7 @@ describe.runIf(process.platform === 'linux').each(withLogin)('%s', (_name, start
     const { uri } = await start(context)
     const { pt, events } = await launch({ proxy: { ...uri, password: 'wrong-one' } })
     const error = await failureOf(pt.connect('rot_by_N', `127.0.0.1:${target.port}`, { args }))
-    expect(error).toMatchObject({ code: 'PT_SOCKS_REFUSED', reply: 1 })
+    expect(error).toMatchObject({ code: 'PT_PROXY', stage: 'proxy', reply: 1 })
     expect(error.reported).toMatch(/proxy of TOR_PT_PROXY failed: .*(?:refused the user name|TOR_PT_PROXY are)/)
     const said = events.all.filter(({ type }) => type !== 'launching')
     expect(printed([error, said])).not.toMatch(new RegExp(`${uri.user}:|${uri.password}|wrong-one`))
@@ -91,7 +91,7 @@ test('CENV-3, ANON-3: with a proxy that does not listen, every connection fails 
   for (const protocol of ['socks5', 'socks4a', 'http'] as const) {
     const { pt } = await launch({ proxy: `${protocol}://127.0.0.1:${CLOSED_PORT}` })
     const error = await failureOf(pt.connect('rot_by_N', `127.0.0.1:${target.port}`, { args }))
-    expect(error).toMatchObject({ code: 'PT_SOCKS_REFUSED', reply: 1 })
+    expect(error).toMatchObject({ code: 'PT_PROXY', stage: 'proxy', reply: 1 })
     expect(error.reported).toMatch(new RegExp(`the ${protocol} proxy of TOR_PT_PROXY failed: ECONNREFUSED`))
   }
   expect(target.accepted).toEqual([])

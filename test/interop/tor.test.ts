@@ -101,6 +101,24 @@ test(
   BOOTSTRAP,
 )
 
+test(
+  'STATUS-1: tor takes the STATUS that names a connection by its port, hands it to its controllers, and goes on',
+  async (context) => {
+    const { client } = await pairOf('rot', context)
+    await client.control('SETEVENTS PT_STATUS')
+    // tor ends its connection to the bridge, and makes another.
+    await client.control('SETCONF DisableNetwork=1')
+    await client.control('SETCONF DisableNetwork=0')
+    expect(await client.told(/^650 PT_STATUS .*CONNECT=Success/)).toMatch(
+      /^650 PT_STATUS PT=\S+ TRANSPORT=rot_by_N PORT=\d+ CONNECT=Success$/,
+    )
+    const body = randomBytes(1 << 16)
+    expect((await fetchThrough(client, peer('curl', context), body)).equals(body)).toBe(true)
+    expect(client.log.join('\n')).not.toMatch(/STATUS|misbehaving|malformed/i)
+  },
+  BOOTSTRAP,
+)
+
 for (const [name, ends] of [
   ['ours', 'our obfs4 at both ends'],
   ['theirclient', "obfs4proxy's client and our server"],

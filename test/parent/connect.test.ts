@@ -7,6 +7,7 @@ import type { SocksRequest } from 'postern/socks'
 import { acceptSocks } from 'postern/socks'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { PtError } from '../../src/error.ts'
+import { verdictOf } from '../../src/failure.ts'
 import { CLOSED_PORT, failureOf, tempDir } from '../support.ts'
 import { echoed, fixture, sayClient, serve, serveSocks } from './fixtures.ts'
 
@@ -132,6 +133,30 @@ describe('connect', () => {
   })
 })
 
+describe('STATUS-1, STATUS-2: a PT that names the connection is believed', () => {
+  async function refused(...lines: string[]): Promise<PtError> {
+    await using pt = await launchClient({ exec: fixture('refuse', ...lines), transports: ['a'], stateDir: tempDir() })
+    return await failureOf(pt.connect('a', '192.0.2.1:443'))
+  }
+
+  test('PT_HANDSHAKE: the code and the sentence are those of its stage, whatever else it said at that time', async () => {
+    const error = await refused(
+      'LOG SEVERITY=error MESSAGE="something else"',
+      'STATUS TRANSPORT=a PORT={port} CONNECT=Failed STAGE=mark ERRSTR="no mark from 192.0.2.1:443"',
+    )
+    expect(error).toMatchObject({ code: 'PT_HANDSHAKE', stage: 'mark', reply: 5, reported: 'no mark from [scrubbed]' })
+    expect(error.message).toBe(`a: ${verdictOf('mark')}`)
+  })
+
+  test('PT_HANDSHAKE: without a stage, or with one that is none of ours, there are its words alone', async () => {
+    for (const stage of ['', 'STAGE=tls ']) {
+      const error = await refused(`STATUS TRANSPORT=a PORT={port} CONNECT=Failed ${stage}ERRSTR="no luck"`)
+      expect(error).toMatchObject({ code: 'PT_HANDSHAKE', stage: undefined, reply: 5, reported: 'no luck' })
+      expect(error.message).toBe('a: the connection failed')
+    }
+  })
+})
+
 describe('PT_SOCKS_REFUSED: a refusal has the meaning of its reply and what the PT said about it', () => {
   async function refused(...lines: string[]): Promise<PtError> {
     await using pt = await launchClient({ exec: fixture('refuse', ...lines), transports: ['a'], stateDir: tempDir() })
@@ -147,6 +172,11 @@ describe('PT_SOCKS_REFUSED: a refusal has the meaning of its reply and what the 
     const error = await refused(status)
     expect(error.reported).toBe('CONNECT=Failed ERRSTR=no route')
     expect(error.message).not.toContain('no route')
+  })
+
+  test('not by a STATUS that names another connection', async () => {
+    const error = await refused('STATUS TRANSPORT=a PORT=1 CONNECT=Failed STAGE=mark ERRSTR="another one"')
+    expect([error.stage, error.reported]).toEqual([undefined, undefined])
   })
 
   test('LOG-2: by a LOG of a warning', async () => {

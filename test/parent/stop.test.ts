@@ -1,14 +1,17 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ClientPt, ExitStatus } from 'postern/parent'
 import { launchClient } from 'postern/parent'
 import { describe, expect, test } from 'vitest'
-import { isAlive, root, tempDir } from '../support.ts'
+import { isAlive, peer, root, tempDir } from '../support.ts'
 import { Events, fixture, sayClient, wrapped } from './fixtures.ts'
 
 const ready = sayClient(1)
+
+/** The user and the group of Debian's `nobody`. */
+const NOBODY = 65_534
 
 describe('STOP-1: the ladder goes as far as it has to', () => {
   // A step that has to do it gets all the time that a busy machine may take.
@@ -125,6 +128,44 @@ describe('stop() settles and leaves nothing, however soon after a restart it is 
     for (const { pid } of events.of('launching')) expect(isAlive(pid)).toBe(false)
   })
 })
+
+test.runIf(process.platform === 'linux')(
+  'PT_UNSTOPPABLE: a program that runs as another user cannot be ended; stop() says so, and the parent can end',
+  (context) => {
+    if (process.getuid?.() !== 0) context.skip('needs root, to start a program as another user')
+    const setpriv = peer('setpriv', context)
+    const folder = tempDir()
+    chmodSync(folder, 0o755)
+    // A program of root with the set-user-ID bit: the parent, which is nobody, may not send a signal to what it becomes.
+    const asRoot = join(folder, 'as-root')
+    copyFileSync(setpriv, asRoot)
+    chmodSync(asRoot, 0o4755)
+    const stateDir = join(folder, 'state')
+    mkdirSync(stateDir)
+    chownSync(stateDir, NOBODY, NOBODY)
+    const exec = [asRoot, '--reuid', '0', '--clear-groups', ...fixture('stubborn')]
+    const program = `
+      import { launchClient } from ${JSON.stringify(`file://${root}dist/parent/index.js`)}
+      const told = []
+      const onEvent = ({ type, pid, error }) => type === 'unstoppable' && told.push({ pid, code: error.code })
+      const options = { transports: ['a'], stateDir: ${JSON.stringify(stateDir)}, stopTimeout: 100, onEvent }
+      const pt = await launchClient({ exec: ${JSON.stringify(exec)}, ...options })
+      console.log(JSON.stringify({ status: await pt.stop(), told }))`
+    const asNobody = ['--reuid', `${NOBODY}`, '--regid', `${NOBODY}`, '--clear-groups', process.execPath]
+    const run = spawnSync(setpriv, [...asNobody, '--input-type=module', '-e', program], {
+      encoding: 'utf8',
+      timeout: 30_000,
+    })
+    const { status, told } = JSON.parse(run.stdout || run.stderr) as { status: ExitStatus; told: { pid: number }[] }
+    for (const { pid } of told) {
+      expect(isAlive(pid)).toBe(true)
+      process.kill(pid, 'SIGKILL')
+    }
+    expect(status).toEqual({ code: null, signal: null, step: 'none' })
+    expect(told).toEqual([{ pid: expect.any(Number), code: 'PT_UNSTOPPABLE' }])
+    expect(run.status).toBe(0)
+  },
+)
 
 test('leaving an `await using` scope stops the PT', async () => {
   const events = new Events()

@@ -169,13 +169,16 @@ describe('a client', () => {
 
   test('STATUS-1, LOG-1, ANON-4: a failed dial is a STATUS and a LOG line without the address; --unsafe-logging shows it', async () => {
     for (const [flags, expected] of [
-      [[], 'STATUS TRANSPORT=rot_by_N CONNECT=Failed STAGE=connect ERRSTR='],
-      [['--unsafe-logging'], 'STATUS TRANSPORT=rot_by_N ADDRESS=127.0.0.1:1 CONNECT=Failed STAGE=connect ERRSTR='],
+      [[], /^STATUS TRANSPORT=rot_by_N PORT=\d+ CONNECT=Failed STAGE=connect ERRSTR=/],
+      [
+        ['--unsafe-logging'],
+        /^STATUS TRANSPORT=rot_by_N PORT=\d+ ADDRESS=127\.0\.0\.1:1 CONNECT=Failed STAGE=connect ERRSTR=/,
+      ],
     ] as const) {
       const pt = runChild({ args: ['pt', '--load', rotByN, ...flags], env: clientEnv() })
       const { reply } = await socks(portIn(await pt.line('CMETHOD ')), '127.0.0.1:1')
       expect(reply).toBe(5)
-      expect(await pt.line('STATUS TRANSPORT')).toContain(expected)
+      expect(await pt.line('STATUS TRANSPORT')).toMatch(expected)
       expect(await pt.line('LOG')).toMatch(/^LOG SEVERITY=notice MESSAGE="rot_by_N: connection failed: /)
     }
   })
@@ -205,7 +208,7 @@ describe('client and server', () => {
     const { conn, reply } = await socks(portIn(await client.line('CMETHOD ')), `127.0.0.1:${portIn(smethod)}`, 'N=200')
     expect(reply).toBe(0)
     expect(await echoed(conn, 'through both')).toBe('through both')
-    expect(await client.line('STATUS TRANSPORT')).toBe('STATUS TRANSPORT=rot_by_N CONNECT=Success')
+    expect(await client.line('STATUS TRANSPORT')).toMatch(/^STATUS TRANSPORT=rot_by_N PORT=\d+ CONNECT=Success$/)
   })
 
   test('ANON-1: at the most talkative level a server says nothing of where its clients come from', async () => {

@@ -23,6 +23,11 @@ export function recorder(options: ReportOptions = {}): { reporter: Reporter; lin
   return { reporter: createReporter(output, options), lines, messages: () => lines.map((line) => parseMessage(line)) }
 }
 
+/** A line without PORT, the port of the parent's connection, which differs from run to run. */
+export function withoutPort(line: string | undefined): string | undefined {
+  return line?.replace(/ PORT=\d+/, '')
+}
+
 /** A listener on a free port of loopback that is gone, with its connections, when the test has finished. */
 export async function application(serve: (conn: Socket) => void): Promise<{ port: number; address: string }> {
   const server = createServer({ allowHalfOpen: true }, (conn) => {

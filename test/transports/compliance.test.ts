@@ -3,8 +3,8 @@ import type { CaseOptions } from 'postern/testing'
 import { transportCases } from 'postern/testing'
 import { describe, test } from 'vitest'
 import type { Transport } from '../../src/transport.ts'
-import { obfs2 } from '../../src/transports/obfs2.ts'
-import { obfs3 } from '../../src/transports/obfs3.ts'
+import { obfs2 } from '../../src/transports/obfs2/index.ts'
+import { obfs3 } from '../../src/transports/obfs3/index.ts'
 import { scramblesuit } from '../../src/transports/scramblesuit/index.ts'
 
 const secret = { 'shared-secret': 'rahasia' }

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import { readExactly } from '../../src/io/read.ts'
 import { Args } from '../../src/ipc/index.ts'
-import { obfs2, obfs2Codec, obfs2Hello, readObfs2Head } from '../../src/transports/obfs2.ts'
+import { obfs2, obfs2Codec, obfs2Hello, readObfs2Head } from '../../src/transports/obfs2/index.ts'
 import {
   clientSession,
   connected,

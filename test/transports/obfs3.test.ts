@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import { readExactly } from '../../src/io/read.ts'
 import type { Codec } from '../../src/io/carry/codec.ts'
-import { obfs3, obfs3Codec } from '../../src/transports/obfs3.ts'
+import { obfs3, obfs3Codec } from '../../src/transports/obfs3/index.ts'
 import {
   clientSession,
   connected,

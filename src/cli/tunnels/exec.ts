@@ -6,8 +6,7 @@ import { builtIns } from '../../transports/index.ts'
 
 const main = fileURLToPath(new URL('../main.js', import.meta.url))
 
-/** It puts addresses into STATUS, which say which of several bridges has failed; what we print is scrubbed here. */
-const ownPt: readonly string[] = [process.execPath, main, 'pt', '--unsafe-logging']
+const ownPt: readonly string[] = [process.execPath, main, 'pt']
 
 interface Placed {
   readonly exec: readonly string[] | undefined

@@ -126,6 +126,7 @@ class Output implements TunnelOutput {
   ptEvent(name: string, event: PtEvent): void {
     if (event.type === 'launching') this.#writeFew('pt-start', name, () => ({ pid: event.pid }))
     if (event.type === 'ready') this.#writeFew('pt-ready', name, () => ({ transports: event.transports.join(' ') }))
+    if (event.type === 'unstoppable') this.#writeFew('pt-left', name, () => this.#messageOf(event.error))
     if (event.type === 'log' && (event.severity === 'error' || event.severity === 'warning')) {
       const { severity, message } = event
       this.#writeFew('log', name, () => ({ severity, message: this.#cleanForeign(message) }))

@@ -5,12 +5,12 @@ import { UsageError } from '../usage.ts'
 
 /** The error with the name of what failed. Mistakes in a command line are told apart from what went wrong with it. */
 export function failedToStart(name: string, error: unknown): Error {
-  const message = `${name}: ${explain(error)}`
+  const message = `${name}: ${whyNotStarted(error)}`
   const mistake = isPtError(error, 'PT_EXEC', 'PT_ADDRESS', 'PT_PROXY_URI', 'PT_BRIDGE_LINE', 'PT_NAME', 'PT_ARGS')
   return mistake ? new UsageError(message) : new Error(message, { cause: error })
 }
 
-export function explain(error: unknown): string {
+export function whyNotStarted(error: unknown): string {
   const { code } = error as NodeJS.ErrnoException
   if (code === 'EADDRINUSE') return 'the address to listen on is in use'
   if (code === 'EACCES') return 'no permission to listen there; ports below 1024 need a privilege'

@@ -12,7 +12,7 @@ import { serveMetrics } from './metrics.ts'
 import type { TunnelOutput } from './output.ts'
 import type { Started } from './start.ts'
 import { startTunnel } from './start.ts'
-import { explain, failedToStart } from './start-failure.ts'
+import { failedToStart, whyNotStarted } from './start-failure.ts'
 import type { TunnelSpec } from './spec.ts'
 
 export interface Plan {
@@ -180,7 +180,7 @@ export class TunnelHost {
 
   #sayBlocked({ spec: { name }, error }: Blocked): void {
     const stays = this.#running.has(name) ? 'the tunnel stays as it was, and the change' : 'it'
-    this.#sayOnce(name, `${name}: ${explain(error)}; ${stays} is tried again`)
+    this.#sayOnce(name, `${name}: ${whyNotStarted(error)}; ${stays} is tried again`)
   }
 
   #sayOnce(key: string, message: string): void {

@@ -1,9 +1,9 @@
 /**
- * The client: dials, shakes hands, and says why not where it fails.
+ * The client: it dials, shakes hands, and says what it saw if that fails. src/failure.ts has what each stage means.
  */
 import type { Duplex } from 'node:stream'
-import type { DialStage } from '../../error.ts'
 import { isPtError, PtError } from '../../error.ts'
+import type { DialStage } from '../../failure.ts'
 import { closeAfter } from '../../io/wait/deadline.ts'
 import { appended, readSome } from '../../io/read.ts'
 import { boundReads } from '../../io/tcp/handshake-reader.ts'
@@ -31,18 +31,9 @@ import type { Shape } from './shape.ts'
 import { shapeCache } from './shape.ts'
 import { drbgSeedLength } from '../../crypto/siphash-drbg.ts'
 
-/** Why an obfs4 server says nothing: it drops each hello that it cannot verify, without a word. */
+/** Why an obfs4 server may say nothing: it drops each hello that it cannot verify, without a word. */
 const silence =
   'the cert is wrong, the clock here or at the bridge is off by more than an hour, or this is no obfs4 server'
-
-const explanations: Readonly<Record<'timeout' | 'mark' | 'mac' | 'auth', string>> = {
-  timeout: `no answer in time. Most likely ${silence}`,
-  mark: 'what answers is no obfs4 server: no mark within 8192 bytes',
-  mac: 'the answer has a mark, and a MAC that fits no hour: it was altered on the way',
-  auth:
-    'AUTH mismatch: whoever answers knows the cert and does not hold its key; or the bridge runs obfs4proxy older than ' +
-    '0.0.12, with which half of all handshakes fail, and trying again may help',
-}
 
 interface Established {
   readonly keyMaterial: Buffer
@@ -99,40 +90,54 @@ async function shakeHands(session: ClientSession, conn: Duplex, attempt: Attempt
     for (;;) {
       received = appended(received, await readSome(conn, cancellationOf(session)))
       const progress = handshake.read(received)
-      if (progress.state === 'failed') throw explain(progress)
+      if (progress.state === 'failed') throw handshakeFailure(progress)
       if (progress.state === 'more') continue
       if (progress.surplus.length > 0) conn.unshift(progress.surplus)
       return progress
     }
   } catch (error) {
-    throw stageOf(error, environment.uptime() - begin)
+    throw waitFailure(error, environment.uptime() - begin)
   } finally {
     limit.clear()
   }
 }
 
-function explain(progress: Extract<ClientProgress, { state: 'failed' }>): PtError {
-  if (progress.stage !== 'hour') return failure(progress.stage, explanations[progress.stage])
-  const hours = Math.abs(progress.hoursAhead)
-  const direction = progress.hoursAhead > 0 ? 'behind' : 'ahead of'
-  return failure(
-    'hour',
-    `the answer is for another hour: the clock of this machine is ${hours} h ${direction} the bridge’s; set it right`,
-  )
+/** The error for an answer that is none. */
+function handshakeFailure(progress: Extract<ClientProgress, { state: 'failed' }>): PtError {
+  switch (progress.stage) {
+    case 'mark':
+      return failure('mark', `no mark within ${maxHandshakeLength} bytes: what answers is no obfs4 server`)
+    case 'mac':
+      return failure('mac', 'the answer has a mark, and a MAC that fits no hour: it was altered on the way')
+    case 'hour':
+      return failure('hour', wrongHour(progress.hoursAhead))
+    case 'auth':
+      return failure(
+        'auth',
+        'AUTH mismatch: what answers knows the cert and does not hold its key; or the bridge runs obfs4proxy older than 0.0.12, with which ' +
+          'half of all handshakes fail, and trying again may help',
+      )
+  }
 }
 
-/** What ended the wait for an answer, as a stage; a hang-up or shutdown of our own side stays what it is. */
-function stageOf(error: unknown, waited: number): unknown {
-  if (isPtError(error, 'PT_TIMEOUT')) return failure('timeout', explanations.timeout, error)
+function wrongHour(hoursAhead: number): string {
+  const hours = Math.abs(hoursAhead)
+  const direction = hoursAhead > 0 ? 'behind' : 'ahead of'
+  return `the answer is for another hour: the clock of this machine is ${hours} h ${direction} the bridge’s; set it right`
+}
+
+/** The error for a wait that ended without an answer. A hang-up or shutdown of our own side stays what it is. */
+function waitFailure(error: unknown, waited: number): unknown {
+  if (isPtError(error, 'PT_TIMEOUT')) return failure('timeout', `no answer in time. Most likely ${silence}`, error)
   const { code } = error as NodeJS.ErrnoException
   if (code === 'PT_CLOSED' || code === 'ECONNRESET' || code === 'EPIPE') {
-    return failure('closed', explainClose(waited), error)
+    return failure('closed', whyClosed(waited), error)
   }
   return error
 }
 
 /** obfs4 servers close what they cannot verify, but not before the time that a slow client would have. */
-function explainClose(waited: number): string {
+function whyClosed(waited: number): string {
   const what = `the connection was closed after ${Math.round(waited / 1_000)} s without an answer`
   if (waited < serverHandshakeTimeout) {
     return `${what}, sooner than an obfs4 server does: it is no obfs4 server, is shutting down, or is blocked`

@@ -6,6 +6,7 @@ import { nodeIdLength } from '../../crypto/ntor.ts'
 import { replayFilter } from '../../crypto/replay-filter.ts'
 import { drbgSeedLength } from '../../crypto/siphash-drbg.ts'
 import { x25519KeyLength, x25519PrivateKey } from '../../crypto/x25519.ts'
+import { obfs4Arguments } from './arguments.ts'
 import { formatCert } from './cert.ts'
 import { makeDial } from './client.ts'
 import { replayTtl } from './constants.ts'
@@ -33,6 +34,7 @@ export function makeObfs4(overrides: Partial<Environment> = {}): Transport {
       pool.warm()
       return makeServer(state, environment, pool, replays)
     },
+    checkArguments: obfs4Arguments.check,
     rehearsal() {
       const { randomBytes } = environment
       const [nodeId, drbgSeed] = [Buffer.from(randomBytes(nodeIdLength)), Buffer.from(randomBytes(drbgSeedLength))]

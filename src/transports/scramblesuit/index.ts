@@ -7,6 +7,7 @@
  *     SMETHOD             ARGS:password=…
  */
 import type { Transport } from '../../transport.ts'
+import { scramblesuitArguments } from './arguments.ts'
 import { scramblesuitClient, scramblesuitRehearsalClient } from './client.ts'
 import { newPassword } from './password.ts'
 import { scramblesuitRehearsalServer, scramblesuitServer } from './server.ts'
@@ -16,6 +17,7 @@ export const scramblesuit: Transport = {
   name: 'scramblesuit',
   client: (options) => scramblesuitClient(options),
   server: (options) => scramblesuitServer(options),
+  checkArguments: scramblesuitArguments.check,
   rehearsal() {
     const password = newPassword()
     const server = scramblesuitRehearsalServer(password)

@@ -13,18 +13,19 @@ export interface Forgery {
   readonly auth?: boolean
 }
 
-export function forge(hello: Buffer, { hour = 0, flip = 0, auth = false }: Forgery): Buffer {
-  const progress = helloReader({ identity, hour: () => vectorHour })(hello)
+/** The answer to a `hello` of the hour `now`. Its client is to have the cert of the tests. */
+export function forge(hello: Buffer, { hour = 0, flip = 0, auth = false }: Forgery, now = vectorHour): Buffer {
+  const progress = helloReader({ identity, hour: () => now })(hello)
   if (progress.state !== 'done') throw new Error('not a hello')
   const answered = answerHello({
     identity,
     pair: serverPair,
-    hello: { ...progress.hello, hour: vectorHour + hour },
+    hello: { ...progress.hello, hour: now + hour },
     padding: Buffer.alloc(10),
   })
   const bytes = answered!.bytes
   bytes.writeUInt8(bytes.readUInt8(70) ^ flip, 70)
   if (!auth) return bytes
   const signed = bytes.subarray(0, -16).fill(1, 32, 64)
-  return Buffer.concat([signed, helloMac(handshakeMacKey(identity), signed, vectorHour)])
+  return Buffer.concat([signed, helloMac(handshakeMacKey(identity), signed, now)])
 }

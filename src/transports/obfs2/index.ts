@@ -11,17 +11,17 @@
  */
 import { createHash, randomBytes, randomInt } from 'node:crypto'
 import type { Duplex } from 'node:stream'
-import type { CounterMode } from '../crypto/counter-mode.ts'
-import { counterMode } from '../crypto/counter-mode.ts'
-import { PtError } from '../error.ts'
-import type { Cancellation } from '../io/wait/cancellation.ts'
-import { readExactly } from '../io/read.ts'
-import type { Codec } from '../io/carry/codec.ts'
-import { withDirect } from '../io/carry/codec.ts'
-import type { Client, Server, Transport } from '../transport.ts'
-import type { Role } from './handshake.ts'
-import { cancellationOf, handshake, opposite } from './handshake.ts'
-import { requireNoSharedSecret } from './obfs2-arguments.ts'
+import type { CounterMode } from '../../crypto/counter-mode.ts'
+import { counterMode } from '../../crypto/counter-mode.ts'
+import { PtError } from '../../error.ts'
+import type { Cancellation } from '../../io/wait/cancellation.ts'
+import { readExactly } from '../../io/read.ts'
+import type { Codec } from '../../io/carry/codec.ts'
+import { withDirect } from '../../io/carry/codec.ts'
+import type { Client, Server, Transport } from '../../transport.ts'
+import type { Role } from '../handshake.ts'
+import { cancellationOf, handshake, opposite } from '../handshake.ts'
+import { obfs2Arguments, requireNoSharedSecret } from './arguments.ts'
 
 const seedLength = 16
 const magic = 0x2bf5ca7e
@@ -113,5 +113,6 @@ export const obfs2: Transport = {
     requireNoSharedSecret(args)
     return server
   },
+  checkArguments: obfs2Arguments.check,
   rehearsal: () => ({ client, server }),
 }

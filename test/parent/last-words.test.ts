@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Tail, TAIL_SIZE } from '../../src/parent/tail.ts'
+import { KEPT_BYTES, LastWords } from '../../src/parent/last-words.ts'
 
 function lines(...chunks: string[]): string[] {
-  const tail = new Tail()
-  return chunks.flatMap((chunk) => tail.push(Buffer.from(chunk)))
+  const words = new LastWords()
+  return chunks.flatMap((chunk) => words.push(Buffer.from(chunk)))
 }
 
 describe('stderr', () => {
@@ -33,12 +33,12 @@ describe('stderr', () => {
   test('is kept up to a limit, whatever comes', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 9000 }), { maxLength: 8 }), (chunks) => {
-        const tail = new Tail()
+        const words = new LastWords()
         for (const chunk of chunks) {
-          for (const line of tail.push(Buffer.from(chunk))) expect(line).not.toContain('\n')
+          for (const line of words.push(Buffer.from(chunk))) expect(line).not.toContain('\n')
         }
         const all = Buffer.concat(chunks)
-        expect(tail.text).toBe(all.subarray(-TAIL_SIZE).toString('utf8'))
+        expect(words.text).toBe(all.subarray(-KEPT_BYTES).toString('utf8'))
       }),
       { numRuns: 50 },
     )

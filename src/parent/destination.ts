@@ -16,13 +16,14 @@ import { homeIn, temporaryHome } from './cookie-home.ts'
  */
 export type OnConnection = (connection: ExtOrPortConnection) => void
 
-export interface Reception {
+/** A destination for as long as it is needed. */
+export interface OpenDestination {
   readonly destination: Destination
   /** Ends every connection and leaves no file behind. */
   close(): Promise<void>
 }
 
-interface ReceptionOptions {
+interface DestinationOptions {
   readonly stateDir: string
   readonly destination?: Destination
   readonly onConnection?: OnConnection
@@ -32,7 +33,11 @@ interface ReceptionOptions {
 const LOOK = 2_000
 
 /** Throws PT_ENV if there is no destination, or if there are two. */
-export async function receive({ stateDir, destination, onConnection }: ReceptionOptions): Promise<Reception> {
+export async function openDestination({
+  stateDir,
+  destination,
+  onConnection,
+}: DestinationOptions): Promise<OpenDestination> {
   if ((destination === undefined) === (onConnection === undefined)) {
     throw new PtError('PT_ENV', 'exactly one of destination and onConnection says where the decoded traffic goes')
   }
@@ -45,7 +50,7 @@ export async function receive({ stateDir, destination, onConnection }: Reception
   }
 }
 
-async function serve(home: CookieHome, onConnection: OnConnection): Promise<Reception> {
+async function serve(home: CookieHome, onConnection: OnConnection): Promise<OpenDestination> {
   const cookie = randomBytes(32)
   let server: ExtOrPortServer
   try {

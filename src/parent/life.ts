@@ -7,7 +7,7 @@ import { performance } from 'node:perf_hooks'
 import { isPtError, PtError } from '../error.ts'
 import { withDeadline } from '../io/wait/deadline.ts'
 import type { Command } from './command.ts'
-import { onlyPtVariables } from './environment.ts'
+import { onlyPtVariables } from './child-environment.ts'
 import type { Dialogue, Expected, Method } from './dialogue.ts'
 import type { Discretion } from './discretion.ts'
 import { quote } from './dialogue.ts'
@@ -17,8 +17,8 @@ import { formatExit, formatFailures, PtProcessError } from './process-error.ts'
 import type { Child } from './spawn.ts'
 import { spawnPt } from './spawn.ts'
 import type { ExitStatus } from './stop.ts'
-import { killChild, stopChild, within } from './stop.ts'
-import { Talk } from './talk.ts'
+import { killChild, stopChild, unstoppable, within } from './stop.ts'
+import { Transcript } from './transcript.ts'
 
 export interface Plan {
   readonly command: Command
@@ -55,33 +55,33 @@ export interface Life {
  * Starts a PT and resolves when it is ready. Rejects when the process is gone again: PT_EXEC, PT_EXITED, PT_TIMEOUT,
  * PT_PROTOCOL, PT_LINE_TOO_LONG, PT_VERSION, PT_ENV, PT_PROXY_URI, PT_LAUNCH, or the signal's reason.
  */
-export async function launch(plan: Plan, emit: OnEvent, signal?: AbortSignal): Promise<Life> {
+export async function startLife(plan: Plan, emit: OnEvent, signal?: AbortSignal): Promise<Life> {
   signal?.throwIfAborted()
-  const talk = new Talk(plan.expected, emit)
-  const child = await spawnPt(plan.command, plan.env, talk)
+  const transcript = new Transcript(plan.expected, emit)
+  const child = await spawnPt(plan.command, plan.env, transcript)
   emit({ type: 'launching', program: plan.command.program, pid: child.pid, environment: onlyPtVariables(plan.env) })
   const exited = child.exited.then((exit) => {
     emit({ type: 'exit', ...exit })
     return exit
   })
   try {
-    await ready(talk, exited, plan, signal)
-    requireMethods(talk.dialogue, plan.required)
+    await ready(transcript, exited, plan, signal)
+    requireMethods(transcript.dialogue, plan.required)
   } catch (error) {
-    const status = await end(child, error, plan.stopTimeout)
+    const status = await end(child, error, plan, emit)
     if (signal?.aborted) throw signal.reason
-    throw describe(error, plan, talk, child, status)
+    throw describe(error, plan, transcript, child, status)
   }
-  const { methods } = talk.dialogue
-  const failures = cleanFailures(talk, plan)
+  const { methods } = transcript.dialogue
+  const failures = cleanFailures(transcript, plan)
   emit({ type: 'ready', transports: [...methods.keys()], failures })
   return {
     methods,
     failures,
-    ended: watch(child, exited, talk, plan),
+    ended: watch(child, exited, transcript, plan, emit),
     isOver: overOf(child),
     interrupt: () => child.interrupt(),
-    stop: () => stopChild(child, plan.stopTimeout),
+    stop: async () => tellLeft(await stopChild(child, plan.stopTimeout), child, plan, emit),
   }
 }
 
@@ -101,21 +101,26 @@ function overOf({ pid, gone }: Child): () => Promise<boolean> {
   }
 }
 
-async function ready(talk: Talk, exited: Promise<Exit>, plan: Plan, parent: AbortSignal | undefined): Promise<void> {
+async function ready(
+  transcript: Transcript,
+  exited: Promise<Exit>,
+  plan: Plan,
+  parent: AbortSignal | undefined,
+): Promise<void> {
   await withDeadline(plan.startTimeout, 'the start of the PT', parent, async (signal) => {
     const aborted = new Promise<never>((_, reject) => {
       const abort = (): void => reject(signal.reason as Error)
       if (signal.aborted) abort()
       signal.addEventListener('abort', abort, { once: true })
     })
-    const failed = talk.faulted.then((error) => Promise.reject(error))
-    const gone = exited.then((exit) => Promise.reject(exitError(exit, `before it said ${talk.dialogue.missing}`)))
-    const silent = talk.ended.then(async () => {
+    const failed = transcript.faulted.then((error) => Promise.reject(error))
+    const gone = exited.then((exit) => Promise.reject(exitError(exit, `before it said ${transcript.dialogue.missing}`)))
+    const silent = transcript.ended.then(async () => {
       // Of a process that ends, too, stdout is closed; how it ends says more.
       await within(exited, NOTICE)
-      throw new PtError('PT_PROTOCOL', `it closed its stdout before it said ${talk.dialogue.missing}`)
+      throw new PtError('PT_PROTOCOL', `it closed its stdout before it said ${transcript.dialogue.missing}`)
     })
-    await Promise.race([failed, talk.done, gone, aborted, silent])
+    await Promise.race([failed, transcript.done, gone, aborted, silent])
   })
 }
 
@@ -127,20 +132,33 @@ function requireMethods({ methods, failures }: Dialogue, required: readonly stri
 }
 
 /** A PT that broke the protocol, or that would go around the proxy, gets no time to do more. */
-async function end(child: Child, error: unknown, stopTimeout: number): Promise<ExitStatus> {
+async function end(child: Child, error: unknown, plan: Plan, emit: OnEvent): Promise<ExitStatus> {
   const harmful = isPtError(error, 'PT_PROTOCOL', 'PT_LINE_TOO_LONG')
-  return harmful ? await killChild(child) : await stopChild(child, stopTimeout)
+  const status = harmful ? await killChild(child) : await stopChild(child, plan.stopTimeout)
+  return tellLeft(status, child, plan, emit)
 }
 
-async function watch(child: Child, exited: Promise<Exit>, talk: Talk, plan: Plan): Promise<Ending> {
+/** `status`, and an event if it says that the program still runs. */
+function tellLeft(status: ExitStatus, { pid }: Child, { command }: Plan, emit: OnEvent): ExitStatus {
+  if (status.step === 'none') emit({ type: 'unstoppable', pid, error: unstoppable(command.name, pid) })
+  return status
+}
+
+async function watch(
+  child: Child,
+  exited: Promise<Exit>,
+  transcript: Transcript,
+  plan: Plan,
+  emit: OnEvent,
+): Promise<Ending> {
   const start = performance.now()
-  const fault = await Promise.race([talk.faulted, exited])
+  const fault = await Promise.race([transcript.faulted, exited])
   const uptime = performance.now() - start
   if (!(fault instanceof Error)) {
-    return { uptime, error: describe(exitError(fault, 'by itself'), plan, talk, child, fault) }
+    return { uptime, error: describe(exitError(fault, 'by itself'), plan, transcript, child, fault) }
   }
-  const status = await end(child, fault, plan.stopTimeout)
-  return { uptime, error: describe(fault, plan, talk, child, status) }
+  const status = await end(child, fault, plan, emit)
+  return { uptime, error: describe(fault, plan, transcript, child, status) }
 }
 
 function exitError(exit: Exit, when: string): PtError {
@@ -157,17 +175,26 @@ const seeOperating =
  * The error with the program's name before it, and the PT's last words beside it. It has no cause: the cause's message is
  * this one before it was cleaned.
  */
-function describe(error: unknown, { command, discretion }: Plan, talk: Talk, child: Child, exit: Exit): PtError {
+function describe(
+  error: unknown,
+  { command, discretion }: Plan,
+  transcript: Transcript,
+  child: Child,
+  exit: Exit | ExitStatus,
+): PtError {
   const { code, message: what, line } = error as PtError
-  const failures = cleanFailures(talk, { discretion })
+  const failures = cleanFailures(transcript, { discretion })
   let message = `${command.name}: ${discretion.clean(what)}`
-  if (code === 'PT_TIMEOUT') message += `, and ${talk.dialogue.missing} is still missing${formatFailures(failures)}`
-  const words = child.tail.lastLines(3)
+  if (code === 'PT_TIMEOUT')
+    message += `, and ${transcript.dialogue.missing} is still missing${formatFailures(failures)}`
+  const words = child.lastWords.lastLines(3)
+  const left = 'step' in exit && exit.step === 'none'
+  if (left) message += `; process ${child.pid} could not be ended`
   if (code === 'PT_EXITED' && child.cutOff !== '') words.unshift(`${quote(child.cutOff)} (cut off)`)
   const traces = {
-    exit,
-    lines: talk.lines.map((one) => discretion.clean(one)),
-    stderr: discretion.cleanAll(child.tail.text),
+    exit: left ? undefined : exit,
+    lines: transcript.lines.map((one) => discretion.clean(one)),
+    stderr: discretion.cleanAll(child.lastWords.text),
     failures,
   }
   return new PtProcessError(code, message, traces, {
@@ -176,6 +203,6 @@ function describe(error: unknown, { command, discretion }: Plan, talk: Talk, chi
   })
 }
 
-function cleanFailures({ dialogue }: Talk, { discretion }: Pick<Plan, 'discretion'>): Map<string, string> {
+function cleanFailures({ dialogue }: Transcript, { discretion }: Pick<Plan, 'discretion'>): Map<string, string> {
   return new Map([...dialogue.failures].map(([name, reason]) => [name, discretion.clean(reason)]))
 }

@@ -14,19 +14,20 @@
  */
 import { randomInt } from 'node:crypto'
 import type { Duplex } from 'node:stream'
-import { counterMode } from '../crypto/counter-mode.ts'
-import type { HmacKey } from '../crypto/hmac.ts'
-import { hmac, hmacKey } from '../crypto/hmac.ts'
-import { randomPiece } from '../crypto/random.ts'
-import { uniformDh, uniformDhLength } from '../crypto/uniform-dh.ts'
-import { PtError } from '../error.ts'
-import type { Cancellation } from '../io/wait/cancellation.ts'
-import { readExactly } from '../io/read.ts'
-import type { Codec } from '../io/carry/codec.ts'
-import { withDirect } from '../io/carry/codec.ts'
-import type { Client, Server, Transport } from '../transport.ts'
-import type { Role } from './handshake.ts'
-import { cancellationOf, handshake, opposite } from './handshake.ts'
+import { counterMode } from '../../crypto/counter-mode.ts'
+import type { HmacKey } from '../../crypto/hmac.ts'
+import { hmac, hmacKey } from '../../crypto/hmac.ts'
+import { randomPiece } from '../../crypto/random.ts'
+import { uniformDh, uniformDhLength } from '../../crypto/uniform-dh.ts'
+import { PtError } from '../../error.ts'
+import type { Cancellation } from '../../io/wait/cancellation.ts'
+import { readExactly } from '../../io/read.ts'
+import type { Codec } from '../../io/carry/codec.ts'
+import { withDirect } from '../../io/carry/codec.ts'
+import type { Client, Server, Transport } from '../../transport.ts'
+import type { Role } from '../handshake.ts'
+import { cancellationOf, handshake, opposite } from '../handshake.ts'
+import { obfs3Arguments } from './arguments.ts'
 
 const magicLength = 32
 /** Both paddings of one side together. */
@@ -112,5 +113,6 @@ export const obfs3: Transport = {
   name: 'obfs3',
   client: () => client,
   server: () => server,
+  checkArguments: obfs3Arguments.check,
   rehearsal: () => ({ client, server }),
 }

@@ -12,7 +12,7 @@ import type { Output } from './spawn.ts'
 const KEPT_LINES = 20
 const KEPT_LENGTH = 300
 
-export class Talk implements Output {
+export class Transcript implements Output {
   readonly dialogue: Dialogue
   /** The last lines, shortened. */
   readonly lines: string[] = []

@@ -1,20 +1,21 @@
 /**
- * stderr of a PT: free text that is always drained, handed on line by line and never parsed. The end is kept for errors.
+ * The stderr of a PT: free text that is always read to its end, handed on line by line and never parsed. Its last bytes are kept for
+ * errors.
  */
 
-/** How much of stderr is kept, in bytes. */
-export const TAIL_SIZE: number = 16 * 1024
+/** How much of stderr is kept. */
+export const KEPT_BYTES: number = 16 * 1024
 
-/** A line is cut in pieces of at most this many bytes. */
+/** A longer line is cut into pieces of this many bytes. */
 const LINE_SIZE = 4 * 1024
 
-export class Tail {
+export class LastWords {
   #kept: Buffer = Buffer.alloc(0)
   #line: Buffer = Buffer.alloc(0)
 
   /** The lines that `chunk` completes. */
   push(chunk: Buffer): string[] {
-    this.#kept = Buffer.from(Buffer.concat([this.#kept, chunk]).subarray(-TAIL_SIZE))
+    this.#kept = Buffer.from(Buffer.concat([this.#kept, chunk]).subarray(-KEPT_BYTES))
     const lines: string[] = []
     let held = Buffer.concat([this.#line, chunk])
     for (;;) {
@@ -28,12 +29,12 @@ export class Tail {
     return lines
   }
 
-  /** The last TAIL_SIZE bytes. */
+  /** The bytes that are kept, as text. */
   get text(): string {
     return this.#kept.toString('utf8')
   }
 
-  /** The last lines that are not blank, shortened, for a message. */
+  /** The last `count` lines that are not blank, shortened for a message. */
   lastLines(count: number): string[] {
     const lines = this.text.split('\n').map((line) => line.trim())
     return lines
