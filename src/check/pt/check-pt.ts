@@ -9,7 +9,7 @@ import { isAbsolute, resolve } from 'node:path'
 import { PtError } from '../../error.ts'
 import type { Environment } from '../../ipc/index.ts'
 import { withoutPtVariables } from '../../ipc/index.ts'
-import { discover } from './discover.ts'
+import { discover, offers } from './discover.ts'
 import { announces, plainStart } from './evidence.ts'
 import { ptProbes } from './probes/index.ts'
 import { PtLab } from './pt-lab.ts'
@@ -64,7 +64,7 @@ async function check(options: CheckPtOptions): Promise<Report> {
     signal,
   })
   const judged = (['client', 'server'] as const).filter((role) => transports[role] !== undefined)
-  const subject = withPeer(
+  const subject = await withOtherEnd(
     {
       commands: Object.fromEntries(judged.map((role) => [role, command])),
       transports,
@@ -110,15 +110,25 @@ function withoutEvidence(result: Result): Result {
   return { ...result, verdict: 'unknown', why: 'it announced the transport in none of its launches' }
 }
 
-/** The role that the program does not have, by another program, with the same transport. */
-function withPeer(subject: Subject, judged: readonly Role[], peer: readonly string[] | undefined): Subject {
+/**
+ * The subject with something at the other end if one role alone is judged: `peer`, or the program itself if it has the other role
+ * too. Without a handshake by a client, a server of most transports forwards nothing, and little can be told.
+ */
+async function withOtherEnd(
+  subject: Subject,
+  judged: readonly Role[],
+  peer: readonly string[] | undefined,
+): Promise<Subject> {
   const [only] = judged
-  if (peer === undefined || judged.length !== 1 || only === undefined) return subject
+  if (judged.length !== 1 || only === undefined) return subject
   const other = only === 'client' ? 'server' : 'client'
+  const name = subject.transports[only]!
+  const command = peer === undefined ? subject.commands[only]! : absolute(peer)
+  if (peer === undefined && !(await offers(other, name, { ...subject, command }))) return subject
   return {
     ...subject,
-    commands: { ...subject.commands, [other]: absolute(peer) },
-    transports: { ...subject.transports, [other]: subject.transports[only]! },
+    commands: { ...subject.commands, [other]: command },
+    transports: { ...subject.transports, [other]: name },
   }
 }
 

@@ -7,22 +7,26 @@ import { PtLab, transportOptions } from './pt-lab.ts'
 import { knownTransports } from './subject.ts'
 import type { Role } from '../verdict.ts'
 
-export interface Wanted {
+/** How the program is started. */
+export interface Launching {
   readonly command: readonly string[]
   readonly env: Environment
   readonly patience: number
-  /** Empty: every role that there is. */
-  readonly roles: readonly Role[]
-  readonly transport: string | undefined
   /** Options of a server's transport, `k=v;k=v`. */
   readonly options: string
   readonly signal: AbortSignal | undefined
 }
 
-/** The transport of each role; the same one for both, if there is such a one. Throws PT_LAUNCH where there is nothing to try. */
+export interface Wanted extends Launching {
+  /** Empty: every role that there is. */
+  readonly roles: readonly Role[]
+  readonly transport: string | undefined
+}
+
+/** The transport of each role; the same one for both, if there is such a one. Throws PT_LAUNCH if there is nothing to try. */
 export async function discover(wanted: Wanted): Promise<Partial<Record<Role, string>>> {
   const { transport } = wanted
-  // Who names both knows the program; what it does not do then is for the probes to say.
+  // A caller that names both knows the program; the probes say what it does not do then.
   if (transport !== undefined && wanted.roles.length > 0) {
     return Object.fromEntries(wanted.roles.map((role) => [role, transport]))
   }
@@ -40,10 +44,15 @@ export async function discover(wanted: Wanted): Promise<Partial<Record<Role, str
   return found
 }
 
+/** True if the program has this transport in this role. */
+export async function offers(role: Role, name: string, program: Launching): Promise<boolean> {
+  return (await offered(role, [name], program)).transports.includes(name)
+}
+
 async function offered(
   role: Role,
   names: readonly string[],
-  wanted: Wanted,
+  wanted: Launching,
 ): Promise<{ transports: string[]; seen: string }> {
   const { command, env, patience, options, signal } = wanted
   const commands = { [role]: command }

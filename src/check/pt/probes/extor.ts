@@ -26,7 +26,7 @@ interface Arrival {
   readonly source: string
 }
 
-/** A connection to the server, through a client where there is one, and with a first payload. */
+/** A connection to the server, through a client if there is one, and with a first payload. */
 async function arrive(lab: PtLab, server: Launched & ServerMethod): Promise<Arrival> {
   const { listener, onward } = await lab.way(server.method.address, { localAddress: CLIENT_HOST })
   const near = await approach(lab, server, listener.address)
@@ -129,6 +129,8 @@ const dialogueProbes: readonly Probe<PtLab>[] = [
     role,
     title: 'without a whole cookie file nothing is forwarded',
     async run(lab) {
+      // A connection that is not forwarded with the right cookie either, as it lacks a handshake, tells nothing about wrong ones.
+      await visit(lab, { answer: 'okay' })
       const port = await scriptedPort(lab, { answer: 'okay' })
       const folder = await lab.folder()
       const short = join(folder, 'short')
