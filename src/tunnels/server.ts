@@ -55,6 +55,13 @@ export interface TunnelServerOptions {
 /** How often a port that is being closed is tried, in ms. */
 const LOOK_AGAIN = 10
 
+/**
+ * How long obfs4proxy or lyrebird may take to close its port before it is asked again, in ms. They wait for signals at a Go channel
+ * without a buffer, and a signal that comes while they count a connection is lost. Once they have closed the port, another SIGINT
+ * would end them at once, so it is sent only if the port is still taken.
+ */
+const ASK_AGAIN = 1_000
+
 /** Launches the PT server. Rejects as launchServer does; nothing is left then. */
 export async function startTunnelServer(options: TunnelServerOptions): Promise<TunnelServer> {
   checkOptions('startTunnelServer', options, tunnelServerChecks)
@@ -76,8 +83,8 @@ export class TunnelServer extends Tunnel {
   readonly #own: WatchOwn
   readonly #listen: Address
   #server: BridgeServer | undefined
-  /** Whether the PT is one that closes its port and lets connections go on when it is asked to. */
-  #closesItsPort = false
+  /** The name of the PT's program if it is one that closes its port and lets connections go on when it is asked to. */
+  #drainer: string | undefined
 
   constructor(options: TunnelServerOptions) {
     super(new Connections(options.maxConnections ?? 1024, options.idleTimeout), options.signal)
@@ -119,9 +126,9 @@ export class TunnelServer extends Tunnel {
     const { drainTimeout = 5_000 } = this.#options
     const start = performance.now()
     this.connections.ending()
-    if (this.#closesItsPort && this.#server !== undefined) {
+    if (this.#drainer !== undefined && this.#server !== undefined) {
       const drained = this.#server.drain(drainTimeout)
-      if (await isFreeWithin(this.#listen, drainTimeout)) released()
+      if (await this.#closesPort(this.#server, drainTimeout)) released()
       await drained
     }
     await this.connections.drain(Math.max(0, drainTimeout - (performance.now() - start)))
@@ -129,8 +136,25 @@ export class TunnelServer extends Tunnel {
     await this.#server?.stop()
   }
 
+  /** True once another program could listen on the port of the PT, which has been asked to close it; false after `ms` milliseconds. */
+  async #closesPort(server: BridgeServer, ms: number): Promise<boolean> {
+    const address = server.methods.values().next().value?.address ?? this.#listen
+    const start = performance.now()
+    let asked = start
+    while (!(await canListen(address))) {
+      const now = performance.now()
+      if (now - start >= ms) return false
+      if (this.#drainer !== 'postern' && now - asked >= ASK_AGAIN) {
+        void server.drain(0)
+        asked = now
+      }
+      await delay(LOOK_AGAIN)
+    }
+    return true
+  }
+
   #watch(event: PtEvent): void {
-    this.#closesItsPort ||= drainsBySignal(event)
+    this.#drainer ??= drainerOf(event)
     if (event.type === 'ready') this.isReady()
     else if (event.type === 'restarting') this.restarting(event.error)
     else if (event.type === 'gaveUp') void this.shut(event.error)
@@ -157,24 +181,15 @@ export class TunnelServer extends Tunnel {
 /** Programs that are known to take SIGINT so; others end by it. */
 const drainers: ReadonlySet<string> = new Set(['postern', 'lyrebird'])
 
-/** The PT says who it is (STATUS TYPE=version), or it is obfs4proxy, which does not. */
-function drainsBySignal(event: PtEvent): boolean {
-  if (event.type === 'launching') return /(?:^|[\\/])obfs4proxy(?:\.exe)?$/.test(event.program)
-  if (event.type !== 'status' || event.args.get('TYPE') !== 'version') return false
-  return drainers.has(event.args.get('IMPLEMENTATION') ?? '')
+/** The name of a program that takes SIGINT so. A PT says who it is (STATUS TYPE=version), but for obfs4proxy. */
+function drainerOf(event: PtEvent): string | undefined {
+  if (event.type === 'launching') return /(?:^|[\\/])(obfs4proxy)(?:\.exe)?$/.exec(event.program)?.[1]
+  if (event.type !== 'status' || event.args.get('TYPE') !== 'version') return undefined
+  const name = event.args.get('IMPLEMENTATION') ?? ''
+  return drainers.has(name) ? name : undefined
 }
 
-/** True once somebody else could listen there; false after `ms` milliseconds. */
-async function isFreeWithin({ host, port }: Address, ms: number): Promise<boolean> {
-  const start = performance.now()
-  while (!(await canListen(host, port))) {
-    if (performance.now() - start >= ms) return false
-    await delay(LOOK_AGAIN)
-  }
-  return true
-}
-
-async function canListen(host: string, port: number): Promise<boolean> {
+async function canListen({ host, port }: Address): Promise<boolean> {
   const server = createServer()
   try {
     await listen(server, host, port)

@@ -1,7 +1,9 @@
 /** How a server tunnel ends: its port first, then its connections, and no handshake that was accepted is cut. */
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
+import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { readExactly } from 'postern/io'
 import type { TestContext } from 'vitest'
@@ -10,7 +12,7 @@ import type { TunnelServer } from '../../src/app/index.ts'
 import { startTunnelServer } from '../../src/app/index.ts'
 import { openBridge } from '../../src/index.ts'
 import { ownPt, serve, serveEcho } from '../bridges/bridges.ts'
-import { peer, tempDir } from '../support.ts'
+import { peer, root, tempDir } from '../support.ts'
 import { goPeers } from './go-peers.ts'
 
 function execOf(who: string, context: TestContext): string | readonly string[] {
@@ -48,7 +50,7 @@ async function echoes(conn: Duplex, word: string): Promise<boolean> {
   return String(await readExactly(conn, word.length)) === word
 }
 
-/** Resolves once nobody listens there any more. */
+/** Resolves once no program listens there any more. */
 async function shut(port: number): Promise<void> {
   const state = (): Promise<string> =>
     new Promise((resolve) => {
@@ -56,7 +58,7 @@ async function shut(port: number): Promise<void> {
       conn.once('connect', () => resolve('open')).once('error', () => resolve('shut'))
       conn.on('connect', () => conn.destroy())
     })
-  await expect.poll(state, { timeout: 5_000 }).toBe('shut')
+  await expect.poll(state, { timeout: 20_000 }).toBe('shut')
 }
 
 /** A relay to `port` that connects at once, and carries what the client says only when it is let. */
@@ -114,6 +116,26 @@ test.for(['postern', 'obfs4proxy'])(
     await closing
   },
 )
+
+test('a bridge that has lost the request to close its port is asked again', async () => {
+  // obfs4proxy loses a signal now and then (Yawning/obfs4, termmon.go: a channel without a buffer); this one always does.
+  const folder = tempDir()
+  const exec = join(folder, 'obfs4proxy')
+  writeFileSync(exec, `#!/bin/sh\nexec '${process.execPath}' '${root}test/fixtures/pt/heedless.mjs'\n`, { mode: 0o755 })
+  const said: string[] = []
+  const tunnel = await startTunnelServer({
+    exec,
+    transport: 'obfs4',
+    listen: '127.0.0.1:0',
+    stateDir: tempDir(),
+    forward: { type: 'address', target: '127.0.0.1:1' },
+    drainTimeout: 30_000,
+    onPtEvent: (event) => void (event.type === 'log' && said.push(event.message)),
+  })
+  onTestFinished(() => tunnel.close())
+  await tunnel.close()
+  expect(said).toEqual(['lost', 'closed'])
+})
 
 test('what does not end is cut when the time is over', { timeout: 60_000 }, async (context) => {
   const { tunnel, line } = await startFar('postern', context, 1_000)
