@@ -6,7 +6,7 @@
  *     in place    a mount, the file behind a link, a folder that is not ours to write (in-place.ts)
  */
 import { constants } from 'node:fs'
-import { link, lstat, open, readFile, rename } from 'node:fs/promises'
+import { link, lstat, open, readFile, rename, stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { PtError } from '../../error.ts'
 import { withDraft } from './drafts.ts'
@@ -23,6 +23,27 @@ export async function readPrivateFile(path: string): Promise<string | undefined>
     if (codeOf(error) === 'ENOENT') return undefined
     throw stateError(path, 'cannot be read', error)
   }
+}
+
+/**
+ * A sentence for the operator if every user of this machine can read or change the file, as after a copy without its mode; else
+ * undefined. What it says of the past stays true if the file is replaced: another user may know the secret in it.
+ */
+export async function exposureOf(path: string): Promise<string | undefined> {
+  // Windows has no such modes; Node makes up 0666.
+  if (process.platform === 'win32') return undefined
+  const [file, folder] = await Promise.all([modeOf(path), modeOf(dirname(path))])
+  const open = (file & 0o006) !== 0 && (folder & 0o001) !== 0
+  const why = `state file ${basename(path)} has mode 0${(file & 0o777).toString(8)}`
+  return open ? `${why}: every user of this machine could read or change it, and may know its secrets` : undefined
+}
+
+/** 0 if there is no such file. */
+async function modeOf(path: string): Promise<number> {
+  return await stat(path).then(
+    ({ mode }) => mode,
+    () => 0,
+  )
 }
 
 /** The end of a file, and which file that was: another one has another `id`. */

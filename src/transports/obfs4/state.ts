@@ -15,7 +15,7 @@ import { drbgSeedLength } from '../../crypto/siphash-drbg.ts'
 import { x25519KeyLength, x25519PrivateKey, x25519PublicBytes } from '../../crypto/x25519.ts'
 import { isPtError, PtError } from '../../error.ts'
 import { clearDrafts } from '../../io/files/drafts.ts'
-import { createPrivateFile, writePrivateFile } from '../../io/files/private-file.ts'
+import { createPrivateFile, exposureOf, writePrivateFile } from '../../io/files/private-file.ts'
 import type { Args } from '../../ipc/index.ts'
 import type { Report } from '../../transport.ts'
 import { readIdentityOptions } from './arguments.ts'
@@ -56,6 +56,8 @@ export async function loadServerState(
 ): Promise<ServerState> {
   const [path, linePath] = [join(stateDir, stateFile), join(stateDir, bridgeLineFile)]
   await Promise.all([clearDrafts(path), clearDrafts(linePath)])
+  const exposure = await exposureOf(path)
+  if (exposure !== undefined) log('warning', exposure)
   const state = await stateAt(path, args, environment)
   const identity = serverIdentity(state.nodeId, x25519PrivateKey(state.privateKey), state.drbgSeed)
   const warn = (error: unknown): void => log('warning', (error as PtError).message)

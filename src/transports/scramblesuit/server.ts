@@ -9,6 +9,7 @@ import { uniformDh } from '../../crypto/uniform-dh.ts'
 import { PtError } from '../../error.ts'
 import type { Cancellation } from '../../io/wait/cancellation.ts'
 import { orAborted } from '../../io/wait/deadline.ts'
+import { exposureOf } from '../../io/files/private-file.ts'
 import { readSome } from '../../io/read.ts'
 import type { Replays, Report, Server, ServerOptions, ServerSession } from '../../transport.ts'
 import { cancellationOf, handshake } from '../handshake.ts'
@@ -57,6 +58,8 @@ interface Bridge {
 export async function scramblesuitServer(options: ServerOptions, now: () => number = Date.now): Promise<Server> {
   const given = passwordOf(options.args)
   const path = bridgeStatePath(options.stateDir)
+  const exposure = await exposureOf(path)
+  if (exposure !== undefined) options.log('warning', exposure)
   const state = await openBridgeState(path, seconds(now()))
   let generations = state.ticketKeys
   const bridge: Bridge = {

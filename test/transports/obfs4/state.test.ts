@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -46,6 +46,27 @@ describe('a bridge’s state', () => {
     expect(new Set(certs).size).toBe(1)
     expect(formatCert((await load(folder)).identity)).toBe(certs[0])
     expect((await readdir(folder)).toSorted()).toEqual(['obfs4_bridgeline.txt', 'obfs4_state.json'])
+  })
+
+  test('a file that every user of the machine can read is used, and said in one LOG line, unless its folder is closed', async () => {
+    const folder = tempDir()
+    const said: string[] = []
+    const start = async (mode: number, folderMode: number): Promise<void> => {
+      await writeFile(stateIn(folder), written)
+      await chmod(stateIn(folder), mode)
+      await chmod(folder, folderMode)
+      await loadServerState(folder, Args.from({}), systemEnvironment, (severity, text) =>
+        said.push(`${severity} ${text}`),
+      )
+    }
+    await start(0o644, 0o755)
+    const why = 'every user of this machine could read or change it, and may know its secrets'
+    expect(said).toEqual([`warning state file obfs4_state.json has mode 0644: ${why}`])
+    expect((await stat(stateIn(folder))).mode & 0o777).toBe(0o600)
+    await start(0o644, 0o700)
+    await start(0o640, 0o755)
+    await start(0o600, 0o755)
+    expect(said).toHaveLength(1)
   })
 
   test('a start removes the drafts of one that was killed, with the keys in them', async () => {

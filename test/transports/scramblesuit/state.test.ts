@@ -315,6 +315,22 @@ describe('replays', () => {
     expect(readFileSync(file, 'utf8')).toBe(`${hour} ${mac.toString('hex')}\n${hour + 1} ${other.toString('hex')}\n`)
   })
 
+  test('of a full file are read in many turns of the event loop, and none is missed', async () => {
+    const file = path()
+    const ids = Array.from({ length: 204_800 }, (_, at) => at.toString(16).padStart(32, '0'))
+    writeFileSync(file, ids.map((id, at) => `${hour + (at % 2) * 100} ${id}\n`).join(''))
+    let turns = 0
+    let opened = false
+    const turn = (): void => void (turns++, opened || setImmediate(turn))
+    setImmediate(turn)
+    const replays = await open(file, hour)
+    opened = true
+    expect(turns).toBeGreaterThanOrEqual(49)
+    for (const at of [0, 1, 4_095, 4_096, 204_799])
+      expect(replays.admit(Buffer.from(ids[at]!, 'hex'), hour, hour)).toBe(false)
+    expect(replays.admit(randomBytes(16), hour, hour)).toBe(true)
+  })
+
   test('are forgotten with their hour, in memory and in the file', async () => {
     const file = path()
     const replays = await open(file, hour)
