@@ -7,6 +7,8 @@ import type { Socket } from 'node:net'
 import { isIP, SocketAddress } from 'node:net'
 import type { TunnelStats } from '../../app/index.ts'
 import { listen } from '../../io/tcp/listen.ts'
+import type { Guest } from '../../io/tcp/lobby.ts'
+import { Lobby } from '../../io/tcp/lobby.ts'
 import type { Address } from '../../ipc/index.ts'
 import { formatAddress } from '../../ipc/index.ts'
 
@@ -30,7 +32,7 @@ export interface MetricsServer {
   close(): Promise<void>
 }
 
-/** How many connections there may be at once. If there are more, the one that has been silent for longest ends. */
+/** How many silent connections there may be at once. If there are more, the one that has been silent for longest ends. */
 const CONNECTIONS = 32
 /** How long a request may take to arrive, and how often that is looked at, in ms. */
 const REQUEST_TIMEOUT = 5_000
@@ -44,22 +46,20 @@ export async function serveMetrics(plan: MetricsPlan, measure: () => readonly Me
     headersTimeout: REQUEST_TIMEOUT,
     connectionsCheckingInterval: CHECK_INTERVAL,
   }
-  const open = new Set<Socket>()
+  const silent = new Lobby({ limit: CONNECTIONS, grace: 0 })
+  const guests = new WeakMap<Socket, Guest>()
+  const enter = (conn: Socket): void => void guests.set(conn, silent.enter(conn, conn.remoteAddress))
   const server = createServer(limits, (request, response) => {
-    // From here on it counts as the youngest: a client that asks is kept before one that is silent.
-    if (open.delete(request.socket)) open.add(request.socket)
+    // A connection that waits for its answer is not silent; after that it is the youngest of those that are.
+    guests.get(request.socket)?.leave()
+    response.once('close', () => request.socket.destroyed || enter(request.socket))
     const isMetrics = request.url === '/metrics' && (request.method === 'GET' || request.method === 'HEAD')
     const allowed = isOneOf(request.headers.host, [host, 'localhost', ...served.plan.hosts])
     const status = allowed ? (isMetrics ? 200 : 404) : 403
     response.writeHead(status, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' })
     response.end(status === 200 ? formatMetrics(measure()) : `${explanations[status]}\n`)
   })
-  server.on('connection', (conn: Socket) => {
-    const [oldest] = open
-    if (open.size >= CONNECTIONS) oldest?.destroy()
-    open.add(conn)
-    conn.once('close', () => open.delete(conn))
-  })
+  server.on('connection', enter)
   const address = formatAddress(await listen(server, host, port))
   const served: MetricsServer = {
     address,
