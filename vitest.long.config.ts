@@ -1,22 +1,23 @@
-/** npm run test:long: what has to happen in real time, or tries everything, and so takes longer than anybody waits for `npm test`. */
+/** npm run test:long: what has to happen in real time, or tries everything, and so takes longer than `npm test` may take. */
 import { defineConfig } from 'vitest/config'
-import base from './vitest.config.ts'
+import { common, resolve } from './vitest.config.ts'
 
 export default defineConfig({
-  ...base,
+  resolve,
   test: {
-    ...base.test,
-    // And the files of which `npm test` has a part: all mutants and parents of the checker, lyrebird beside
-    // obfs4proxy, tunnels of obfs4proxy, long waits.
+    ...common,
+    // It also runs the files of which `npm test` has a part: all mutants and parents of the checker, lyrebird beside
+    // obfs4proxy, tunnels and a tor network of obfs4proxy, long waits, and many random inputs.
     include: [
       'test/long/**/*.long.ts',
       'test/check/{mutants,parent}.test.ts',
       'test/interop/{tunnels,tunnel-kill,tunnel-drain}.test.ts',
-      'test/interop/{first-bytes,handshake-ends,obfs2-obfs3,obfs4,parent-go-peers,pt-obfs}.test.ts',
+      'test/interop/{ends,first-bytes,handshake-ends,obfs2-obfs3,obfs4,parent-go-peers,pt-obfs,tor}.test.ts',
       'test/cli/drain.test.ts',
+      'test/crypto/elligator2.test.ts',
     ],
     env: { POSTERN_LONG: process.env['POSTERN_LONG'] ?? 'all' },
-    // Most of them wait for others, so that they can wait side by side.
+    // Most of these tests wait for others, so that they can wait side by side.
     maxWorkers: 4,
     testTimeout: 120_000,
   },

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { format, resolveConfig } from 'prettier'
 import { build, root } from './setup.mjs'
-import { filesBelow, testFilesWith, testTitles, textOf } from './titles.mjs'
+import { filesBelow, shownIn, testFilesWith, testTitles, textOf } from './titles.mjs'
 import { tunnelOptions } from './tunnel-options.mjs'
 
 /**
@@ -27,13 +27,14 @@ export function idsIn(text) {
 
 function specMap(requirements) {
   const titles = testTitles()
+  const counted = filesBelow('test', '.test.ts').map((file) => ({ file, ids: shownIn(textOf(file)) }))
   const sources = filesBelow('src', '.ts')
     .filter((file) => file !== 'src/ipc/requirements.ts')
     .map((file) => ({ file, text: textOf(file) }))
     .map(({ file, text }) => ({ file, ids: idsIn(text), header: /^\/\*\*[\s\S]*?\*\//.exec(text)?.[0] ?? '' }))
   const lines = [
     '# Where each requirement is kept, and where it is shown',
-    'Written by `npm run docs`; change `src/ipc/requirements.ts`, a comment or a test instead. Every statement of the draft that can be kept or broken has a stable id. The sources that cite it and the tests whose titles carry it follow below.',
+    'Written by `npm run docs`; change `src/ipc/requirements.ts`, a comment or a test instead. Every statement of the draft that can be kept or broken has a stable id. The sources that cite it and the tests whose titles carry it follow below. Those files count in which a test calls `shows()` with the id beside an assertion, and passes.',
     '## Sections and their sources',
     'Files whose header names the section, or that cite one of its ids.',
   ]
@@ -53,6 +54,8 @@ function specMap(requirements) {
       lines.push(`### ${id}`, `${who}, ${level}. ${escape(says)}`)
       if (note !== undefined) lines.push(`_Our reading:_ ${escape(note)}`)
       if (cited.length > 0) lines.push(`- source: ${cited.join(', ')}`)
+      const files = counted.filter(({ ids }) => ids.includes(id)).map(({ file }) => code(file))
+      lines.push(`- shown beside an assertion: ${files.join(', ') || 'nowhere yet'}`)
       lines.push(
         ...(shown.length === 0
           ? ['- no test yet']

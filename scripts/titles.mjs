@@ -39,6 +39,16 @@ export function titlesOf(source) {
   return titles
 }
 
+/** The requirements in the calls of shows() of a test file (test/shows.ts). */
+export function shownIn(source) {
+  const shown = []
+  visit(parseAst(source, { lang: 'ts' }), (node) => {
+    if (node.type !== 'CallExpression' || node.callee.type !== 'Identifier' || node.callee.name !== 'shows') return
+    shown.push(...node.arguments.map((argument) => literal(argument)))
+  })
+  return shown
+}
+
 function visit(node, see) {
   if (Array.isArray(node)) for (const one of node) visit(one, see)
   else if (node !== null && typeof node === 'object') {

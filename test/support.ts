@@ -32,6 +32,7 @@ const peers = {
   obfs4proxy: 'obfs4proxy',
   'snowflake-client': 'snowflake-client',
   go: 'golang-go golang-goptlib-dev',
+  python3: 'python3',
   curl: 'curl',
   ip: 'iproute2',
   strace: 'strace',
@@ -90,6 +91,14 @@ export const CLOSED_PORT = 1
 /** Below what systems give to outgoing connections (32768 on Linux): thousands of those are made beside a test. */
 const ports = { first: 10_000, count: 22_000 }
 let nextPort = randomInt(ports.count)
+
+/**
+ * Resolves after `ms` milliseconds, for a test that shows what happens when a time limit of the program is over. It is no way to
+ * wait for anything else: on a busy machine that takes longer, and on an idle one the test takes longer than it has to.
+ */
+export async function timePasses(ms: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, ms))
+}
 
 /** A port that was free a moment ago, for programs that cannot pick one themselves. Never the same one twice. */
 export async function freePort(host = '127.0.0.1'): Promise<number> {

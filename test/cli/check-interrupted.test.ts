@@ -15,11 +15,13 @@ async function checking(dir: string, subject: string, command: readonly string[]
   const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'pipe'] })
   onTestFinished(() => void child.kill('SIGKILL'))
   // The first folders are of what finds out which roles there are.
-  for (const seen = new Set<string>(); seen.size < 5;) {
+  const seen = new Set<string>()
+  const count = (): number => {
     for (const name of readdirSync(dir)) seen.add(name)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-    if (child.exitCode !== null) throw new Error(`the check has ended with ${child.exitCode}`)
+    return child.exitCode === null ? seen.size : Infinity
   }
+  await expect.poll(count, { interval: 5 }).toBeGreaterThanOrEqual(5)
+  expect(child.exitCode, 'the check has ended').toBe(null)
   return child
 }
 

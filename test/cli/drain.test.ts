@@ -6,7 +6,7 @@ import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { serveEcho } from '../bridges/bridges.ts'
-import { freePort, isAlive, long, tempDir } from '../support.ts'
+import { freePort, isAlive, long, tempDir, timePasses } from '../support.ts'
 import type { Running } from './postern.ts'
 import { ready, start } from './postern.ts'
 
@@ -124,7 +124,7 @@ test('a second signal ends a long drain, and leaves no PT behind', async () => {
   server.signal('SIGTERM')
   await server.next(({ event }) => event === 'stopping')
   // Signals within a second are one.
-  await new Promise((resolve) => setTimeout(resolve, 1_100))
+  await timePasses(1_100)
   expect((await server.stop()).status).toBe(1)
   await expect.poll(() => pids.some(isAlive)).toBe(false)
 })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { hasLostOption, translateFlags } from '../../src/cli/pt-flags.ts'
-import { clientEnv, runChild } from '../pt/child.ts'
+import { clientEnv, portIn, rotByN, runChild, serverEnv } from '../pt/child.ts'
+import { application, readAll, socks } from '../pt/support.ts'
 
 const valued = new Set(['--load', '--transport', '--log-level'])
 
@@ -57,6 +58,28 @@ test.each([
   expect(translateFlags(argv, valued)).toEqual({ flags, ignored })
   expect(hasLostOption(ignored)).toBe(lost)
 })
+
+test.each([
+  [['--half-open'], 'the answer to all of it'],
+  [[], ''],
+])(
+  'FLOW-6: with the flags %j at both ends an application that has ended its direction reads %j',
+  async (flags, answer) => {
+    const args = ['pt', '--load', rotByN, ...flags]
+    const { address } = await application((conn) => {
+      let heard = ''
+      conn.on('data', (chunk: Buffer) => (heard += String(chunk)))
+      conn.on('end', () => conn.end(`the answer to ${heard}`))
+    })
+    const server = runChild({ args, env: serverEnv({ TOR_PT_ORPORT: address }) })
+    const client = runChild({ args, env: clientEnv() })
+    const bridge = `127.0.0.1:${portIn(await server.line('SMETHOD '))}`
+    const { conn, reply } = await socks(portIn(await client.line('CMETHOD ')), bridge)
+    expect(reply).toBe(0)
+    conn.end('all of it')
+    expect(await readAll(conn)).toBe(answer)
+  },
+)
 
 describe('a PT whose command line has stray words', () => {
   test.each([

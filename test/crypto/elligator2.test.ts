@@ -8,11 +8,15 @@ import { plainElligator2 } from '../../src/crypto/elligator2/plain.ts'
 import { wasmElligator2 } from '../../src/crypto/elligator2/wasm.ts'
 import { fromBytes, inverse, mod, p, rootOfRatio, toBytes } from '../../src/crypto/elligator2/field.ts'
 import { x25519PrivateKey, x25519PublicBytes, x25519PublicKey } from '../../src/crypto/x25519.ts'
+import { long } from '../support.ts'
 import { hex, transportVectors } from '../transport-vectors.ts'
 import * as reference from './elligator2-reference.ts'
 
 const bytes = (length: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ minLength: length, maxLength: length })
 const element = fc.bigInt({ min: 0n, max: p - 1n })
+
+/** The reference takes milliseconds for each key, so `npm run test:long` tries ten times as many random inputs. */
+const times = (count: number): { numRuns: number } => ({ numRuns: long ? 10 * count : count })
 
 const versions = [
   ['wasm', wasmElligator2()!],
@@ -56,7 +60,7 @@ describe.each(versions)('%s: a key', (_name, { key: elligatorKey, decode: decode
           expect(key).toEqual(reference.referenceKey(seed))
           if (key !== undefined) expect(decodeRepresentative(key.representative)).toEqual(key.publicKey)
         }),
-        { numRuns: 4 },
+        times(2),
       )
     },
   )
@@ -113,7 +117,7 @@ describe.each(versions)('%s: a representative', (_name, { decode: decodeRepresen
         const { xMn, xMd } = nobleMap(fromBytes(other))
         expect(u).toEqual(toBytes(mod(xMn * inverse(xMd))))
       }),
-      { numRuns: 100 },
+      times(30),
     )
   })
 
@@ -145,7 +149,7 @@ describe('both versions', () => {
         expect(elligatorKey(seed)).toEqual(key)
         if (key !== undefined) expect(decodeRepresentative(key.representative)).toEqual(key.publicKey)
       }),
-      { numRuns: 300 },
+      times(100),
     )
   })
 
@@ -155,7 +159,7 @@ describe('both versions', () => {
       fc.property(bytes(32), (representative) => {
         expect(wasm.decode(representative)).toEqual(plain.decode(representative))
       }),
-      { numRuns: 300 },
+      times(100),
     )
   })
 })
@@ -169,7 +173,7 @@ describe('the field of the plain version', () => {
         expect(root !== undefined).toBe(reference.isSquare(mod(n * reference.inverse(d))) || n === 0n)
         if (root !== undefined) expect(mod(root * root * d)).toBe(n)
       }),
-      { numRuns: 100 },
+      times(50),
     )
     expect(rootOfRatio(0n, 5n)).toBe(0n)
   })

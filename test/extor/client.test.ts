@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 import { drain } from '../io/streams.ts'
 import type { ServerScript } from './peer.ts'
 import { cookie, cookieFile, pair, playServer } from './peer.ts'
+import { shows } from '../shows.ts'
 
 /** Our client against a scripted server; what the PT said behind its hash, and its end of the connection. */
 async function meet(
@@ -48,6 +49,7 @@ test('EXT-2: nothing is sent between DONE and OKAY', async () => {
   far.write(encodeFrame(0x1000))
   await connected
   expect(far.readableLength).toBe(0)
+  shows('EXT-2')
 })
 
 test('EXT-2: 64 unknown commands before OKAY are skipped, CONTROL and bodies of every size among them; 65 are PT_EXTOR', async () => {
@@ -90,6 +92,7 @@ test('EXT-1: a server with a wrong hash is PT_EXTOR_AUTH, and our own hash is no
   far.write(Buffer.concat([Buffer.of(1, 0), Buffer.alloc(64, 7)]))
   await outcome
   expect(Buffer.concat(received).length).toBe(1 + 32)
+  shows('EXT-1')
 })
 
 test('EXT-1: a hash that is wrong in one bit anywhere is refused', async () => {

@@ -7,8 +7,9 @@ import { connectExtOrPort, encodeFrame, formatCookie, readCookieFile, serveExtOr
 import { readExactly } from 'postern/io'
 import { expect, onTestFinished, test } from 'vitest'
 import { drain } from '../io/streams.ts'
-import { tempDir } from '../support.ts'
+import { tempDir, timePasses } from '../support.ts'
 import { cookie, playPt } from './peer.ts'
+import { shows } from '../shows.ts'
 
 interface Served {
   readonly server: ExtOrPortServer
@@ -65,6 +66,7 @@ test('EXT-3, SENV-11: an application has each connection with its transport and 
     await connectExtOrPort(conn, { cookieFile: server.cookieFile, transport, userAddr })
     const accepted = await next()
     expect(accepted).toMatchObject({ transport, userAddr: { host, port } })
+    shows('EXT-3')
     conn.end('request')
     expect(String(await drain(accepted.conn))).toBe('request')
     accepted.conn.end('answer to a half-closed connection')
@@ -248,7 +250,7 @@ test('EXT-3: a PT is served though others hold connections without the cookie; t
 
 test('EXT-2: an application that is busy for longer than goptlib would wait loses no connection', async () => {
   const { server, next } = await serve({
-    allow: () => new Promise((resolve) => setTimeout(() => resolve(true), 5_500)),
+    allow: () => timePasses(5_500).then(() => true),
   })
   const conn = dial(server)
   await connectExtOrPort(conn, { cookieFile: server.cookieFile })

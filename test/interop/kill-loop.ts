@@ -2,10 +2,10 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { createServer, get } from 'node:http'
 import { expect } from 'vitest'
-import { delay } from '../../src/io/wait/deadline.ts'
 import { serve, startBridge } from '../bridges/bridges.ts'
 import type { Running } from '../cli/postern.ts'
 import { ready, start } from '../cli/postern.ts'
+import { timePasses } from '../support.ts'
 
 interface Failed {
   /** ECONNREFUSED would be a port that refused, HUNG a download that took too long, TRUNCATED one that seemed whole. */
@@ -49,7 +49,7 @@ export async function killLoop(seconds: number, flags: readonly string[]): Promi
     // A second from when it is ready: on a machine that takes longer to start it, it would never get to do anything.
     for (; Date.now() < until; outcome.kills++) {
       await client.next(() => lives() > outcome.kills)
-      await delay(1_000)
+      await timePasses(1_000)
       process.kill(client.events.findLast(({ event }) => event === 'pt-start')!['pid'] as number, 'SIGKILL')
     }
   })()
@@ -71,7 +71,7 @@ export async function killLoop(seconds: number, flags: readonly string[]): Promi
 async function stageSince(client: Running, told: number): Promise<unknown> {
   const old = new Set(client.events.slice(0, told))
   const failure = client.next((event) => event.event === 'failure' && !old.has(event))
-  return await Promise.race([failure.then(({ stage }) => stage), delay(NOTICE)])
+  return await Promise.race([failure.then(({ stage }) => stage), timePasses(NOTICE)])
 }
 
 function hash(bytes: Uint8Array): string {

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { getuid } from 'node:process'
 import type { ProxyUri } from 'postern/ipc'
 import type { TestContext } from 'vitest'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import { freePort, peer, tempDir } from '../support.ts'
 
 /** Where the proxies connect from, so that a direct connection is told from theirs. */
@@ -146,10 +146,9 @@ async function running(
   }
   onTestFinished(kill)
   // None of them says when it listens, so it is asked until it does.
-  while (!(await accepts(uri.address.port))) {
-    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`the proxy ended: ${said}`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
+  const ended = (): boolean => child.exitCode !== null || child.signalCode !== null
+  await expect.poll(async () => ended() || (await accepts(uri.address.port)), { interval: 10 }).toBe(true)
+  if (ended()) throw new Error(`the proxy ended: ${said}`)
   return { uri, kill }
 }
 

@@ -10,6 +10,7 @@ import {
   readVersion,
 } from '../../src/ipc/index.ts'
 import { addresses, names } from './arbitraries.ts'
+import { shows } from '../shows.ts'
 
 const refused = (variable: string): unknown =>
   expect.objectContaining({ code: 'PT_ENV', line: expect.stringMatching(new RegExp(`^ENV-ERROR ${variable} `)) })
@@ -115,5 +116,6 @@ describe('writing', () => {
         expect(readProxy(env)).toEqual(config.proxy)
       }),
     )
+    shows('CENV-4')
   })
 })

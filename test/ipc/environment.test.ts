@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { envError, readClientEnvironment, readRole, withoutPtVariables } from '../../src/ipc/index.ts'
+import { shows } from '../shows.ts'
 
 const client = { TOR_PT_STATE_LOCATION: '/var/lib/pt', TOR_PT_CLIENT_TRANSPORTS: 'a' }
 
@@ -15,16 +16,20 @@ describe('the role', () => {
     ['client', { TOR_PT_CLIENT_TRANSPORTS: '' }],
     ['server', { TOR_PT_SERVER_TRANSPORTS: 'a' }],
     ['server', { TOR_PT_SERVER_TRANSPORTS: '' }],
-  ])('ARCH-1: %s for %j', (role, env) => expect(readRole(env)).toBe(role))
+  ])('ARCH-1: %s for %j', (role, env) => {
+    expect(readRole(env)).toBe(role)
+    shows('ARCH-1')
+  })
 
   it.each([
     {},
     { TOR_PT_CLIENT_TRANSPORTS: 'a', TOR_PT_SERVER_TRANSPORTS: 'b' },
     { TOR_PT_CLIENT_TRANSPORTS: 'a', TOR_PT_SERVER_TRANSPORTS: '' },
     { TOR_PT_CLIENT_TRANSPORTS: '', TOR_PT_SERVER_TRANSPORTS: '' },
-  ])('ARCH-1: %j is both or neither, PT_ENV', (env) =>
-    expect(() => readRole(env)).toThrow(refused('TOR_PT_CLIENT_TRANSPORTS and TOR_PT_SERVER_TRANSPORTS ')),
-  )
+  ])('ARCH-1: %j is both or neither, PT_ENV', (env) => {
+    expect(() => readRole(env)).toThrow(refused('TOR_PT_CLIENT_TRANSPORTS and TOR_PT_SERVER_TRANSPORTS '))
+    shows('ARCH-1')
+  })
 })
 
 describe('what both roles are told', () => {

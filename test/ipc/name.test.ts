@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { formatNames, isTransportName, nearestName, parseNames, requireTransportName } from '../../src/ipc/index.ts'
 import { names } from './arbitraries.ts'
+import { shows } from '../shows.ts'
 
 const good = ['a', '_', 'Z9', 'obfs4', 'rot_by_N', '__00__', 'future_WORK2', 'x'.repeat(1000)]
 const bad = [
@@ -28,11 +29,13 @@ describe('isTransportName', () => {
   it.each(good)('NAME-1: %j is a name', (name) => {
     expect(isTransportName(name)).toBe(true)
     expect(requireTransportName(name)).toBe(name)
+    shows('NAME-1')
   })
 
   it.each(bad)('NAME-1: %j is no name, PT_NAME', (name) => {
     expect(isTransportName(name)).toBe(false)
     expect(() => requireTransportName(name)).toThrow(expect.objectContaining({ code: 'PT_NAME' }))
+    shows('NAME-1')
   })
 })
 

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Args, formatServerEnvironment, readRole, readServerEnvironment, readVersion } from '../../src/ipc/index.ts'
 import { addresses, argsOf, names, texts } from './arbitraries.ts'
+import { shows } from '../shows.ts'
 
 const base = {
   TOR_PT_STATE_LOCATION: '/var/lib/pt',
@@ -36,6 +37,7 @@ describe('reading the transports', () => {
         ],
       ],
     ])
+    shows('SENV-3', 'SENV-6')
   })
 
   it('SENV-2: names that were not requested are passed over in addresses and options', () => {
@@ -67,6 +69,7 @@ describe('reading the transports', () => {
     'SENV-8, PT_ENV: %s has a host name',
     (list) => {
       expect(() => read({ TOR_PT_SERVER_BINDADDR: list })).toThrow(refused('TOR_PT_SERVER_BINDADDR'))
+      shows('SENV-8')
     },
   )
 
@@ -131,6 +134,7 @@ describe('reading the destination', () => {
 
   it.each([undefined, ''])('SENV-13, PT_ENV: with the extended port, %j is no cookie file', (path) => {
     expect(() => read({ ...extended, TOR_PT_AUTH_COOKIE_FILE: path })).toThrow(refused('TOR_PT_AUTH_COOKIE_FILE'))
+    shows('SENV-13')
   })
 
   it('a cookie file without the extended port is passed over', () => {

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { formatVersions, isVersion, negotiateVersion, readVersion, VERSION } from '../../src/ipc/index.ts'
 import { printable } from './arbitraries.ts'
+import { shows } from '../shows.ts'
 
 const offer = (list: string | undefined): string => readVersion({ TOR_PT_MANAGED_TRANSPORT_VER: list })
 
@@ -47,6 +48,7 @@ describe('the version list', () => {
   ])('ENV-3: %j as a version: %j', (version, valid) => {
     expect(isVersion(version)).toBe(valid)
     if (!valid) expect(() => formatVersions(['1', version])).toThrow(expect.objectContaining({ code: 'PT_VERSION' }))
+    shows('ENV-3')
   })
 
   it('an empty list cannot be written, PT_VERSION', () => {

@@ -3,6 +3,7 @@ import { launchClient, launchServer } from 'postern/parent'
 import { expect, onTestFinished, test } from 'vitest'
 import { isAlive, tempDir } from '../support.ts'
 import { Events, fixture } from './fixtures.ts'
+import { shows } from '../shows.ts'
 
 const destination = { type: 'orPort', address: { host: '127.0.0.1', port: 9001 } } as const
 
@@ -66,6 +67,7 @@ test('FLOW-1, ENV-1, ENV-4, CENV-1, CENV-5, STOP-1: a client is told exactly wha
     TOR_PT_EXIT_ON_STDIN_CLOSE: '1',
     TOR_PT_CLIENT_TRANSPORTS: 'a,b',
   })
+  shows('FLOW-1', 'ENV-1', 'ENV-4', 'CENV-1', 'CENV-5')
 })
 
 test('CENV-5: TOR_PT_ variables of this process are not inherited, others are', async () => {
@@ -139,6 +141,7 @@ test('SENV-1, SENV-4, SENV-7, SENV-9: names, addresses and options of a server, 
     TOR_PT_SERVER_BINDADDR: 'b-[::1]:1984,a-127.0.0.1:4891,c-0.0.0.0:0',
     TOR_PT_SERVER_TRANSPORT_OPTIONS: 'b:key=a\\:b\\;c\\\\d;b:iat-mode=1',
   })
+  shows('SENV-1', 'SENV-4', 'SENV-7', 'SENV-9')
 })
 
 test('ENV-1, SENV-5, SENV-12, SENV-14: a server without options and without ExtORPort', async () => {
@@ -152,6 +155,7 @@ test('ENV-1, SENV-5, SENV-12, SENV-14: a server without options and without ExtO
     TOR_PT_ORPORT: '127.0.0.1:9001',
     TOR_PT_EXTENDED_SERVER_PORT: '',
   })
+  shows('SENV-5', 'SENV-12', 'SENV-14')
 })
 
 test('a bind address with a host name is refused (SENV-8)', async () => {

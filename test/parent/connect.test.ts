@@ -10,6 +10,7 @@ import type { PtError } from '../../src/error.ts'
 import { verdictOf } from '../../src/failure.ts'
 import { CLOSED_PORT, failureOf, tempDir } from '../support.ts'
 import { echoed, fixture, sayClient, serve, serveSocks } from './fixtures.ts'
+import { shows } from '../shows.ts'
 
 /** A PT whose SOCKS port is `port`, until the test has finished. */
 async function launchAt(
@@ -37,6 +38,7 @@ describe('connect', () => {
     expect(await echoed(conn, 'hello')).toBe('hello')
     expect(requests).toMatchObject([{ version, target }])
     expect(requests.map((request) => Object.fromEntries(request.args))).toEqual([args])
+    shows('ARGS-2')
   })
 
   test('ARGS-4, ARGS-5: a list that fits UNAME leaves one NUL for PASSWD, a longer one goes on there', async () => {
@@ -58,6 +60,7 @@ describe('connect', () => {
       await expect(pt.connect('a', '192.0.2.1:1', { args })).rejects.toMatchObject({ code: 'PT_CLOSED' })
     }
     expect(logins).toEqual(['3+1 NUL', '255+1 NUL', '255+1'])
+    shows('ARGS-4', 'ARGS-5')
     const args = { k: 'v'.repeat(600) }
     await expect(pt.connect('a', '192.0.2.1:1', { args })).rejects.toMatchObject({ code: 'PT_ARGS' })
   })

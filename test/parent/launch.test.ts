@@ -6,6 +6,7 @@ import { launchClient, launchServer } from 'postern/parent'
 import { describe, expect, test } from 'vitest'
 import { hearUncaught, isAlive, tempDir } from '../support.ts'
 import { Events, fixture, sayClient } from './fixtures.ts'
+import { shows } from '../shows.ts'
 
 const ready = sayClient(1)
 
@@ -83,13 +84,17 @@ describe('a launch that succeeds', () => {
     const options = { exec: fixture('say', ...lines), transports: ['a', 'b', 'c'], stateDir: tempDir() }
     const pt = await launchClient({ ...options, onEvent: events.onEvent })
     expect([...pt.methods.keys()]).toEqual(['b', 'a'])
+    shows('CM-5')
     await pt.stop()
     expect(await last).toEqual({ type: 'exit', code: 0, signal: null })
     expect(events.of('line').map(({ line }) => line)).toEqual(lines.map((line) => line.trim()))
+    shows('LINE-2')
     expect(events.of('log')).toEqual([{ type: 'log', severity: 'notice', message: 'before "VERSION"' }])
+    shows('LOG-2')
     expect(events.of('version')).toEqual([{ type: 'version', implementation: 'odd', version: '1.2' }])
     expect(events.of('status').map(({ transport }) => transport)).toEqual([undefined, 'a'])
     expect(events.of('status')[1]?.args.get('CONNECT')).toBe('Success')
+    shows('STATUS-2')
     expect(events.of('warning')).toMatchObject([{ message: expect.stringContaining('malformed LOG') as string }])
   })
 

@@ -7,6 +7,7 @@ import { launchClient } from 'postern/parent'
 import { describe, expect, test } from 'vitest'
 import { isAlive, peer, root, tempDir } from '../support.ts'
 import { Events, fixture, sayClient, wrapped } from './fixtures.ts'
+import { shows } from '../shows.ts'
 
 const ready = sayClient(1)
 
@@ -28,6 +29,7 @@ describe('STOP-1: the ladder goes as far as it has to', () => {
     expect(await stopped).toEqual(status)
     expect(await pt.stop()).toEqual(status)
     expect(isAlive(events.pid)).toBe(false)
+    shows('STOP-1')
     expect(events.all.slice(-2).map(({ type }) => type)).toEqual(['exit', 'stopped'])
     expect(events.of('restarting')).toEqual([])
   })

@@ -1,7 +1,6 @@
 import { once } from 'node:events'
 import type { Server, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { framed, readExactly } from 'postern/io'
 import { describe, expect, test, vi } from 'vitest'
 import { rotByN } from '../../examples/rot-by-n.ts'
@@ -15,6 +14,9 @@ import { Ports } from '../../src/sessions/ports.ts'
 import type { TransportEntry } from '../../src/pt/registry.ts'
 import type { Client, ClientSession } from '../../src/transport.ts'
 import { makeConnect } from '../../src/upstream/index.ts'
+import { settle } from '../io/streams.ts'
+import { shows } from '../shows.ts'
+import { timePasses } from '../support.ts'
 import {
   application,
   closing,
@@ -57,6 +59,7 @@ describe('launching', () => {
       `CMETHOD plain socks5 127.0.0.1:${portOf(listeners[1])}`,
       'CMETHODS DONE',
     ])
+    shows('CM-1', 'CM-3')
     for (const listener of listeners) await open(portOf(listener))
   })
 
@@ -96,6 +99,7 @@ describe('launching', () => {
       `CMETHOD plain socks5 127.0.0.1:${port}`,
       'CMETHODS DONE',
     ])
+    shows('CM-2', 'CM-3')
   })
 
   test('a transport that is launched too late gets no listener', async () => {
@@ -105,7 +109,7 @@ describe('launching', () => {
     })
     const { listeners, lines } = await start([late], { launchTimeout: 50 })
     finish()
-    await sleep(0)
+    await settle()
     expect(listeners).toEqual([])
     expect(lines).toEqual(['CMETHOD-ERROR plain not launched within 0.05 s', 'CMETHODS DONE'])
   })
@@ -157,6 +161,7 @@ describe('a connection', () => {
       'LOG SEVERITY=notice MESSAGE="plain: connection failed: bridge [scrubbed] has no key [scrubbed] ' +
         '(auth: ask for a new bridge line)"',
     ])
+    shows('STATUS-1', 'ANON-4')
   })
 
   test('ANON-4: of an argument that is a URL neither the host nor the path is told by itself', async () => {
@@ -193,6 +198,7 @@ describe('a connection', () => {
     expect([...(await readExactly(conn, 4))]).toEqual([5, 2, 1, 1])
     expect(await readAll(conn)).toBe('')
     expect(dials).toBe(0)
+    shows('ARGS-6')
   })
 
   test('an argument that the transport misses is refused and named', async () => {
@@ -284,7 +290,7 @@ describe('a dial', () => {
     const conn = await open(port)
     conn.write(socksRequest('127.0.0.1:1', 'k=v'))
     await dialing
-    await sleep(5)
+    await timePasses(5)
     conn.destroy()
     await reason
     await vi.waitFor(() => expect(lines.at(-1)).toMatch(/^LOG SEVERITY=notice/))
@@ -311,7 +317,7 @@ describe('a dial', () => {
       const conn = await open(port)
       conn.write(socksRequest(bridge.address, 'k=v'))
       await arrived
-      await sleep(50)
+      await timePasses(50)
       conn.end()
       await vi.waitFor(() => expect(lines.at(-1)).toMatch(/^LOG SEVERITY=notice/))
       expect(withoutPort(lines.at(-2))).toBe(
@@ -334,7 +340,7 @@ describe('a dial', () => {
       })
       const [first, second] = [await socks(port, address), await socks(port, address)]
       // The time limit of the handshake is over, and nothing happens.
-      await sleep(400)
+      await timePasses(400)
       second.conn.write('x')
       expect(String(await readExactly(second.conn, 1))).toBe('x')
       expect(signals.map(({ aborted }) => aborted)).toEqual([false, false])

@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import { closeSync, constants, openSync, readFileSync, readSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import type { LineOutput } from '../../src/pt/line-output.ts'
 import { openLineOutput } from '../../src/pt/line-output.ts'
+import { settle } from '../io/streams.ts'
 import { tempDir } from '../support.ts'
 
 interface Pipe {
@@ -57,10 +57,7 @@ test('a parent that does not read costs bounded memory and no time; later it hea
   // One line that waited would have taken 5 s.
   expect(Date.now() - started).toBeLessThan(4_000)
   let text = ''
-  while (!text.includes('gone')) {
-    text += read()
-    await sleep(5)
-  }
+  await expect.poll(() => (text += read()), { interval: 5 }).toContain('gone')
   const lines = text.trimEnd().split('\n')
   const dropped = Number.parseInt(lines.pop()!, 10)
   expect(lines.length + dropped).toBe(10_000)
@@ -84,7 +81,7 @@ test('a parent that closes its end after the release is written to no more, and 
   closeSync(reader)
   for (let i = 0; i < 10; i++) {
     output.write('LOG 1\n')
-    await sleep(1)
+    await settle()
   }
   await output.close(1_000)
 })

@@ -6,6 +6,7 @@ import type { Environment } from '../../src/ipc/index.ts'
 import { configure, negotiateVersion, sayFatal } from '../../src/pt/negotiate.ts'
 import { tempDir } from '../support.ts'
 import { recorder } from './support.ts'
+import { shows } from '../shows.ts'
 
 const implementation = { name: 'postern', version: '1.2.3' }
 
@@ -48,6 +49,7 @@ describe('the version', () => {
         code: undefined,
         role: 'client',
       })
+      shows('ENV-2', 'VER-1', 'VER-4')
     },
   )
 
@@ -55,11 +57,13 @@ describe('the version', () => {
     const { lines, code } = negotiate(client({ TOR_PT_MANAGED_TRANSPORT_VER: list }))
     expect(lines).toEqual(['VERSION-ERROR no-version'])
     expect(code).toBe('PT_VERSION')
+    shows('VER-2')
   })
 
   test('FLOW-2: nothing else is looked at before the version, however wrong', () => {
     const wrong = { TOR_PT_STATE_LOCATION: 'relative', TOR_PT_CLIENT_TRANSPORTS: '', TOR_PT_SERVER_TRANSPORTS: '' }
     expect(negotiate({ ...wrong, TOR_PT_MANAGED_TRANSPORT_VER: '2' }).lines).toEqual(['VERSION-ERROR no-version'])
+    shows('FLOW-2')
   })
 
   test.each([undefined, ''])('ERR-1: without a version list (%j) there is an ENV-ERROR and no other line', (list) => {
@@ -108,6 +112,7 @@ describe('the environment', () => {
     const path = join(tempDir(), 'pt_state')
     negotiate(server({ TOR_PT_STATE_LOCATION: path }))
     expect(statSync(path).mode & 0o777).toBe(0o700)
+    shows('ENV-5')
   })
 
   test.each<readonly [variable: string, env: () => Environment]>([
@@ -133,6 +138,7 @@ describe('the environment', () => {
       expect(lines[2]).toMatch(new RegExp(`^LOG SEVERITY=error MESSAGE="${variable} `))
       expect(lines[3]).toMatch(new RegExp(`^ENV-ERROR ${variable} `))
       expect(lines.length).toBe(4)
+      shows('FLOW-3', 'ERR-1')
     },
   )
 
@@ -159,6 +165,7 @@ describe('the environment', () => {
     const path = join(tempDir(), 'pt_state')
     negotiate(client({ TOR_PT_STATE_LOCATION: path, TOR_PT_CLIENT_TRANSPORTS: '' }))
     expect(existsSync(path)).toBe(false)
+    shows('ENV-6')
   })
 })
 
@@ -170,6 +177,7 @@ describe('the upstream proxy', () => {
     'socks5://[2001:db8::1]:1080',
   ])('PROXY-2: %s is answered by PROXY DONE, once', (uri) => {
     expect(negotiate(client({ TOR_PT_PROXY: uri })).lines).toEqual([...greeting, 'PROXY DONE'])
+    shows('PROXY-2')
   })
 
   test.each([

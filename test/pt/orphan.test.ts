@@ -4,9 +4,8 @@ import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
-import { isAlive, tempDir } from '../support.ts'
+import { isAlive, tempDir, timePasses } from '../support.ts'
 import { clientEnv, executable, rotByN } from './child.ts'
 
 const pt = `${process.execPath} ${executable} pt --load ${rotByN}`
@@ -86,7 +85,7 @@ test('STOP-4: a PT in a session of its own lives, as its parent does', async () 
   const said = once(parent.stdout!.resume(), 'data')
   const pid = await pidIn(file)
   await said
-  await sleep(TWO_LOOKS)
+  await timePasses(TWO_LOOKS)
   expect(isAlive(pid)).toBe(true)
 })
 
@@ -101,7 +100,7 @@ test.each([
   const outside = shell(`exec unshare ${unshare.join(' ')} sh -c '${inside}'`, ['pipe', 'ignore', 'ignore'])
   const lines = (): string => readFileSync(`${folder}/lines`, { encoding: 'utf8', flag: 'a+' })
   await expect.poll(lines).toContain('CMETHODS DONE')
-  await sleep(TWO_LOOKS)
+  await timePasses(TWO_LOOKS)
   // The shell ends with its last child.
   expect(isAlive(outside.pid!)).toBe(true)
   const children = readFileSync(`/proc/${outside.pid}/task/${outside.pid}/children`, 'utf8').trim()

@@ -3,12 +3,12 @@ import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { readExactly } from 'postern/io'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { echoed, isAlive, tempDir } from '../support.ts'
+import { echoed, isAlive, tempDir, timePasses } from '../support.ts'
 import { clientEnv, executable, noisy, portIn, program, rotByN, runChild, serverEnv, usageOf } from './child.ts'
 import { echo, open, readAll, socks, socksRequest } from './support.ts'
+import { shows } from '../shows.ts'
 
 const greeting = /^VERSION 1\nSTATUS TYPE=version IMPLEMENTATION="postern" VERSION="[^"]+"\n/
 
@@ -47,6 +47,7 @@ describe('a PT that cannot start', () => {
       expect(await pt.exit).toBe(1)
       expect(pt.stdout()).toMatch(last)
       expect(pt.stdout()).not.toMatch(/METHOD/)
+      shows('VER-3', 'ERR-2')
       // A human reads stderr: one or two lines, and no stack trace.
       expect(pt.stderr()).toMatch(/^postern: .*\n(?:A pluggable transport is started by .*\n)?$/)
     },
@@ -80,6 +81,7 @@ describe('a PT that cannot start', () => {
     expect(await pt.exit).toBe(1)
     expect(pt.stdout()).toMatch(/\nPROXY-ERROR .*\n$/)
     expect(pt.stderr()).toMatch(/^postern: TOR_PT_PROXY: .*\n$/)
+    shows('FLOW-4', 'PROXY-1', 'PROXY-3')
   })
 
   test('NAME-2: a module that brings a name for the second time is told to the parent', async () => {
@@ -88,6 +90,7 @@ describe('a PT that cannot start', () => {
     const pt = runChild({ args: ['pt', '--load', rotByN, '--load', copy], env: clientEnv() })
     expect(await pt.exit).toBe(1)
     expect(pt.stdout()).toMatch(/\nENV-ERROR two transports are registered under the name rot_by_N\n$/)
+    shows('NAME-2')
   })
 
   test('NAME-2: a program that registers two transports under one name hears PT_NAME and says nothing', async () => {
@@ -110,6 +113,7 @@ describe('a client', () => {
     expect(pt.stdout()).toMatch(
       new RegExp(`${greeting.source}PROXY DONE\\nCMETHOD rot_by_N socks5 127\\.0\\.0\\.1:\\d+\\nCMETHODS DONE\\n$`),
     )
+    shows('ARCH-3', 'FLOW-5', 'CM-4', 'CENV-2')
   })
 
   test.each([
@@ -165,6 +169,7 @@ describe('a client', () => {
     await pt.line('CMETHODS DONE')
     expect(statSync(stateDir).mode & 0o777).toBe(0o700)
     expect(readdirSync(home)).toEqual([])
+    shows('ENV-5', 'ENV-6')
   })
 
   test('STATUS-1, LOG-1, ANON-4: a failed dial is a STATUS and a LOG line without the address; --unsafe-logging shows it', async () => {
@@ -180,6 +185,7 @@ describe('a client', () => {
       expect(reply).toBe(5)
       expect(await pt.line('STATUS TRANSPORT')).toMatch(expected)
       expect(await pt.line('LOG')).toMatch(/^LOG SEVERITY=notice MESSAGE="rot_by_N: connection failed: /)
+      shows('STATUS-1')
     }
   })
 
@@ -204,10 +210,12 @@ describe('client and server', () => {
     const smethod = await server.line('SMETHOD ')
     expect(server.stdout()).toMatch(greeting)
     expect(smethod).toMatch(/^SMETHOD rot_by_N 127\.0\.0\.1:\d+ ARGS:N=200$/)
+    shows('SENV-2', 'SM-1', 'SM-3')
     await server.line('SMETHODS DONE')
     const { conn, reply } = await socks(portIn(await client.line('CMETHOD ')), `127.0.0.1:${portIn(smethod)}`, 'N=200')
     expect(reply).toBe(0)
     expect(await echoed(conn, 'through both')).toBe('through both')
+    shows('ARCH-4')
     expect(await client.line('STATUS TRANSPORT')).toMatch(/^STATUS TRANSPORT=rot_by_N PORT=\d+ CONNECT=Success$/)
   })
 
@@ -220,6 +228,7 @@ describe('client and server', () => {
     const afterDone = server.stdout().split('SMETHODS DONE\n')[1]!
     expect(afterDone).toContain('LOG SEVERITY=warning MESSAGE="rot_by_N: cannot forward to the orPort: ')
     expect(afterDone + server.stderr()).not.toContain('127.0.0.1')
+    shows('ANON-1')
   })
 
   test('SM-2, SM-5: an address that is taken is an SMETHOD-ERROR', async () => {
@@ -240,6 +249,7 @@ describe('standard streams', () => {
     expect(pt.stdout()).toMatch(
       new RegExp(`${greeting.source}CMETHOD noisy socks5 127\\.0\\.0\\.1:\\d+\\nCMETHODS DONE\\n$`),
     )
+    shows('LINE-1')
     pt.child.kill('SIGTERM')
     await pt.exit
     expect(pt.stderr()).toBe('CMETHOD noise socks5 [scrubbed]\nCMETHODS DONE\nlaunched at [scrubbed]\nbytes\n')
@@ -322,26 +332,27 @@ describe('shutting down', () => {
       const pt = runChild({ env: clientEnv({ TOR_PT_EXIT_ON_STDIN_CLOSE: value }) })
       pt.child.stdin!.end()
       const port = portIn(await pt.line('CMETHOD '))
-      await sleep(300)
-      expect((await socks(port, '127.0.0.1:1')).reply).toBe(5)
+      // The second connection is accepted in a later turn of the event loop than the end of stdin, which was there before both.
+      for (let i = 0; i < 2; i++) expect((await socks(port, '127.0.0.1:1')).reply).toBe(5)
+      shows('ENV-7')
     },
   )
 
   test('ENV-7: a stdin that was never open does not either', async () => {
     const pt = runChild({ env: clientEnv(), stdio: ['ignore', 'pipe', 'pipe'] })
     const port = portIn(await pt.line('CMETHOD '))
-    await sleep(300)
-    expect((await socks(port, '127.0.0.1:1')).reply).toBe(5)
+    for (let i = 0; i < 2; i++) expect((await socks(port, '127.0.0.1:1')).reply).toBe(5)
   })
 
   test('ENV-8, STOP-2: with TOR_PT_EXIT_ON_STDIN_CLOSE=1 it does, with status 0; what came before is thrown away', async () => {
     const pt = runChild({ env: clientEnv({ TOR_PT_EXIT_ON_STDIN_CLOSE: '1' }) })
     await pt.line('CMETHODS DONE')
-    pt.child.stdin!.write(Buffer.alloc(1 << 20, 'x'))
-    await sleep(100)
+    // A pipe holds 64 KiB, so the PT has read nearly all of it then.
+    await new Promise((resolve) => pt.child.stdin!.write(Buffer.alloc(1 << 20, 'x'), resolve))
     expect(isAlive(pt.child.pid!)).toBe(true)
     pt.child.stdin!.end()
     expect(await pt.exit).toBe(0)
+    shows('ENV-8', 'STOP-2')
   })
 
   test.each(['SIGTERM', 'SIGINT'] as const)(
@@ -356,6 +367,7 @@ describe('shutting down', () => {
       await closed(port)
       expect(await echoed(conn, 'goodbye')).toBe('goodbye')
       expect(await pt.exit).toBe(0)
+      shows('STOP-3', 'FLOW-7')
     },
   )
 
@@ -377,7 +389,7 @@ describe('shutting down', () => {
     const { conn } = await socks(port, address)
     pt.child.kill('SIGINT')
     await closed(port)
-    await sleep(500)
+    await timePasses(500)
     expect(await echoed(conn, 'still here')).toBe('still here')
     expect(await pt.exit).toBe(0)
   })
@@ -437,10 +449,10 @@ describe('shutting down', () => {
 
   test('SIGHUP, which terminals and nohup send to everyone, is not for a PT', async () => {
     const pt = runChild({ env: clientEnv() })
+    const port = portIn(await pt.line('CMETHOD '))
     await pt.line('CMETHODS DONE')
     pt.child.kill('SIGHUP')
-    await sleep(200)
-    expect(isAlive(pt.child.pid!)).toBe(true)
+    for (let i = 0; i < 2; i++) expect((await socks(port, '127.0.0.1:1')).reply).toBe(5)
   })
 
   test('STOP-4: a PT whose parent is killed is gone within 3 s, though another process holds its stdin open', async () => {
@@ -465,6 +477,7 @@ describe('shutting down', () => {
     parent.kill('SIGKILL')
     await once(parent, 'exit')
     await expect.poll(() => isAlive(pt!), { timeout: 3_000 }).toBe(false)
+    shows('STOP-4')
     expect(isAlive(holder!)).toBe(true)
   })
 })

@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { rateLimit } from '../../src/pt/rate-limit.ts'
 import { recorder } from './support.ts'
+import { shows } from '../shows.ts'
 
 describe('LOG', () => {
   test('LOG-1: lines at or above the level are said, quoted and escaped', () => {
@@ -12,6 +12,7 @@ describe('LOG', () => {
       'LOG SEVERITY=warning MESSAGE="a \\"b\\"\\n"',
       'LOG SEVERITY=notice MESSAGE="a \\"b\\"\\n"',
     ])
+    shows('LOG-1')
   })
 
   test('ANON-1, ANON-4: addresses are scrubbed, unless they were asked for', () => {
@@ -96,7 +97,7 @@ test('a storm of lines is bounded, and the rest is counted in one line', async (
   const report = reporter.forTransport('obfs4')
   for (let i = 0; i < 1_000; i++) report.status({ CONNECT: 'Failed' })
   expect(lines.length).toBe(50)
-  while (lines.length === 50) await sleep(20)
+  await expect.poll(() => lines.length).toBeGreaterThan(50)
   expect(lines.at(-1)).toBe('LOG SEVERITY=warning MESSAGE="950 more LOG and STATUS lines suppressed within a second"')
   report.status({ CONNECT: 'Success' })
   expect(lines.at(-1)).toBe('STATUS TRANSPORT=obfs4 CONNECT=Success')
@@ -113,7 +114,7 @@ test('a rate limit that held nothing back has nothing to say', async () => {
   const suppressed: number[] = []
   const mayPass = rateLimit(2, (count) => suppressed.push(count))
   expect([mayPass(), mayPass(), mayPass()]).toEqual([true, true, false])
-  while (suppressed.length === 0) await sleep(20)
+  await expect.poll(() => suppressed.length).toBeGreaterThan(0)
   expect(mayPass()).toBe(true)
   expect(suppressed).toEqual([1])
 })

@@ -16,8 +16,9 @@ import { Ports } from '../../src/sessions/ports.ts'
 import type { ServerConfig, ServerEntry } from '../../src/pt/server.ts'
 import { startServer } from '../../src/pt/server.ts'
 import { makeConnect } from '../../src/upstream/index.ts'
-import { echoed, tempDir } from '../support.ts'
+import { echoed, tempDir, timePasses } from '../support.ts'
 import { application, closing, echo, open, plain, portOf, readAll, recorder } from './support.ts'
+import { shows } from '../shows.ts'
 
 const loopback: Address = { host: '127.0.0.1', port: 0 }
 
@@ -68,11 +69,13 @@ describe('launching', () => {
       `SMETHOD plain 127.0.0.1:${portOf(listeners[1])}`,
       'SMETHODS DONE',
     ])
+    shows('SM-1', 'SM-3', 'SM-6')
   })
 
   test('SM-4: equal signs, commas and backslashes in ARGS are escaped', async () => {
     const server = plain({ server: () => ({ args: { 'a=b': 'c,d\\' }, accept: () => Promise.reject(new Error()) }) })
     expect((await start([entry(server)])).lines[0]).toMatch(/ ARGS:a\\=b=c\\,d\\\\$/)
+    shows('SM-4')
   })
 
   test('SM-5: ARGS that no line can carry are an SMETHOD-ERROR, and the listener is closed', async () => {
@@ -94,6 +97,7 @@ describe('launching', () => {
       `SMETHOD plain 127.0.0.1:${portOf(listeners[0])}`,
       'SMETHODS DONE',
     ])
+    shows('SM-2', 'SM-5')
   })
 
   test('SM-2: an address that this host does not have is an SMETHOD-ERROR', async () => {
@@ -129,6 +133,7 @@ describe('ORPort', () => {
     const conn = await open(port)
     conn.write('IFMMP')
     expect(await readAll(conn)).toBe('hpu!IFMMP')
+    shows('ARCH-4', 'SENV-10', 'FLOW-6')
   })
 
   test('it is dialed after the handshake and not before', async () => {
@@ -219,6 +224,7 @@ describe('ExtORPort', () => {
     const { transport, userAddr, local } = await extended(loopback, (port) => connectTcp(port, '127.0.0.1'))
     expect(transport).toBe('rot_by_N')
     expect(formatAddress(userAddr!)).toBe(local)
+    shows('SENV-11')
   })
 
   test('SENV-11: an IPv4 client of an IPv6 listener is told as IPv4', async () => {
@@ -305,7 +311,7 @@ describe('a handshake', () => {
       conn.write('x')
       expect(String(await readExactly(conn, 1))).toBe('x')
     }
-    await new Promise((resolve) => setTimeout(resolve, 400))
+    await timePasses(400)
     expect(signals.map(({ aborted }) => aborted)).toEqual([false, false])
     conns[0].destroy()
     await expect.poll(() => signals.map(({ aborted }) => aborted)).toEqual([true, false])

@@ -10,6 +10,7 @@ import { listen } from '../../src/io/tcp/listen.ts'
 import type { SocksRequest } from '../../src/socks/index.ts'
 import { acceptSocks } from '../../src/socks/index.ts'
 import { converse, hex, openSockets } from './dialogue.ts'
+import { timePasses } from '../support.ts'
 
 const REQUEST5 = hex('05 01 00 05 01 00 01 7f000001 0050')
 const REFUSED5 = hex('0500 0505 0001 00000000 0000')
@@ -70,7 +71,7 @@ test('a granted connection is not under the deadline any more', async () => {
   const { client, server } = await openSockets()
   client.write(REQUEST5)
   const request = await acceptSocks(server, { handshakeTimeout: 50 })
-  await new Promise((resolve) => setTimeout(resolve, 100)) // the deadline, were it still there
+  await timePasses(100)
   request.grant()
   server.end()
   expect((await buffer(client)).length).toBe(12)

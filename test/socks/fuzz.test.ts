@@ -4,6 +4,7 @@ import { formatAddress, formatClientArgs } from '../../src/ipc/index.ts'
 import { isPtError } from '../../src/index.ts'
 import type { Meant } from './dialogue.ts'
 import { converse, encode4, encode5, hex, openPair, openSockets } from './dialogue.ts'
+import { shows } from '../shows.ts'
 
 const byte = fc.integer({ min: 0, max: 255 })
 const ipv4 = fc.ipV4()
@@ -47,6 +48,7 @@ test('ARGS-1, ARGS-4, ARGS-5: any SOCKS 5 request reads back as it was meant, ho
     ),
     { numRuns: 200 },
   )
+  shows('ARCH-2', 'ARGS-1')
 })
 
 test('ARCH-2, ARGS-3: any SOCKS 4 or 4a request reads back as it was meant, however it is cut', async () => {
@@ -63,6 +65,7 @@ test('ARCH-2, ARGS-3: any SOCKS 4 or 4a request reads back as it was meant, howe
     }),
     { numRuns: 200 },
   )
+  shows('ARCH-2', 'ARGS-3')
 })
 
 test('random bytes end in a PtError and a closed connection, or in a request', async () => {

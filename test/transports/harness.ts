@@ -13,6 +13,7 @@ import { listen } from '../../src/io/tcp/listen.ts'
 import type { Client, ClientSession, Connect, Server, Transport } from '../../src/transport.ts'
 import { Args, parseTarget } from '../../src/ipc/index.ts'
 import { clientOptions, serverOptions, streamOf } from '../launch-options.ts'
+import { timePasses } from '../support.ts'
 
 /** Nobody reads what a transport reports, unless a test asks. */
 export const silent = { log: (): void => undefined, status: (): void => undefined }
@@ -196,10 +197,7 @@ export async function writeUntilStuck(conn: Duplex): Promise<number> {
     const more = conn.write(Buffer.alloc(65536))
     written += 65536
     if (more) continue
-    const drained = await Promise.race([
-      once(conn, 'drain'),
-      new Promise((resolve) => setTimeout(resolve, 250, 'stuck')),
-    ])
+    const drained = await Promise.race([once(conn, 'drain'), timePasses(250).then(() => 'stuck')])
     if (drained === 'stuck') return written
   }
 }

@@ -10,6 +10,7 @@ import { echo, serve } from '../loopback.ts'
 import { bytes } from '../socks/far-side.ts'
 import { failureOf } from '../support.ts'
 import { forever, printed, proxyAt } from './peers.ts'
+import { shows } from '../shows.ts'
 
 const EMPTY_LINE = Buffer.from('\r\n\r\n')
 
@@ -100,6 +101,7 @@ describe('a proxy that fails', () => {
       await server.allClosed()
       expect(server.accepted).toHaveLength(1)
       expect(target.accepted).toEqual([])
+      shows('CENV-3', 'ANON-3')
     },
   )
 
@@ -225,6 +227,7 @@ describe('a proxy that grants', () => {
       forever,
     )
     expect(lookups.stop()).toBe(0)
+    shows('ANON-2')
     conn.end('and late')
     expect(String(await readExactly(conn, 14))).toBe('early and late')
     conn.resume()

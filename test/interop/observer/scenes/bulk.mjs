@@ -4,11 +4,11 @@ import { join } from 'node:path'
 
 const SIZE = 4 << 20
 
-export async function scene(stage, { transport, program, folder }) {
+export async function scene(stage, { transport, program, folder, server }) {
   const trace = join(folder, 'trace')
   const strace = ['strace', '-f', '-qq', '-e', 'trace=write,writev,sendmsg', '-o', trace]
   const orPort = await stage.service((conn) => conn.write(Buffer.alloc(SIZE)))
-  const bridge = await stage.server(program, transport, orPort, { exec: strace })
+  const bridge = await stage.server(program, transport, orPort, { exec: strace, options: server })
   const near = await (await stage.client(program, transport)).dial(bridge)
   await new Promise((resolve) => {
     let left = SIZE
