@@ -5,14 +5,15 @@ import { fileURLToPath } from 'node:url'
 
 const src = fileURLToPath(new URL('../src/', import.meta.url))
 
-/** Every room may import these: the family of errors, the table of stages, and the check of options that throws an error. */
-const everybodys = new Set(['error', 'failure', 'options'])
+/** Every room may import these: the family of errors, the table of stages, the check of options that throws an error, and the plain mode. */
+const everybodys = new Set(['error', 'failure', 'options', 'plain'])
 
 /** Room → the rooms it may import besides itself and those. */
 const rooms = {
   error: [],
   failure: [],
   options: [],
+  plain: [],
   ipc: [],
   io: [],
   crypto: [],
@@ -89,11 +90,11 @@ const forbiddenModules = {
 /**
  * The only places that touch process.env, the standard streams, signals and exit. A parent hands its environment on and signals its
  * PTs, and the checker's stand-in is a process of its own, which the parent under test launches. io/tcp/tcp-binding.ts asks which
- * Node it runs on, http/runtime.ts whether it is Node at all, and io/files/ whose files and processes are their own;
+ * Node it runs on, plain.ts whether the plain mode is wanted, http/runtime.ts whether it is Node at all, and io/files/ whose files and processes are their own;
  * bridges/temp-folder.ts clears up when the process exits.
  */
 const mayTouchProcess =
-  /^(?:cli\/|pt\/(?:main|parent-process)\.ts$|parent\/(?:cookie-home|child-environment|group)\.ts$|check\/parent\/stand-in\.ts$|io\/(?:tcp\/tcp-binding|files\/(?:drafts|in-place))\.ts$|bridges\/(?:own-pt|temp-folder)\.ts$|http\/runtime\.ts$)/
+  /^(?:cli\/|plain\.ts$|pt\/(?:main|parent-process)\.ts$|parent\/(?:cookie-home|child-environment|group)\.ts$|check\/parent\/stand-in\.ts$|io\/(?:tcp\/tcp-binding|files\/(?:drafts|in-place))\.ts$|bridges\/(?:own-pt|temp-folder)\.ts$|http\/runtime\.ts$)/
 
 const roomOf = (file) => file.split('/')[0].replace(/\.ts$/, '')
 const partOf = (file) => file.split('/')[1].replace(/\.ts$/, '')

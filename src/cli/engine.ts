@@ -1,19 +1,20 @@
-/** V8 as a process wants it that serves many connections for days; docs/decisions/0028-engine-flags.md has what was measured. */
+/** Sets up V8 for a process that serves many connections for days; docs/decisions/0028-engine-flags.md has what was measured. */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { isPlain } from '../plain.ts'
 
 /**
- * Space for young objects stays at 1 MiB, and does not grow to 16: what dies young on a data path is little, and pages that
- * were touched once stay resident. It is a third of the memory of 1,000 idle connections.
+ * The space for young objects stays at 1 MiB and does not grow to 16: few objects die young on a data path, and pages that were
+ * touched once stay resident. That saves a third of the memory of 1,000 idle connections.
  */
 const memory = ['--semi-space-growth-factor=1']
 
-/** Each function is compiled as it is first called, and again, optimized, with few others inside. */
+/** Each function is compiled at its first call. When it is optimized later, few other functions are inlined into it. */
 const compiler = ['--always-sparkplug', '--max-inlined-bytecode-size=100', '--max-inlined-bytecode-size-cumulative=200']
 
 /**
- * When a function is optimized: after a thirtieth of the work that it is by default, whatever its length, or 40 calls in place of 3,000; and
- * by one compiler, not by one behind the other. Empty: V8 has other flags.
+ * Returns the flags that say when a function is optimized: after a thirtieth of the default work, or after 40 calls instead of 3,000,
+ * and by one compiler instead of two in turn. The list is empty if this V8 has other flags.
  */
 function tierUp(v8: number): readonly string[] {
   if (v8 === 11) return ['--interrupt-budget=2000', '--bytecode-size-allowance-per-tick=1500']
@@ -23,19 +24,21 @@ function tierUp(v8: number): readonly string[] {
   return []
 }
 
-/** For commands that run until they are stopped. All flags act on a running engine, on Node 20 to 26. */
+/** For commands that run until they are stopped. All flags act on a running engine, on Node 20 to 26. In plain mode it does nothing. */
 export function tuneEngine(): void {
+  if (isPlain()) return
   const soon = tierUp(Number.parseInt(process.versions.v8, 10))
-  // V8 says on stderr that it does not know a flag, and another version may mean something else by one; so a version that nobody
-  // has tried keeps all of its own settings.
+  // V8 complains on stderr about a flag that it does not know, and another version may mean something else by one; so an untested
+  // version keeps all of its own settings.
   const flags = soon.length === 0 ? [] : [...memory, ...compiler, ...soon]
   for (const flag of flags) setFlagsFromString(flag)
   setImmediate(collectGarbage)
 }
 
 /**
- * The heap's first limit is near 8 MiB, below which V8 does not mark in steps. Whoever reaches it there is collected all at once, and
- * optimized code is thrown away whose objects no connection has at that moment. Collected while it is small, a heap has a higher limit.
+ * Collects garbage once, while the heap is small, which gives the heap a higher limit. The first limit is near 8 MiB, below which V8
+ * does not mark in steps: a heap that reaches it is collected all at once, and optimized code is thrown away if no connection has
+ * its objects at that moment.
  */
 function collectGarbage(): void {
   setFlagsFromString('--expose-gc')

@@ -8,8 +8,9 @@
  * obfs4proxy 0.0.14 makes them: with a component of low order, without which an observer who decodes many
  * representatives would find all of them in the subgroup of prime order, where random bytes hardly ever land.
  *
- * WebAssembly does the arithmetic, or JavaScript if there is no WebAssembly. Both give the same bytes.
+ * WebAssembly does the arithmetic, or JavaScript in plain mode and if there is no WebAssembly. Both give the same bytes.
  */
+import { isPlain } from '../plain.ts'
 import type { Elligator2, ElligatorKey } from './elligator2/implementation.ts'
 import { plainElligator2 } from './elligator2/plain.ts'
 import { wasmElligator2 } from './elligator2/wasm.ts'
@@ -21,7 +22,7 @@ let chosen: Elligator2 | undefined
 
 /** The fastest implementation that this Node can run. It is made on first use: a process that runs no obfs4 does not pay for it. */
 function elligator2(): Elligator2 {
-  return (chosen ??= wasmElligator2() ?? plainElligator2)
+  return (chosen ??= (isPlain() ? undefined : wasmElligator2()) ?? plainElligator2)
 }
 
 /**

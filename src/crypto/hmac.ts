@@ -9,6 +9,7 @@
  */
 import type { KeyObject } from 'node:crypto'
 import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto'
+import { isPlain } from '../plain.ts'
 import type { HmacKernel } from './hmac/wasm.ts'
 import { hmacKernel, maxKey } from './hmac/wasm.ts'
 
@@ -69,9 +70,9 @@ export function hmacs(key: HmacKey, begin: Uint8Array, ends: readonly string[]):
 
 let chosen: { readonly kernel: HmacKernel | undefined } | undefined
 
-/** Made when it is first wanted: a start needs none. */
+/** The kernel is made when it is first wanted, as a start needs none. In plain mode there is none. */
 function kernelFor(key: HmacKey): HmacKernel | undefined {
-  chosen ??= { kernel: hmacKernel() }
+  chosen ??= { kernel: isPlain() ? undefined : hmacKernel() }
   return key.length <= maxKey ? chosen.kernel : undefined
 }
 

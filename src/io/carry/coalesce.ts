@@ -9,6 +9,7 @@
  *     the reads of a turn ── enough bytes, soon after the turn before, and no memory was filled ── a pause
  *                         └─ otherwise                                                          ── no pause
  */
+import { isPlain } from '../../plain.ts'
 import { sleepSync } from '../wait/sleep.ts'
 
 /** Reads shorter than this are not counted: counting would cost each of them a microsecond. */
@@ -52,8 +53,8 @@ export class Coalescing {
   }
 }
 
-/** The whole process pauses. There are no pauses on systems other than Linux, where one may be some ms long. */
+/** The whole process pauses. There are no pauses in plain mode, nor on systems other than Linux, where one may be some ms long. */
 export const coalescing: Coalescing = new Coalescing(
   () => performance.now(),
-  process.platform === 'linux' ? sleepSync : () => undefined,
+  process.platform === 'linux' && !isPlain() ? sleepSync : () => undefined,
 )

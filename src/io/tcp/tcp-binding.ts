@@ -3,6 +3,7 @@
  * which is deprecated. If that is gone, refused or has changed, there are no handles, and connections are net.Socket.
  * docs/decisions/0030-tcp-handles.md says what is gained.
  */
+import { isPlain } from '../../plain.ts'
 
 /** Its functions return 0, or an error of the system as a negative number. */
 export interface TcpHandle {
@@ -98,7 +99,7 @@ export function tcpBinding(): TcpBinding | undefined {
 
 function findBinding(): TcpBinding | undefined {
   const version = Number.parseInt(process.versions.node, 10)
-  if (version < KNOWN.from || version > KNOWN.to || wantsNothingDeprecated()) return undefined
+  if (isPlain() || version < KNOWN.from || version > KNOWN.to || wantsNothingDeprecated()) return undefined
   try {
     const node = process as unknown as { binding(name: string): object }
     const raw = { ...node.binding('tcp_wrap'), ...node.binding('stream_wrap') } as Raw

@@ -4,6 +4,7 @@
  */
 import type { PtError } from '../../error.ts'
 import { lend } from '../../io/tcp/read-memory.ts'
+import { isPlain } from '../../plain.ts'
 import { directionKeysLength } from './constants.ts'
 import type { FrameKernel, Opened, Opening, Sealing, TakePacket } from './frames/kernel.ts'
 import { frameError } from './frames/kernel.ts'
@@ -12,10 +13,10 @@ import { maxInput, simdKernel } from './frames/simd.ts'
 
 let chosen: FrameKernel | undefined
 
-/** The fastest kernel that this machine and this Node can run. The choice is made once in a process. */
+/** The fastest kernel that this machine and this Node can run; in plain mode the one in JavaScript, over @noble/ciphers. The choice is made once in a process. */
 export function frameKernel(): FrameKernel {
   if (chosen === undefined) {
-    chosen = simdKernel() ?? plainKernel
+    chosen = (isPlain() ? undefined : simdKernel()) ?? plainKernel
     // Only this transport holds the kernel's memory, so sockets may be read straight into it.
     lend(chosen.memory.input)
   }
