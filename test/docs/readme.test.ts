@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { createServer as createTcpServer } from 'node:net'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
@@ -15,9 +16,11 @@ import { root, tempDir } from '../support.ts'
 const pt = [process.execPath, join(root, 'dist/cli/main.js'), 'pt']
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
 const programs = [...readme.matchAll(/```js\n(.*?)```/gs)].map((match) => match[1] ?? '')
-const [parentProgram = ''] = programs
-const bridgeProgram = programs.find((program) => program.includes('bridgeFetch')) ?? ''
-const flip = programs.find((program) => program.includes('export default')) ?? ''
+const programWith = (word: string): string => programs.find((program) => program.includes(word)) ?? ''
+const parentProgram = programWith('launchClient')
+const connectProgram = programWith('connectBridge')
+const bridgeProgram = programWith('bridgeFetch')
+const flip = programWith('export default')
 
 /** Inside the package, where its name leads to what was built. */
 function save(name: string, text: string): string {
@@ -55,6 +58,16 @@ test('a bridge line is all that a request needs', async () => {
     .replace('https://example.com/', 'http://example.com/')
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [save('bridge.mjs', program)])
   expect({ stdout, stderr }).toEqual({ stdout: '204\n', stderr: '' })
+})
+
+test('a bridge line is all that a connection needs', async () => {
+  const service = createTcpServer((conn) =>
+    conn.once('data', (chunk: Buffer) => conn.end(`heard: ${chunk.toString()}`)),
+  )
+  const line = JSON.stringify(await startBridge(await serve(service)))
+  const program = connectProgram.replace("'obfs4 192.0.2.7:443 cert=… iat-mode=0'", line)
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [save('connect.mjs', program)])
+  expect({ stdout, stderr }).toEqual({ stdout: 'heard: a Duplex, like every other\n', stderr: '' })
 })
 
 describe('the transport in ten lines', async () => {
