@@ -1,5 +1,5 @@
 /**
- * The options of public functions, checked where they come in: the one place that says what is wrong with them.
+ * The options of public functions, checked as they come in: the one place that says what is wrong with them.
  *
  *     openBridge: there is no option timeout; the options are connectTimeout, exec, …
  *     openBridge: the option connectTimeout has to be a number of milliseconds from 1 to 2147480000, and is a string
@@ -15,7 +15,7 @@ export type Check = (value: unknown, path: string) => string | undefined
 /** A check of an option that may be left out, or be undefined. */
 export type OptionalCheck = Check & { readonly optional: true }
 
-/** A check for each option of `T`; the compiler wants one for every option, and `optional` just where it may be left out. */
+/** A check for each option of `T`; the compiler wants one for every option, and `optional` exactly if it may be left out. */
 export type Checks<T> = { readonly [K in keyof T]-?: object extends Pick<T, K> ? OptionalCheck : Check }
 
 /** Throws PT_OPTION, with the name of the function that was called, unless `given` is an object with these options. */

@@ -1,6 +1,6 @@
 /**
  * Which addresses are this machine's own. A SOCKS server for strangers leads none of them there: a connection from here to an
- * own address passes by every firewall in front of the machine, and the service behind it sees a neighbour.
+ * own address passes by every firewall in front of the machine, and the service that it leads to sees a neighbour.
  *
  *     addresses of the interfaces, the address that is listened on, --public-address      known before anything is sent
  *     what the system would send to itself                                                asked of its routes
@@ -18,13 +18,13 @@ import { isSameIp, parseSubnet } from './subnets.ts'
 export interface OwnNetworks {
   /** True for an address of this machine. */
   isOwn(ip: string): boolean
-  /** The subnets that it stands in. */
+  /** The subnets of its interfaces. */
   readonly subnets: readonly Subnet[]
 }
 
-/** How long the list of interfaces counts, in ms. */
+/** How long a list of interfaces is valid, in ms. */
 const INTERFACES_FOR = 1_000
-/** How long the look-up of a public name counts, in ms. */
+/** How long the look-up of a public name is valid, in ms. */
 const NAMES_FOR = 60_000
 
 const noRoute: ReadonlySet<string | undefined> = new Set([
@@ -38,7 +38,7 @@ const noRoute: ReadonlySet<string | undefined> = new Set([
 const DISCARD = 9
 
 /**
- * The function that says what is this machine's now. `others` are addresses of it that no interface has, such as the one in
+ * Returns a function that says which addresses are this machine's now. `others` are addresses of it that no interface has, such as the one in
  * front of a NAT: IP addresses or host names, with or without a port.
  */
 export function watchOwnNetworks(others: readonly string[]): () => Promise<OwnNetworks> {

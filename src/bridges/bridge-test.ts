@@ -18,6 +18,7 @@ import type { Dialer } from './dialer.ts'
 import { addressUse } from '../lines/known-transports.ts'
 import { bridgeTestChecks } from './option-checks.ts'
 
+/** The result of testBridge: whether the bridge works, how long a connection took, or how far it came and why. */
 export interface BridgeTest {
   readonly ok: boolean
   /** Undefined if the bridge works, or if nothing says where it failed. */
@@ -32,6 +33,7 @@ export interface BridgeTest {
 /** The dialer's own time limit knows better where time ran out, so it comes first by so many milliseconds. */
 const GRACE = 1_000
 
+/** The options of testBridge. */
 export interface BridgeTestOptions {
   /** With `timeout` as its connectTimeout. */
   readonly dialer: Dialer

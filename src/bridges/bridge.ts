@@ -2,7 +2,7 @@
  * A bridge, or several for one purpose, as an application uses it: opened once, dialled as often as need be.
  *
  *     await using bridge = await openBridge('obfs4 198.51.100.1:443 cert=… iat-mode=0')
- *     const conn = await bridge.connect()        a Duplex, at whose far end is what stands behind the bridge
+ *     const conn = await bridge.connect()        a Duplex that ends at the server behind the bridge
  */
 import { setMaxListeners } from 'node:events'
 import type { Duplex } from 'node:stream'
@@ -27,11 +27,12 @@ import type { BridgeConnection } from './socket-like.ts'
 import { socketLike } from './socket-like.ts'
 import { TempFolder } from './temp-folder.ts'
 
-/** A bridge line, several, or what parseBridgeLine makes of them. */
+/** A bridge line or a list of them, each as text or as parseBridgeLine returns it. */
 export type BridgeLines = string | BridgeLine | readonly (string | BridgeLine)[]
 
+/** The options of openBridge and connectBridge. */
 export interface OpenBridgeOptions extends DialerOptions {
-  /** Of several bridges: `failover` (default) prefers the first ones, `race` takes whichever answers first. */
+  /** How one of several bridges is chosen: `failover` (default) prefers the first ones, `race` takes whichever answers first. */
   readonly strategy?: Strategy | undefined
   /** Closes the bridge when it aborts. */
   readonly signal?: AbortSignal | undefined
@@ -43,23 +44,24 @@ export interface OpenBridgeOptions extends DialerOptions {
   readonly onPtEvent?: ((event: PtEvent) => void) | undefined
 }
 
-/** The dialer's own time-out knows more of where time ran out than the one around all bridges, in ms. */
+/** The time limit around all bridges is longer by this, in ms, as the dialer's own time-out says at which stage time ran out. */
 const GRACE = 500
 
+/** The options of `Bridge.connect`. */
 export interface BridgeConnectOptions {
-  /** Gives the connection up. */
+  /** Its abort gives the connection up. */
   readonly signal?: AbortSignal | undefined
 }
 
-/** What a listener throws is an uncaught exception of the process; the bridge goes on, and the other listeners are told. */
+/** The events of a bridge. What a listener throws is an uncaught exception of the process; the bridge goes on, and the other listeners are told. */
 export interface BridgeEvents {
-  /** Connections can be made; again after each restart. */
+  /** Connections can be made. It comes again after each restart. */
   ready: []
   /** A connection was made. */
   connection: [conn: BridgeConnection]
-  /** A bridge could not be reached; `error.stage` says where. Another bridge may have stood in. */
+  /** A bridge could not be reached; `error.stage` says how far the dial came. Another bridge may have taken its place. */
   failure: [error: PtError, line: BridgeLine]
-  /** Of several bridges one that had failed answers again. */
+  /** One of several bridges had failed and answers again. */
   recovery: [line: BridgeLine]
   /** The PT has ended and is started again. */
   restart: [error: PtError]
@@ -67,7 +69,7 @@ export interface BridgeEvents {
   closed: [error?: PtError]
 }
 
-/** Made by openBridge. */
+/** A bridge, or several for one purpose, as openBridge makes it. */
 export class Bridge extends Emitter<BridgeEvents> implements AsyncDisposable {
   readonly lines: readonly BridgeLine[]
   readonly #dialer: Dialer
@@ -104,18 +106,18 @@ export class Bridge extends Emitter<BridgeEvents> implements AsyncDisposable {
       unwatch()
       options.signal?.removeEventListener('abort', abort)
     })
-    // Whoever opened it has to be able to listen first.
+    // The caller has to be able to listen first.
     setImmediate(() => {
       if (!this.#closing.signal.aborted) this.emit('ready')
     })
   }
 
   /**
-   * A connection to what stands behind the bridge. It has one end for both directions: after `conn.end(request)` all of the
+   * Opens a connection to the server behind the bridge. It has one end for both directions: after `conn.end(request)` all of the
    * request is delivered, but of the answer only what has come by then; so read the answer first, as by its length, and end
    * after it. With the option `halfOpen` at both ends, `conn.end(request)` leaves the answer its time.
    *
-   * Rejects with the bridge's PtError, whose `stage` says where it failed; PT_BRIDGES if there are several; PT_TIMEOUT;
+   * Rejects with the bridge's PtError, whose `stage` says how far the dial came; PT_BRIDGES if there are several; PT_TIMEOUT;
    * PT_STOPPED after close(); or the signal's reason. Clients that ask for a socket take it for one.
    */
   async connect(options: BridgeConnectOptions = {}): Promise<BridgeConnection> {
@@ -128,14 +130,14 @@ export class Bridge extends Emitter<BridgeEvents> implements AsyncDisposable {
     const conn = socketLike(await this.#candidates.connect(stop.signal))
     this.#open.add(conn)
     conn.once('close', () => this.#open.delete(conn))
-    // One that is closed with the bridge has nobody to hear of it, and that must not end the process.
+    // A connection that is closed with the bridge may have no listener, and its error must not end the process.
     conn.on('error', () => {})
     this.emit('connection', conn)
     return conn
   }
 
   /**
-   * The same at once, as a socket that connects by itself, for clients that want one before there is a connection:
+   * Returns a socket at once, which connects by itself, for clients that want one before there is a connection:
    *
    *     new pg.Client({ stream: () => bridge.socket(), … })
    *
@@ -145,7 +147,7 @@ export class Bridge extends Emitter<BridgeEvents> implements AsyncDisposable {
     return new BridgeSocket((signal) => this.connect({ signal }))
   }
 
-  /** Rejects with PT_EXITED where `conn`, which came from connect(), ended because its PT did. */
+  /** Rejects with PT_EXITED if `conn`, which came from connect(), ended because its PT did. */
   async requireAlive(conn: Duplex): Promise<void> {
     await this.#dialer.requireAlive(conn)
   }
@@ -179,8 +181,8 @@ export class Bridge extends Emitter<BridgeEvents> implements AsyncDisposable {
  * as a PT program, otherwise in this process. Rejects with PT_OPTION, PT_BRIDGE_LINE, PT_PROXY_URI, PT_LAUNCH for a transport
  * that is not there, or as launchClient does; nothing is left then.
  *
- * A line with a fingerprint is one of Tor's: what stands behind it is the entrance of its network, which speaks to tor and to
- * nobody else. It is opened like any other, and a request through it fails with what such a server says to a stranger.
+ * A line with a fingerprint is one of Tor's: it leads to the entrance of Tor's network, which speaks to tor alone.
+ * It is opened like any other, and a request through it fails with what such a server says to a stranger.
  */
 export async function openBridge(lines: BridgeLines, options: OpenBridgeOptions = {}): Promise<Bridge> {
   checkOptions('openBridge', options, bridgeChecks)
@@ -208,7 +210,7 @@ function servedOf(lines: readonly BridgeLine[], { failures }: Dialer, options: O
   })
 }
 
-/** One connection and nothing else: openBridge and connect(), closed together. Rejects as both do. */
+/** Opens one connection and nothing else: openBridge and connect(), closed together. Rejects as both do. */
 export async function connectBridge(lines: BridgeLines, options: OpenBridgeOptions = {}): Promise<BridgeConnection> {
   checkOptions('connectBridge', options, bridgeChecks)
   const { signal, ...rest } = options
@@ -223,7 +225,7 @@ export async function connectBridge(lines: BridgeLines, options: OpenBridgeOptio
   }
 }
 
-/** Throws PT_BRIDGE_LINE, also if there is none; PT_OPTION for what is of another kind. */
+/** Reads bridge lines in each form that openBridge takes. Throws PT_BRIDGE_LINE for a wrong line or an empty list, and PT_OPTION for anything else. */
 export function toBridgeLines(lines: BridgeLines): BridgeLine[] {
   checkArgument('openBridge', 'lines', lines, someBridgeLines)
   const list = typeof lines === 'string' || !isList(lines) ? [lines] : lines
@@ -235,12 +237,13 @@ function isList(lines: BridgeLines): lines is readonly (string | BridgeLine)[] {
   return Array.isArray(lines)
 }
 
+/** A dialer, and the function that ends it and removes its folder. */
 export interface OpenDialer {
   readonly dialer: Dialer
   readonly cleanUp: () => Promise<void>
 }
 
-/** A dialer for the transports `names`, and what ends it and removes its folder. */
+/** Opens a dialer for the transports `names`; its `cleanUp` ends it and removes its folder. */
 export async function openDialer(names: readonly string[], options: OpenBridgeOptions): Promise<OpenDialer> {
   const folder = new TempFolder()
   const { exec, transports = [], onPtEvent: onEvent } = options
@@ -268,7 +271,7 @@ export async function openDialer(names: readonly string[], options: OpenBridgeOp
   }
 }
 
-/** A signal that aborts with either of two; AbortSignal.any leaves entries behind on Node 20. */
+/** Makes a signal that aborts with either of two; AbortSignal.any would leave entries behind on Node 20. */
 function following(a: AbortSignal, b: AbortSignal): { readonly signal: AbortSignal } & Disposable {
   const controller = new AbortController()
   const follow = (event: Event): void => controller.abort((event.target as AbortSignal).reason)

@@ -14,6 +14,7 @@ import { withDeadline } from '../io/wait/deadline.ts'
 import { firstOf } from '../io/wait/race.ts'
 import type { BridgeLine } from '../lines/bridge-line.ts'
 
+/** How one of several bridges is chosen. */
 export type Strategy = 'failover' | 'race'
 
 /** Milliseconds before the next bridge is started beside the one before. */

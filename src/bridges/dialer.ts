@@ -7,9 +7,10 @@ import type { RestartOptions } from '../parent/index.ts'
 import type { Transport } from '../transport.ts'
 import type { BridgeLine } from '../lines/bridge-line.ts'
 
-/** A transport, or one by name that costs nothing until it is used. */
+/** A transport, or its name and a function that loads it when it is used. */
 export type TransportSource = Transport | { readonly name: string; load(): Promise<Transport> }
 
+/** The options of a bridge that say how its connections are made. */
 export interface DialerOptions {
   /** The program of a PT, or the program and its arguments. Without it the transport runs in this process. */
   readonly exec?: string | readonly string[] | undefined
@@ -47,14 +48,18 @@ export interface DialerEvents {
   gaveUp(error: PtError): void
 }
 
+/**
+ * The part of a bridge that makes its connections: a PT in a process of its own, or built-in transports in this
+ * process.
+ */
 export interface Dialer {
   /** Transports that were asked for and are not there, and why. Nothing but a dialer with `require: 'any'` has any. */
   readonly failures?: ReadonlyMap<string, string> | undefined
-  /** Rejects with a PtError whose `stage` says where it failed, as far as that can be known; or the signal's reason. */
+  /** Dials a bridge. Rejects with a PtError whose `stage` says how far the dial came, if that can be known, or with the signal's reason. */
   dial(line: BridgeLine, signal?: AbortSignal): Promise<Duplex>
-  /** Rejects with PT_EXITED where `conn` ended because its PT did, which a stream's end alone does not tell. */
+  /** Rejects with PT_EXITED if `conn` ended because its PT did, which a stream's end alone does not tell. */
   requireAlive(conn: Duplex): Promise<void>
-  /** Calls back until the returned function is called. */
+  /** Tells `events` what happens, until the returned function is called. */
   watch(events: DialerEvents): () => void
   close(): Promise<void>
 }

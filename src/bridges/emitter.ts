@@ -5,12 +5,12 @@
 import { EventEmitter } from 'node:events'
 import { throwLater } from '../io/wait/throw-later.ts'
 
-/** As EventEmitter, but that what a listener throws is an uncaught exception of the process, after all were told. */
+/** An EventEmitter in which the exception of a listener is an uncaught exception of the process, after all were told. */
 export class Emitter<Events extends Record<keyof Events, unknown[]>> extends EventEmitter<Events> {
   constructor() {
     super()
     const tell = (event: string | symbol, ...args: unknown[]): boolean => {
-      // Raw: what once() has added takes itself away as it is called.
+      // Raw listeners: one that once() has added removes itself as it is called.
       const listeners = EventEmitter.prototype.rawListeners.call(this, event)
       for (const listener of listeners) {
         try {

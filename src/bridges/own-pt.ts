@@ -3,11 +3,11 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { PtError } from '../error.ts'
 
-/** The same from src/bridges and from dist/bridges. */
+/** The path is the same from src/bridges and from dist/bridges. */
 const main = new URL('../../dist/cli/postern.cjs', import.meta.url)
 
 /**
- * `exec` for `postern pt` with the interpreter of this process, so that neither `postern` nor `node` has to be in PATH:
+ * Returns the `exec` for `postern pt` with the interpreter of this process, so that neither `postern` nor `node` has to be in PATH:
  *
  *     await using bridge = await openBridge(line, { exec: ownPt() })
  *     await launchServer({ exec: ownPt('--log-level', 'info'), … })

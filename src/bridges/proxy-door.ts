@@ -19,7 +19,7 @@ import type { ProxyUri } from '../ipc/index.ts'
 import { formatProxyUri, isHostName, parseProxyUri, parseTarget } from '../ipc/index.ts'
 import { makeConnect } from '../upstream/index.ts'
 
-/** For the look-up and the connection together, in ms. */
+/** The time for the look-up and the connection together, in ms. */
 const CONNECT_TIMEOUT = 30_000
 
 export interface NamedProxy {
@@ -43,7 +43,7 @@ export function parseNamedProxy(text: string): NamedProxy {
 }
 
 export interface ProxyDoor {
-  /** For TOR_PT_PROXY and makeConnect; undefined without a proxy. */
+  /** The URI for TOR_PT_PROXY and makeConnect; undefined without a proxy. */
   readonly proxy: string | undefined
   close(): Promise<void>
 }
@@ -92,10 +92,12 @@ function whyUnreachable(error: unknown): string {
   return isLookUp ? 'its name cannot be resolved' : 'no connection to it can be made'
 }
 
-/** Aborts when the connection closes. */
+/** Makes a signal that aborts when the connection closes. */
 function whileOpen(conn: Socket): AbortSignal {
   const controller = new AbortController()
-  conn.once('close', () => controller.abort(new PtError('PT_CLOSED', 'nobody waits for the proxy any more')))
+  conn.once('close', () =>
+    controller.abort(new PtError('PT_CLOSED', 'the connection to the proxy is no longer wanted')),
+  )
   return controller.signal
 }
 

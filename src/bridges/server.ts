@@ -17,12 +17,13 @@ import { launchServer } from '../parent/index.ts'
 import { formatBridgeLine } from '../lines/bridge-line.ts'
 import { bridgeServerChecks } from './option-checks.ts'
 
+/** The options of createBridgeServer: those of launchServer, except the destination. */
 export interface BridgeServerOptions extends Omit<LaunchServerOptions, 'transports' | 'destination' | 'onConnection'> {
-  /** Names, or names with where they listen and their options. */
+  /** The transports: names, or names with their bind address and options. */
   readonly transports: readonly (string | ServerTransportInit)[]
 }
 
-/** Who a connection is, as far as the PT said. */
+/** The transport and the client of a connection, as far as the PT said. */
 export interface BridgeUser {
   readonly transport: string | undefined
   readonly userAddr: Address | undefined
@@ -34,15 +35,16 @@ export interface BridgeUser {
  */
 export type BridgeListener = (conn: Duplex, user: BridgeUser) => void
 
+/** A bridge server that runs. */
 export interface BridgeServer extends ServerPt {
   /**
-   * A line for each transport, as clients take it. `publicAddress`, `<host>` or `<host>:<port>`, is where they reach this
-   * machine; without it the address listened on, or a placeholder where that is none to connect to. Throws PT_ADDRESS.
+   * Makes a line for each transport, as clients take it. `publicAddress`, `<host>` or `<host>:<port>`, is the address of this
+   * machine for them; without it the line has the bind address, or a placeholder if clients cannot connect to that. Throws PT_ADDRESS.
    */
   bridgeLines(publicAddress?: string): string[]
 }
 
-/** Stands for the address in a line that still lacks it. No program takes it for one. */
+/** Takes the place of the address in a line that still lacks it. No program reads it as an address. */
 export const PLACEHOLDER = '<IP ADDRESS>'
 
 /** Launches the PT server and resolves when it is ready. Rejects as launchServer does. */

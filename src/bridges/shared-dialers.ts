@@ -1,5 +1,5 @@
 /**
- * One PT process for all tunnels that want the same: a machine with many tunnels needs no more processes than kinds of them.
+ * One PT process for all tunnels that want the same one: a machine with many tunnels needs one process for each kind.
  */
 import type { OpenBridgeOptions, OpenDialer } from './bridge.ts'
 import { openDialer } from './bridge.ts'
@@ -9,6 +9,7 @@ interface Entry {
   users: number
 }
 
+/** Gives tunnels with the same transports and options one PT process together. */
 export class SharedDialers {
   readonly #entries = new Map<string, Entry>()
 
@@ -28,7 +29,7 @@ export class SharedDialers {
       const { dialer } = await entry.opening
       return { dialer, cleanUp: release }
     } catch (error) {
-      // Whoever has tried again meanwhile has an entry of its own.
+      // A later try may have made an entry of its own by now.
       if (this.#entries.get(key) === entry) this.#entries.delete(key)
       throw error
     }

@@ -8,9 +8,9 @@ import type { Duplex } from 'node:stream'
 export interface SocketMethods {
   /** Emits 'timeout' after so many milliseconds without a byte in either direction; 0 ends this. Nothing is closed. */
   setTimeout(ms: number, callback?: () => void): this
-  /** No-op: there is no delay to switch off. */
+  /** Does nothing: there is no delay to switch off. */
   setNoDelay(on?: boolean): this
-  /** No-op: what a bridge connection needs, its transport has set. */
+  /** Does nothing: the transport has set what a bridge connection needs. */
   setKeepAlive(on?: boolean, initialDelay?: number): this
   /** The connection keeps the process running, which is the default. */
   ref(): this
@@ -26,7 +26,7 @@ interface Countable {
   unref?(): unknown
 }
 
-/** `conn` itself, with what it lacks. `wires` are the connections that it runs over, whose ref() and unref() count. */
+/** Returns `conn` itself, with the methods that it lacks. `wires` are the connections that it runs over, whose ref() and unref() count. */
 export function socketLike(conn: Duplex, wires: readonly object[] = []): BridgeConnection {
   if ('setTimeout' in conn) return conn as BridgeConnection
   const self = conn as BridgeConnection
@@ -45,7 +45,7 @@ function each<T>(wires: readonly Countable[], method: 'ref' | 'unref', result: T
   return result
 }
 
-/** setTimeout() of a socket, for any stream. It costs nothing until it is called for the first time. */
+/** Makes the setTimeout() of a socket, for any stream. It costs nothing until it is called for the first time. */
 export function timeoutMethod<T extends Duplex>(conn: T): (ms: number, callback?: () => void) => T {
   let timer: NodeJS.Timeout | undefined
   let watching = false

@@ -19,7 +19,7 @@ export class BridgeSocket extends Duplex implements SocketMethods {
   #conn: BridgeConnection | undefined
   #reading = false
   #counts = true
-  /** What is to be done once there is a connection. */
+  /** The work that waits for the connection. */
   #waiting: ((conn: Duplex) => void) | undefined
   #held: Done | undefined
   #setTimeout: ReturnType<typeof timeoutMethod<this>> | undefined
@@ -33,12 +33,12 @@ export class BridgeSocket extends Duplex implements SocketMethods {
     )
   }
 
-  /** As of a net.Socket. */
+  /** True until there is a connection, as for a net.Socket. */
   get pending(): boolean {
     return this.connecting
   }
 
-  /** As of a net.Socket. */
+  /** The state of both directions, as for a net.Socket. */
   get readyState(): 'opening' | 'open' | 'readOnly' | 'writeOnly' | 'closed' {
     if (this.connecting) return 'opening'
     if (this.readable && this.writable) return 'open'
@@ -136,7 +136,7 @@ export class BridgeSocket extends Duplex implements SocketMethods {
 
   override _final(done: Done): void {
     this.#with(done, (conn, ended) => {
-      // That it has closed already is for the reading to say.
+      // If it has closed already, the reading says so.
       if (conn.destroyed) ended()
       else conn.end(() => ended())
     })

@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { PtError } from '../error.ts'
 import { isRunning } from '../io/files/drafts.ts'
 
-/** Those that are there now. One listener for all of them is on the process while there are any. */
+/** The folders that are there now. One listener for all of them is on the process while there are any. */
 const folders = new Set<string>()
 
 function removeAll(): void {
@@ -24,7 +24,7 @@ function removeIfPossible(folder: string): void {
   try {
     rmSync(folder, { recursive: true, force: true })
   } catch {
-    // It is another user's, or a PT that is ending as well is writing there.
+    // The folder is another user's, or a PT that is ending as well is writing there.
   }
 }
 

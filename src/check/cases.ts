@@ -18,7 +18,7 @@ export interface CheckCase {
   /** `client CM-4: an unknown name causes no CMETHOD-ERROR`. */
   readonly name: string
   /**
-   * Resolves with the result where nothing is broken that counts, and rejects with the breach as its message otherwise. The
+   * Resolves with the result if nothing that counts is broken, and rejects with the breach as its message otherwise. The
    * check runs once, and begins with the first case that is run; every other one waits for it.
    */
   readonly run: () => Promise<Result>
@@ -29,14 +29,14 @@ interface CaseOptions {
   readonly strict?: boolean
 }
 
-/** Of a PT: the cases of `roles`, both by default. Roles and the transport are to be named, as nothing is started yet. */
+/** Returns the cases of a PT in `roles`, by default in both. Roles and transport have to be named, as nothing is started yet. */
 export function ptCases(options: CheckPtOptions & CaseOptions & { readonly transport: string }): CheckCase[] {
   const { roles = ['client', 'server'] } = options
   const report = once(() => checkPt({ ...options, roles }))
   return roles.flatMap((role) => casesOf(ptProbes(role), role, options, report))
 }
 
-/** Of a parent of PTs in `role`. */
+/** Returns the cases of a parent that launches PTs in `role`. */
 export function parentCases(options: CheckParentOptions & CaseOptions & { readonly role: Role }): CheckCase[] {
   return casesOf(
     parentProbes(options.role),

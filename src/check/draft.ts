@@ -139,7 +139,7 @@ const sentences: Readonly<Record<string, string>> = {
     'The Extended ORPort protocol allows the PT reverse proxy to communicate per-connection metadata such as the PT name and client IP address/port to the parent process',
 }
 
-/** What the draft says; empty for a trap, of which it says nothing. */
+/** Returns the sentence of the draft; empty for a trap, which the draft does not mention. */
 export function sentenceOf(id: string): string {
   return sentences[id] ?? ''
 }

@@ -1,5 +1,5 @@
 /**
- * A probe: one question to the program under test, answered from outside. It returns where the statement is kept, and
+ * A probe: one question to the program under test, answered from outside. It returns if the statement is kept, and
  * throws a Finding for every other verdict; any other error means that it could not be told.
  */
 import type { Role, Step, Verdict } from './verdict.ts'
@@ -9,7 +9,7 @@ export interface Probe<Lab> {
   readonly ids: readonly string[]
   readonly role: Role
   readonly title: string
-  /** Waits out a time limit of the program under test. */
+  /** True if the probe waits out a time limit of the program under test. */
   readonly slow?: boolean
   run(lab: Lab): Promise<void>
 }
@@ -33,7 +33,7 @@ export function cannotTell(why: string): never {
   throw new Finding('unknown', why)
 }
 
-/** Takes down what was tried; the first thing that does not hold ends the probe. */
+/** Notes what was tried; the first thing that does not hold ends the probe. */
 export class Notes {
   readonly steps: Step[] = []
 

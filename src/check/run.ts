@@ -4,6 +4,7 @@ import { Finding } from './probe.ts'
 import type { Result, Verdict } from './verdict.ts'
 import { statementOf } from './verdict.ts'
 
+/** How far a check has come. */
 export interface Progress {
   /** How many probes have ended, and how many there are. */
   readonly done: number
@@ -13,6 +14,7 @@ export interface Progress {
   readonly verdict: Verdict
 }
 
+/** The options that checkPt and checkParent have in common. */
 export interface RunOptions {
   /** Runs the probes of these ids only. Default: all. */
   readonly only?: readonly string[] | undefined
@@ -32,7 +34,7 @@ export interface Bench extends AsyncDisposable {
   readonly notes: Notes
 }
 
-/** Runs a check that `signal` interrupts: whatever comes of one that was, it rejects with the signal's reason. */
+/** Runs a check that `signal` can interrupt: an interrupted one rejects with the signal's reason, whatever else came of it. */
 export async function interruptible<T>(signal: AbortSignal | undefined, check: () => Promise<T>): Promise<T> {
   try {
     signal?.throwIfAborted()
@@ -52,7 +54,7 @@ export async function runProbes<Lab extends Bench>(
   const wanted = probes.filter(({ ids }) => options.only === undefined || ids.some((id) => options.only?.includes(id)))
   const chosen = wanted.filter(({ slow }) => options.skipSlow !== true || slow !== true)
   const results: Result[][] = chosen.map(() => [])
-  // Those that take long come first, or the others would have to wait for them in the end.
+  // Slow probes come first, or the others would have to wait for them in the end.
   const slowness = (index: number): number => Number(chosen[index]!.slow === true)
   const queue = chosen.map((_, index) => index).sort((a, b) => slowness(b) - slowness(a) || a - b)
   let done = 0

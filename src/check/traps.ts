@@ -17,13 +17,9 @@ function trap(number: number, section: string, says: string): Trap {
 export const traps: readonly Trap[] = [
   trap(1, 'Log Message', 'Quoted strings hold no octal escapes: Arti takes them for a violation and ends the PT.'),
   trap(2, 'Client Messages', 'An error for one transport beside others that work fails the whole launch under Arti.'),
-  trap(
-    3,
-    'Common Messages',
-    'A LOG line goes ahead of ENV-ERROR: C tor drops the text of an ENV-ERROR behind VERSION.',
-  ),
+  trap(3, 'Common Messages', 'A LOG line goes ahead of ENV-ERROR: C tor drops the text of an ENV-ERROR after VERSION.'),
   trap(4, 'Client Messages', 'CMETHOD names a loopback address: Arti refuses others, and traffic would be readable.'),
-  trap(5, 'Server Messages', 'ARGS is left out where there are no arguments; some readers refuse an empty list.'),
+  trap(5, 'Server Messages', 'ARGS is left out if there are no arguments; some readers refuse an empty list.'),
   trap(6, 'Server Messages', 'ARGS is the first option of SMETHOD: C tor looks at no other.'),
   trap(7, 'Communication', 'Only keywords of the draft are used: C tor compares their beginning only and Arti warns.'),
   trap(8, 'Client Messages', 'CMETHOD and SMETHOD have single spaces and no surplus words: Arti fails the launch.'),
@@ -57,7 +53,7 @@ export const traps: readonly Trap[] = [
   trap(
     24,
     'Common Messages',
-    'VERSION comes once, and PROXY DONE once and only where there is a proxy: tor and Arti end the PT otherwise.',
+    'VERSION comes once, and PROXY DONE once and only if there is a proxy: tor and Arti end the PT otherwise.',
   ),
   trap(
     25,

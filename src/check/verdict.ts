@@ -6,6 +6,7 @@ import { requirements } from '../ipc/requirements.ts'
 import { sentenceOf } from './draft.ts'
 import { traps } from './traps.ts'
 
+/** The role of a PT. */
 export type Role = 'client' | 'server'
 
 /** The verdicts, with the words of the reports. */
@@ -15,6 +16,7 @@ export const verdicts = {
   notApplicable: 'not applicable',
   unknown: 'could not tell',
 } as const
+/** The verdict on one statement. */
 export type Verdict = keyof typeof verdicts
 
 /** One thing that was tried. */
@@ -41,9 +43,9 @@ export interface Result extends Statement {
   readonly verdict: Verdict
   /** Why it is not applicable or could not be told; empty otherwise. */
   readonly why: string
-  /** In order; where the verdict is broken, the last one is the breach. */
+  /** The steps in order; if the verdict is broken, the last one is the breach. */
   readonly steps: readonly Step[]
-  /** True where the probe waits out a time limit. */
+  /** True if the probe waits out a time limit. */
   readonly slow: boolean
   /** How long the probe took, in milliseconds. */
   readonly duration: number
@@ -52,7 +54,7 @@ export interface Result extends Statement {
 /** What a whole check found out. */
 export interface Report {
   readonly subject: 'pt' | 'parent'
-  /** What was checked, and its version, in the words of whoever asked; empty where nobody said. */
+  /** What was checked, and its version, in the words of the caller; empty if the caller gave none. */
   readonly title: string
   /** The command line that was checked. */
   readonly command: readonly string[]
@@ -60,7 +62,7 @@ export interface Report {
   readonly transports: Readonly<Partial<Record<Role, string>>>
   /** When the check began, ISO 8601 in UTC. */
   readonly date: string
-  /** Milliseconds. */
+  /** How long the check took, in milliseconds. */
   readonly duration: number
   readonly results: readonly Result[]
   /** Titles of the probes that were left out by `skipSlow`. */
@@ -79,18 +81,18 @@ const statements: ReadonlyMap<string, Statement> = new Map(
   ]),
 )
 
-/** The statement with this id; undefined where there is none. */
+/** Returns the statement with this id; undefined if there is none. */
 export function statementOf(id: string): Statement | undefined {
   return statements.get(id)
 }
 
-/** How much a broken statement weighs. What the draft states as a plain fact weighs like its MUSTs. */
+/** Says how much a broken statement weighs. What the draft states as a plain fact weighs like its MUSTs. */
 export function weightOf({ level }: Pick<Statement, 'level'>): 'error' | 'warning' | 'advice' {
   if (level === 'ADVICE') return 'advice'
   return level === 'MUST' || level === 'IS' ? 'error' : 'warning'
 }
 
-/** The broken results of each weight. */
+/** Returns the broken results of each weight. */
 export function breaches(results: readonly Result[]): Record<'error' | 'warning' | 'advice', Result[]> {
   const broken = results.filter(({ verdict }) => verdict === 'broken')
   const of = (weight: string): Result[] => broken.filter((result) => weightOf(result) === weight)
@@ -98,7 +100,7 @@ export function breaches(results: readonly Result[]): Record<'error' | 'warning'
 }
 
 /**
- * 1 if a MUST or a plain fact is broken, with `strict` also for a SHOULD, or if the program of a whole report is no PT in one of
+ * Returns 1 if a MUST or a plain fact is broken, with `strict` also for a SHOULD, or if the program of a whole report is no PT in one of
  * its roles; else 0. Advice never counts.
  */
 export function exitStatus(of: Pick<Report, 'results' | 'absent'> | readonly Result[], strict = false): 0 | 1 {
@@ -107,7 +109,7 @@ export function exitStatus(of: Pick<Report, 'results' | 'absent'> | readonly Res
   return absent.length > 0 || error.length > 0 || (strict && warning.length > 0) ? 1 : 0
 }
 
-/** Why nothing can be said for a role that is absent. */
+/** Says why nothing can be told about a role that is absent. */
 export function absence(role: Role, transport = ''): string {
   return `the program is no ${role} of ${transport}: it announced that transport in none of its launches`
 }

@@ -181,7 +181,7 @@ async function test(
   }
 }
 
-/** The row of a bridge that nothing here can dial. */
+/** Makes the row of a bridge that nothing here can dial. */
 function untested(message: string): BridgeTest {
   return { ok: false, stage: 'argument', time: 0, verdict: 'it cannot be tested', message }
 }

@@ -38,7 +38,7 @@ it keeps. In the command of a parent, {pt} stands for the PT that it is to launc
 Options:
   --client, --server  this role only; by default those that it has
   --transport NAME    the transport to try; by default the first that it has of the known names
-  --peer COMMAND      another program for the other end, where it has one role only
+  --peer COMMAND      another program for the other end, if it has one role only
   --args 'K=V;K=V'    arguments that its client needs besides those of SMETHOD
   --options 'K=V;K=V' options that its server needs in order to launch
   --only ID[,ID]      these requirements only
@@ -46,7 +46,7 @@ Options:
   --jobs NUMBER       how many probes run at a time (4)
   --patience SECONDS  how long a start or an answer may take (10)
   --strict            a broken SHOULD fails too
-  --verbose           shows what was seen where a requirement is kept, too
+  --verbose           shows what was seen if a requirement is kept, too
   --json              prints JSON instead of the table
   --junit FILE        also writes JUnit XML
   --html FILE         also writes an HTML page
@@ -92,7 +92,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   const [subject, ...exec] = positionals
   if (subject !== 'pt' && subject !== 'parent') throw new UsageError('check: expected "check pt" or "check parent"')
   if (values.list === true) return list(subject)
-  if (exec.length === 0) throw new UsageError(`check ${subject}: no command; it stands behind --`)
+  if (exec.length === 0) throw new UsageError(`check ${subject}: no command; it comes after --`)
   requireProgram(exec[0]!)
   for (const file of [values.junit, values.html]) if (file !== undefined) requireFolder(file)
   const settings = optionsOf(values)
@@ -123,7 +123,7 @@ async function interruptible(values: Values, check: (signal: AbortSignal) => Pro
 }
 
 class Interrupted extends Error {
-  /** As a shell says it of a process that a signal has ended. */
+  /** The exit status, as a shell gives it for a process that a signal has ended. */
   readonly status: number
 
   constructor(status: number) {
@@ -171,7 +171,7 @@ function numberOf(option: string, text: string, holds: (value: number) => boolea
   return value
 }
 
-/** Whatever else is wrong, a program that is not there can be told before anything is started. */
+/** Throws if the program is not there, before anything is started. */
 function requireProgram(program: string, where = ''): void {
   const folders = program.includes('/') ? [''] : (process.env['PATH'] ?? '').split(delimiter)
   const found = folders.some((folder) => {

@@ -6,7 +6,7 @@ import { messageOf } from '../error.ts'
 import { isTransport } from '../pt/index.ts'
 import type { Transport } from '../transport.ts'
 
-/** Every export of `file`, default or named, that is a Transport. Throws an Error whose message says what to do. */
+/** Returns every export of `file`, default or named, that is a Transport. Throws an Error whose message says what to do. */
 export async function loadTransports(file: string): Promise<Transport[]> {
   const path = resolve(file)
   let exported: Record<string, unknown>
@@ -31,7 +31,7 @@ function whyNot(error: unknown, path: string): string {
     return 'this version of Node does not run TypeScript: compile the file to JavaScript, or use Node 22.18 or newer'
   }
   if (code === 'ERR_MODULE_NOT_FOUND') return `${what}; install what it imports beside it`
-  // Node knows the line, and tells it on stderr only.
+  // Node knows the line of the mistake, and writes it to stderr only.
   if (error instanceof SyntaxError) return `it cannot be loaded: ${what}; node ${path} says where`
   return `it cannot be loaded: ${what}`
 }

@@ -8,7 +8,7 @@
  *
  * Exit status: the command's own; 1 for a failure, 2 for a command line that cannot be run.
  */
-// First of all: it notes who started this process.
+// This comes first: it notes which process started this one.
 import '../pt/parent-process.ts'
 import './no-inspector.ts'
 import { printable } from './printable.ts'
@@ -33,7 +33,7 @@ const commands: Readonly<Record<string, Command>> = {
   check: { summary: 'says which requirements of the specification a PT keeps', load: () => import('./check.ts') },
 }
 
-/** True where a parent process that speaks the IPC has started us. */
+/** True if a parent process that speaks the IPC has started us. */
 const managed = process.env['TOR_PT_MANAGED_TRANSPORT_VER'] !== undefined
 
 const notManaged = `postern runs pluggable transports, and is started by tor or by another parent process. In torrc:
@@ -47,7 +47,7 @@ async function main(argv: readonly string[]): Promise<number> {
   if (/^(?:--?version|-[vV])$/.test(first)) return print(`postern ${(await import('./version.ts')).packageVersion()}\n`)
   const command = Object.hasOwn(commands, first) ? commands[first] : undefined
   if (command !== undefined) {
-    // `| head` hangs up: what is printed from then on is lost, and a tunnel goes on. A PT writes by means of its own.
+    // `| head` may hang up: what is printed from then on is lost, and a tunnel goes on. A PT has its own way to write.
     if (first !== 'pt') process.stdout.on('error', () => undefined)
     return await (await command.load()).run(rest)
   }
@@ -94,7 +94,7 @@ async function tellParent(failure: Error): Promise<never> {
 }
 
 async function fail(error: unknown): Promise<number> {
-  // It may quote arguments, files and other programs.
+  // The message may quote arguments, files and other programs.
   const message = printable((error as Error).message)
   if (managed) await tellParent(error as Error)
   if (isUsageError(error)) return complain(`postern: ${message}\nTry: ${helpFor(process.argv[2])}\n`)
@@ -102,7 +102,7 @@ async function fail(error: unknown): Promise<number> {
   return 1
 }
 
-// No await out here: bundled, this is CommonJS.
+// There is no await at this level, as the bundle is CommonJS.
 void main(process.argv.slice(2))
   .catch(fail)
   .then((status) => (process.exitCode = status))

@@ -13,17 +13,17 @@ const unprintable = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-
 
 const named: Readonly<Record<string, string>> = { '\n': String.raw`\n`, '\r': String.raw`\r`, '\t': String.raw`\t` }
 
-/** `text` as one line that moves nothing on a terminal. */
+/** Returns `text` as one line that moves nothing on a terminal. */
 export function printable(text: string): string {
   return text.replace(unprintable, (found) => named[found] ?? escaped(found))
 }
 
-/** The same of several lines, which stay lines. */
+/** Does the same to several lines, which stay lines. */
 export function printableLines(text: string): string {
   return text.split('\n').map(printable).join('\n')
 }
 
-/** JSON in which nothing is left that JSON allows and a terminal obeys. */
+/** Returns JSON without the characters that JSON allows and a terminal obeys. */
 export function printableJson(json: string): string {
   return json.replace(unprintable, (found) =>
     found === '\n' ? found : `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`,

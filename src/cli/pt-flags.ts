@@ -1,5 +1,5 @@
 /**
- * The command line of `postern pt`, with what obfs4proxy's puts up with, so that an operator changes the program's name in
+ * The command line of `postern pt`, which accepts what obfs4proxy's accepts, so that an operator changes the program's name in
  * torrc and nothing else.
  *
  *     ServerTransportPlugin obfs4 exec /usr/bin/postern pt -enableLogging -logLevel INFO
@@ -15,13 +15,13 @@ const goFlag = /^--?(enableLogging|unsafeLogging|logLevel|obfs4-distBias|version
 const levels: Readonly<Record<string, string>> = { ERROR: 'error', WARN: 'warning', INFO: 'info', DEBUG: 'debug' }
 
 export interface PtArguments {
-  /** Flags alone, those of obfs4proxy in our words. */
+  /** The flags alone, those of obfs4proxy as ours. */
   readonly flags: readonly string[]
   /** The first word that is no flag, and all that stands after it. */
   readonly ignored: readonly string[]
 }
 
-/** Parts `argv` in two. The option names in `valued` take the next argument as their value. */
+/** Splits `argv` into flags and the rest. The option names in `valued` take the next argument as their value. */
 export function translateFlags(argv: readonly string[], valued: ReadonlySet<string>): PtArguments {
   const flags: string[] = []
   for (let at = 0; at < argv.length; at++) {

@@ -57,7 +57,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   const level = values['log-level'] ?? 'notice'
   const logLevel = severities.find((severity) => severity === level)
   if (logLevel === undefined) throw new UsageError(`--log-level ${level}: expected one of ${severities.join(', ')}`)
-  // tor shows what comes on stderr as a warning, which `managed` is not worth.
+  // tor shows stderr as a warning, and `managed` is not worth one.
   if (hasLostOption(ignored)) {
     process.stderr.write(
       `postern: what stands after the word ${JSON.stringify(ignored[0])} is not read, options neither\n`,
@@ -74,7 +74,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   })
 }
 
-/** What `runPt` takes as its transports; an error goes to the parent. */
+/** Returns what `runPt` takes as its transports; an error goes to the parent. */
 async function chooseTransports(files: readonly string[], only: readonly string[]): Promise<TransportEntries> {
   const loaded = await Promise.all(files.map((file) => loadTransports(file)))
   const all = [...builtIns, ...loaded.flat()]

@@ -1,4 +1,4 @@
-/** Mistakes of whoever typed the command, and the options that every command has. */
+/** Mistakes in the command line, and the options that every command has. */
 import type { ParseArgsConfig } from 'node:util'
 import { parseArgs } from 'node:util'
 
@@ -14,14 +14,14 @@ export class UsageError extends Error {
   override readonly name: string = 'UsageError'
 }
 
-/** By name, not by class: the bundle of `postern pt` has a copy of this module, and the other commands have theirs. */
+/** True for a UsageError. It goes by name and not by class: the bundle of `postern pt` has a copy of this module, and the other commands have theirs. */
 export function isUsageError(error: unknown): boolean {
   return error instanceof Error && error.name === 'UsageError'
 }
 
 type Parsed<Config extends ParseArgsConfig> = ReturnType<typeof parseArgs<Config>>
 
-/** node:util's parseArgs, whose errors become UsageErrors of one sentence. */
+/** Calls node:util's parseArgs, whose errors become UsageErrors of one sentence. */
 export function parseArguments<Config extends ParseArgsConfig>(config: Config): Parsed<Config> {
   try {
     return parseArgs(config)

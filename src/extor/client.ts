@@ -26,27 +26,28 @@ import { formatUserAddress } from './user-address.ts'
 
 const AUTH_TYPES_LIMIT = 255
 
+/** What connectExtOrPort tells an Extended ORPort about a client. */
 export interface ExtOrPortRequest {
-  /** Read anew for each connection: a parent that starts again makes a new cookie. */
+  /** It is read again for each connection: a parent that starts again makes a new cookie. */
   readonly cookieFile: string
-  /** The transport that the client used. Not said where it is empty or undefined. */
+  /** The transport that the client used. It is not said if it is empty or undefined. */
   readonly transport?: string | undefined
-  /** Where the client came from, `<ip>:<port>`, IPv6 in brackets. Not said where it is empty or undefined. */
+  /** The address that the client came from, `<ip>:<port>`, IPv6 in brackets. It is not said if it is empty or undefined. */
   readonly userAddr?: string | undefined
-  /** For the whole handshake, in milliseconds. Default 30,000. */
+  /** The time for the whole handshake, in milliseconds. Default 30,000. */
   readonly handshakeTimeout?: number | undefined
 }
 
 /**
  * Makes `conn`, fresh from the Extended ORPort, the client's connection: resolves once the server has said OKAY, and what
- * came behind OKAY stays in `conn`. Where it rejects, `conn` is destroyed. Rejects with
+ * follows OKAY stays in `conn`. If it rejects, `conn` is destroyed. Rejects with
  * - PT_EXTOR_AUTH: the cookie cannot be used, or one side holds another one
  * - PT_EXTOR_DENIED: the server refused this client
  * - PT_EXTOR: the server broke the protocol, or the request cannot be said
  * - PT_CLOSED, PT_TIMEOUT, a system error, or the signal's reason
  */
 export async function connectExtOrPort(conn: Duplex, request: ExtOrPortRequest, signal?: Cancellation): Promise<void> {
-  // An error between two reads would be nobody's; the next read finds the stream destroyed.
+  // An error between two reads would find no listener; the next read finds the stream destroyed.
   const ignore = (): void => {}
   conn.on('error', ignore)
   try {
@@ -78,7 +79,7 @@ async function authenticate(conn: Duplex, cookie: Buffer, signal: AbortSignal): 
 
   const shown = await readExactly(conn, HASH_SIZE, signal)
   const serverNonce = await readExactly(conn, NONCE_SIZE, signal)
-  // Before our own hash is sent: whoever cannot show the cookie learns nothing made from it.
+  // This comes before our own hash is sent: a server without the cookie learns nothing made from it.
   if (!equalBytes(shown, serverHash(cookie, clientNonce, serverNonce))) {
     throw new PtError('PT_EXTOR_AUTH', 'the Extended ORPort does not hold the cookie of the cookie file')
   }

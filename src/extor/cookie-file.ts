@@ -13,16 +13,16 @@ import { COOKIE_SIZE, equalBytes } from './safe-cookie.ts'
 const HEADER = Buffer.from('! Extended ORPort Auth Cookie !\n', 'ascii')
 const FILE_SIZE = HEADER.length + COOKIE_SIZE
 
-/** The cookie in the bytes of a cookie file. Throws PT_EXTOR_AUTH where they are anything else. */
+/** Returns the cookie in the bytes of a cookie file. Throws PT_EXTOR_AUTH if they are anything else. */
 export function parseCookie(bytes: Uint8Array): Buffer {
   const header = Buffer.from(bytes.subarray(0, HEADER.length))
   if (bytes.length !== FILE_SIZE) throw new PtError('PT_EXTOR_AUTH', `a cookie file has exactly ${FILE_SIZE} bytes`)
-  // Constant time: a path that leads to another secret must not be probed by this comparison.
+  // The comparison takes constant time: a path that leads to another secret must not be probed by this comparison.
   if (!equalBytes(header, HEADER)) throw new PtError('PT_EXTOR_AUTH', 'the header is not that of a cookie file')
   return Buffer.from(bytes.subarray(HEADER.length))
 }
 
-/** The bytes of a file that holds `cookie`. */
+/** Returns the bytes of a file that holds `cookie`. */
 export function formatCookie(cookie: Uint8Array): Buffer {
   if (cookie.length !== COOKIE_SIZE) {
     throw new PtError('PT_EXTOR', `an Extended ORPort cookie has ${COOKIE_SIZE} bytes, not ${cookie.length}`)
@@ -33,7 +33,7 @@ export function formatCookie(cookie: Uint8Array): Buffer {
 /** Reads a cookie file. Rejects with PT_EXTOR_AUTH, whatever the reason. */
 export async function readCookieFile(path: string): Promise<Buffer> {
   try {
-    // Not blocking and bounded: a path that is a pipe or a device ends in an error, not in a hang.
+    // Reading does not block and is bounded: a path that is a pipe or a device ends in an error, not in a hang.
     await using file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
     const buffer = Buffer.alloc(FILE_SIZE + 1)
     const { bytesRead } = await file.read(buffer, 0, buffer.length, 0)

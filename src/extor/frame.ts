@@ -9,6 +9,7 @@ import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
 import { readExactly } from '../io/read.ts'
 
+/** The numbers of the commands. */
 export const commands = {
   DONE: 0x0000,
   USERADDR: 0x0001,
@@ -18,12 +19,13 @@ export const commands = {
   CONTROL: 0x1002,
 } as const
 
-/** Both sides skip commands that they do not know; this many on one connection, and no more. */
+/** Both sides skip commands that they do not know, but no more than this many on one connection. */
 export const UNKNOWN_COMMANDS_LIMIT = 64
 
 const HEADER_SIZE = 4
 const BODY_LIMIT = 0xffff
 
+/** One command of the Extended ORPort. */
 export interface Frame {
   readonly command: number
   readonly body: Buffer
@@ -41,7 +43,7 @@ export function encodeFrame(command: number, body: string | Uint8Array = ''): Bu
   return Buffer.concat([header, bytes])
 }
 
-/** The first command of `bytes` and what stands behind it; undefined while it is not complete. */
+/** Reads the first command of `bytes` and returns it with the bytes after it; undefined while it is not complete. */
 export function decodeFrame(bytes: Uint8Array): (Frame & { readonly rest: Buffer }) | undefined {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (buffer.length < HEADER_SIZE) return undefined
@@ -50,7 +52,7 @@ export function decodeFrame(bytes: Uint8Array): (Frame & { readonly rest: Buffer
   return { command: buffer.readUInt16BE(0), body: buffer.subarray(HEADER_SIZE, end), rest: buffer.subarray(end) }
 }
 
-/** Reads one command; what is behind it stays in `conn`. Rejects with PT_CLOSED or the signal's reason. */
+/** Reads one command; the bytes after it stay in `conn`. Rejects with PT_CLOSED or the signal's reason. */
 export async function readFrame(conn: Duplex, signal: AbortSignal): Promise<Frame> {
   const header = await readExactly(conn, HEADER_SIZE, signal)
   const body = await readExactly(conn, header.readUInt16BE(2), signal)

@@ -19,12 +19,12 @@ export const COOKIE_SIZE = 32
 export const NONCE_SIZE = 32
 export const HASH_SIZE = 32
 
-/** What the server sends: HMAC-SHA256 over the label and both nonces, under the cookie. Throws PT_EXTOR for a wrong size. */
+/** Computes what the server sends: HMAC-SHA256 over the label and both nonces, under the cookie. Throws PT_EXTOR for a wrong size. */
 export function serverHash(cookie: Uint8Array, clientNonce: Uint8Array, serverNonce: Uint8Array): Buffer {
   return hash('ExtORPort authentication server-to-client hash', cookie, clientNonce, serverNonce)
 }
 
-/** What the PT answers. Throws PT_EXTOR for a wrong size. */
+/** Computes what the PT answers. Throws PT_EXTOR for a wrong size. */
 export function clientHash(cookie: Uint8Array, clientNonce: Uint8Array, serverNonce: Uint8Array): Buffer {
   return hash('ExtORPort authentication client-to-server hash', cookie, clientNonce, serverNonce)
 }

@@ -21,32 +21,33 @@ import { COOKIE_SIZE } from './safe-cookie.ts'
 import type { Allow, ExtOrPortClient } from './session.ts'
 import { acceptExtOrPort } from './session.ts'
 
-/** A client's connection. Half-open is allowed; an error that nobody listens to is not fatal to the process. */
+/** A client's connection. It allows half-open; an error without a listener does not end the process. */
 export interface ExtOrPortConnection extends ExtOrPortClient {
   readonly conn: Duplex
 }
 
+/** The options of serveExtOrPort. */
 export interface ExtOrPortOptions {
-  /** Default 127.0.0.1. */
+  /** The address to listen on. Default 127.0.0.1. */
   readonly host?: string | undefined
-  /** Default 0, a port of the system's choice. */
+  /** The port to listen on. Default 0, a port of the system's choice. */
   readonly port?: number | undefined
-  /** Written with mode 0600, replacing what is there, and removed at the end. */
+  /** The path of the file. It is written with mode 0600, replaces what is there, and is removed at the end. */
   readonly cookieFile: string
   /** The 32 bytes that the file shall hold. Default: random. */
   readonly cookie?: Uint8Array | undefined
   /**
-   * The cookie of one connection, where PTs hold different ones. It has to be known before the PT says anything, as the
-   * server shows its hash first; so all there is to tell PTs apart is where the connection comes from.
+   * Returns the cookie of one connection, if PTs hold different ones. It has to be known before the PT says anything, as the
+   * server shows its hash first; so PTs can be told apart only by the address that the connection comes from.
    */
   readonly cookieFor?: ((peer: Address) => Uint8Array) | undefined
   /** The connection is the application's from here on, until close(). What this throws goes to `onError`, or is uncaught. */
   readonly onConnection: (connection: ExtOrPortConnection) => void
-  /** False (or a rejection) answers DENY. Runs within the handshake's time. */
+  /** Says whether a client is allowed: false, or a rejection, answers DENY. It runs within the handshake's time. */
   readonly allow?: Allow | undefined
-  /** Why a connection was cut off as or before it was handed over. Our own messages hold no address and no secret. */
+  /** Told why a connection was cut off before it was handed over, or as it was. Our own messages hold no address and no secret. */
   readonly onError?: ((error: Error) => void) | undefined
-  /** For a whole handshake, in milliseconds. Default 30,000, as our own clients': either side may be busy for a while. */
+  /** The time for a whole handshake, in milliseconds. Default 30,000, as for our own clients: either side may be busy for a while. */
   readonly handshakeTimeout?: number | undefined
   /**
    * How many connections may be there that have not shown the cookie. Beyond it the oldest of them is closed: any user of the
@@ -57,6 +58,7 @@ export interface ExtOrPortOptions {
   readonly exposed?: boolean | undefined
 }
 
+/** An Extended ORPort that listens. */
 export interface ExtOrPortServer extends AsyncDisposable {
   readonly address: Address
   readonly cookieFile: string
@@ -113,7 +115,7 @@ async function serve(conn: Socket, guest: Guest, cookie: Uint8Array, options: Ex
   }
 }
 
-/** What the application throws is for the application to hear, and no fault of the PT. */
+/** Hands a connection over. What the application throws goes to the application, as it is no fault of the PT. */
 function handOver({ onConnection, onError = throwLater }: ExtOrPortOptions, connection: ExtOrPortConnection): void {
   try {
     onConnection(connection)
@@ -123,7 +125,7 @@ function handOver({ onConnection, onError = throwLater }: ExtOrPortOptions, conn
   }
 }
 
-/** A last answer (00, DENY) that was given to end() still goes out; what the PT sends is thrown away. */
+/** Ends a connection. A last answer (00, DENY) that was given to end() still goes out; what the PT sends is thrown away. */
 function hangUp(conn: Socket): void {
   if (!conn.writableEnded || conn.writableFinished) return void conn.destroy()
   conn.once('finish', () => conn.destroy()).resume()

@@ -22,14 +22,15 @@ import {
 } from './safe-cookie.ts'
 import { parseUserAddress } from './user-address.ts'
 
-/** Who a connection is, as the PT said it. */
+/** The transport and the client of a connection, as the PT said them. */
 export interface ExtOrPortClient {
-  /** Undefined where the PT named none. */
+  /** Undefined if the PT named none. */
   readonly transport: string | undefined
-  /** Where the client came from; port 0 where the PT gave none. Undefined where the PT said nothing. */
+  /** The address that the client came from; its port is 0 if the PT gave none. Undefined if the PT gave no address. */
   readonly userAddr: Address | undefined
 }
 
+/** A function that says whether a client is allowed; a false answer is sent as DENY. */
 export type Allow = (client: ExtOrPortClient) => boolean | Promise<boolean>
 
 export interface AcceptOptions {
@@ -96,13 +97,13 @@ function requireTransport(text: string): string {
   throw new PtError('PT_EXTOR', 'a PT named a transport that is no C identifier')
 }
 
-/** Between DONE and OKAY nothing may be sent: such bytes could be meant for a server that never asks. */
+/** Throws if anything was sent between DONE and OKAY: such bytes could be meant for a server that never asks. */
 function requireSilence(conn: Duplex): void {
   if (conn.readableLength > 0) throw new PtError('PT_EXTOR', 'a PT sent bytes between DONE and OKAY')
   if (conn.destroyed) throw new PtError('PT_CLOSED', 'a PT closed the connection between DONE and OKAY')
 }
 
-/** A question that failed is answered with no. */
+/** Asks whether the connection is allowed; if the question itself fails, it is not. */
 async function denialOf(allow: Allow, client: ExtOrPortClient): Promise<PtError | undefined> {
   const message = 'a connection to the Extended ORPort was denied by the application'
   try {

@@ -1,5 +1,5 @@
 /**
- * HTTP through a bridge, for node:http and node:https. What stands behind the bridge answers, whatever host the URL
+ * HTTP through a bridge, for node:http and node:https. The server behind the bridge answers, whatever host the URL
  * names: the host is sent along (Host, and SNI with https) and never looked up.
  *
  *     https.get('https://example.com/', { agent: httpsAgent(bridge) })
@@ -16,7 +16,7 @@ import { checkArgument } from '../options.ts'
 import type { Bridge } from '../bridges/bridge.ts'
 import { aBridge } from '../bridges/option-checks.ts'
 
-/** An agent for http: URLs. Options are those of http.Agent; the bridge outlives the agent. */
+/** Makes an agent for http: URLs. Its options are those of http.Agent; the bridge outlives the agent. */
 export function httpAgent(bridge: Bridge, options?: AgentOptions): HttpAgent {
   checkArgument('httpAgent', 'bridge', bridge, aBridge)
   return Object.assign(new HttpAgent(options), {
@@ -26,7 +26,7 @@ export function httpAgent(bridge: Bridge, options?: AgentOptions): HttpAgent {
   })
 }
 
-/** An agent for https: URLs: TLS with what stands behind the bridge. Options are those of https.Agent. */
+/** Makes an agent for https: URLs, which speaks TLS with the server behind the bridge. Its options are those of https.Agent. */
 export function httpsAgent(bridge: Bridge, options?: HttpsAgentOptions): HttpsAgent {
   checkArgument('httpsAgent', 'bridge', bridge, aBridge)
   return Object.assign(new HttpsAgent(options), {

@@ -11,27 +11,27 @@ import { provenUndici, requireNodeFetch, requireUndici } from './runtime.ts'
 
 type BuildOptions = buildConnector.BuildOptions
 
-/** What would lead around the bridge, or has no meaning in it. */
+/** Options that would lead around the bridge, or that mean nothing to it. */
 type NotOfAgents = 'connect' | 'factory' | 'interceptors' | 'socketPath' | 'tls'
 
-/** TLS with what stands behind the bridge: `ca`, `cert` and `key`, `rejectUnauthorized`, `servername` … of tls.connect. */
+/** The options of TLS with the server behind the bridge: `ca`, `cert` and `key`, `rejectUnauthorized`, `servername` … of tls.connect. */
 export type BridgeTlsOptions = Omit<
   ConnectionOptions,
   'socket' | 'host' | 'port' | 'path' | 'lookup' | 'allowHalfOpen' | 'ALPNProtocols' | 'timeout'
 >
 
-/** The options of undici's Agent, but for those that say how a connection is made. */
+/** The options of undici's Agent, except those that say how a connection is made. */
 export interface BridgeDispatcherOptions extends Omit<Agent.Options, NotOfAgents> {
   readonly connect?: BridgeTlsOptions | undefined
 }
 
 type DispatcherOf<T> = T extends { dispatcher?: infer D } ? NonNullable<D> : Dispatcher
 
-/** What `fetch(url, { dispatcher })` takes; where the types of fetch are the DOM's, which have no dispatcher, undici's Dispatcher. */
+/** What `fetch(url, { dispatcher })` takes; it is undici's Dispatcher if the types of fetch are the DOM's, which have no dispatcher. */
 export type FetchDispatcher = DispatcherOf<RequestInit>
 
 /**
- * What Node's fetch takes as `dispatcher`, and everything else of undici. A fetch that drops its dispatcher goes out
+ * Makes what Node's fetch takes as `dispatcher`, and so does everything else of undici. A fetch that drops its dispatcher goes out
  * directly, so this rejects with PT_RUNTIME unless the global fetch is Node's; bridgeFetch of postern/fetch cannot be
  * forgotten and works in Deno as well. Loads undici when it is called. Call its close() before the bridge's, or just close
  * the bridge. Rejects with PT_OPTION for options that say how to connect.
@@ -74,7 +74,7 @@ function refuse(call: string, path: string, given: object, names: readonly strin
   throw new PtError('PT_OPTION', `${call}: there is no option ${path}${name}: the bridge makes the connections`)
 }
 
-/** The Agent. The caller has checked the options, and that this undici is undici. */
+/** Makes the Agent. The caller has checked the options, and that this undici is undici. */
 export function makeDispatcher(
   { Agent, buildConnector }: typeof undiciModule,
   bridge: Bridge,

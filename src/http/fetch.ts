@@ -24,12 +24,12 @@ export interface BridgeRequestInit extends Omit<UndiciRequestInit, 'dispatcher' 
 export type BridgeFetch = (input: RequestInfo | Request, init?: BridgeRequestInit) => Promise<Response>
 
 /**
- * A fetch all of whose connections, those of redirects as well, go through the bridge. What stands behind the bridge answers,
+ * A fetch all of whose connections, those of redirects as well, go through the bridge. The server behind the bridge answers,
  * whatever host the URL names: the host is sent along (Host, and SNI with https) and never looked up. `connect` of the
  * options has those of TLS, such as `ca`; the others are those of undici's Agent. Closing the bridge closes its connections.
  *
  * Throws PT_OPTION for options that say how to connect. Throws PT_RUNTIME under Bun; the fetch rejects with PT_RUNTIME
- * wherever undici is not known to do as told. Otherwise it rejects as fetch does, and the `cause` is the bridge's PtError.
+ * under every runtime in which undici is not known to do as told. Otherwise it rejects as fetch does, and the `cause` is the bridge's PtError.
  */
 export function bridgeFetch(bridge: Bridge, options: BridgeDispatcherOptions = {}): BridgeFetch {
   checkDispatcherOptions('bridgeFetch', bridge, options)

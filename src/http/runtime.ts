@@ -1,6 +1,6 @@
 /**
  * Whether this runtime keeps a request on its way through the bridge. What is not known to do so is refused before anything
- * is sent: a fetch that drops its `dispatcher` goes out directly, with a look-up of the host, and nobody notices.
+ * is sent: a fetch that drops its `dispatcher` goes out directly, with a look-up of the host, and without any sign of it.
  *
  *     Bun         puts a stub of its own into the place of undici, and its fetch knows no dispatcher
  *     Deno        its own fetch knows none; undici's does
@@ -67,7 +67,7 @@ export async function requireNodeFetch(undici: Undici): Promise<void> {
  */
 const TRIAL = 'http://127.0.0.1:65535/'
 
-/** True if a dispatcher that refuses every connection is what a fetch fails of. */
+/** True if a fetch fails because of a dispatcher that refuses every connection. */
 async function heeds(fetch: AnyFetch, { Agent }: Undici): Promise<boolean> {
   const refused = new Error('a trial')
   const dispatcher = new Agent({ connect: (_target, made) => made(refused, null) })

@@ -3,13 +3,13 @@
  *
  *     <address:port> ::= <IPv4> ":" <port> | "[" <IPv6> "]" ":" <port>
  *
- * An IPv6 address without brackets is read too: old tor wrote `1:2::3:4:9999`, where the last colon is the port's.
+ * An IPv6 address without brackets is read too: old tor wrote `1:2::3:4:9999`, in which the last colon is the port's.
  * Errors do not repeat the text: it may be a bridge's address, or a proxy's password that slipped (ANON-4).
  */
 import { BlockList, isIP, isIPv6 } from 'node:net'
 import { PtError } from '../error.ts'
 
-/** An IP address, or a host name where one is allowed, without brackets, and a port of 0 to 65535. */
+/** An IP address, or a host name if one is allowed, without brackets; the port is 0 to 65535. */
 export interface Address {
   readonly host: string
   readonly port: number
@@ -36,7 +36,7 @@ export function formatAddress({ host, port }: Address): string {
   return `${host.includes(':') && isIPv6(host) ? `[${host}]` : host}:${port}`
 }
 
-/** Writes an address that reads back with parseAddress; a host name, which nobody would look up, is PT_ADDRESS (SENV-8). */
+/** Writes an address that reads back with parseAddress; a host name is PT_ADDRESS, as no reader would look it up (SENV-8). */
 export function formatIpAddress(address: Address): string {
   const text = formatAddress(address)
   parseAddress(text)

@@ -69,7 +69,7 @@ export class Args implements Iterable<Pair> {
   }
 }
 
-/** Reads the arguments of a SOCKS request (ARGS-1, ARGS-2). The empty string is no arguments. Throws PT_ARGS. */
+/** Reads the arguments of a SOCKS request (ARGS-1, ARGS-2). The empty string holds no arguments. Throws PT_ARGS. */
 export function parseClientArgs(text: string): Args {
   const reader = new Reader(text, 'client arguments')
   return Args.from(text === '' ? [] : reader.list(';', () => reader.pair(';')))
@@ -79,7 +79,7 @@ export function parseClientArgs(text: string): Args {
 export const CLIENT_ARGS_LIMIT = 510
 
 /**
- * Writes them; `\`, `=` and `;` are escaped in keys and values (ARGS-2). If that makes more than `limit` bytes, `=` in values
+ * Writes the arguments of a SOCKS request; `\`, `=` and `;` are escaped in keys and values (ARGS-2). If that makes more than `limit` bytes, `=` in values
  * stays as it is, as tor always writes it: a list that tor can carry fits here too. Throws PT_ARGS for an empty key.
  */
 export function formatClientArgs(args: ArgsInit, limit: number = Number.POSITIVE_INFINITY): string {
@@ -94,7 +94,7 @@ export function parseSmethodArgs(text: string): Args {
   return Args.from(text === '' ? [] : reader.list(',', () => reader.pair(',', '=')))
 }
 
-/** Writes them. What no line can carry (spaces, control characters, non-ASCII) is PT_ARGS, never dropped. */
+/** Writes the ARGS option of SMETHOD. What no line can carry (spaces, control characters, non-ASCII) throws PT_ARGS and is never dropped. */
 export function formatSmethodArgs(args: ArgsInit): string {
   const text = joinPairs(args, ',', /[\\=,]/g)
   if (!/^[\x21-\x7e]*$/.test(text))
@@ -115,7 +115,7 @@ export function parseTransportOptions(text: string): Map<string, Args> {
   return new Map([...pairs].map(([name, list]) => [name, Args.from(list)]))
 }
 
-/** Writes them (SENV-4): `:`, `;` and `\` escaped everywhere and `=` in keys, where it could not be read back. */
+/** Writes TOR_PT_SERVER_TRANSPORT_OPTIONS (SENV-4): `:`, `;` and `\` escaped everywhere, and `=` in keys, as it could not be read back from there. */
 export function formatTransportOptions(options: Iterable<readonly [name: string, args: ArgsInit]>): string {
   const items: string[] = []
   for (const [name, args] of options) {
@@ -136,7 +136,7 @@ function joinPairs(args: ArgsInit, separator: string, special: RegExp, inValues:
   return items.join(separator)
 }
 
-/** Half a surrogate pair has no UTF-8: it would arrive as another character. */
+/** Throws PT_ARGS for half a surrogate pair: it has no UTF-8, and would arrive as another character. */
 function requirePair(key: string, value: string): void {
   if (key === '') throw new PtError('PT_ARGS', 'an argument has an empty key')
   if (/\p{Surrogate}/u.test(`${key}\n${value}`)) throw new PtError('PT_ARGS', 'an argument is not well-formed text')
@@ -146,7 +146,7 @@ function escape(text: string, special: RegExp): string {
   return text.replace(special, (character) => `\\${character}`)
 }
 
-/** Walks over an escaped list. Errors say where and what, and repeat no value: a value may be a secret. */
+/** Walks over an escaped list. Errors say where and what is wrong, and repeat no value: a value may be a secret. */
 class Reader {
   readonly #text: string
   readonly #what: string
@@ -171,7 +171,7 @@ class Reader {
     return [key, this.#until(separator, forbidden)]
   }
 
-  /** A non-empty word and the `end` behind it; a `separator` before that `end` is an error. */
+  /** Reads a non-empty word and the `end` that follows it; a `separator` before that `end` is an error. */
   word(end: string, separator: string): string {
     const word = this.#until(end, separator)
     this.#expect(end)
@@ -188,7 +188,7 @@ class Reader {
       if (character === forbidden) throw this.#bad(`unexpected ${JSON.stringify(character)}`)
       if (character !== '\\') continue
       word += this.#text.slice(from, this.#at)
-      if (++this.#at === this.#text.length) throw this.#bad('nothing behind the last backslash')
+      if (++this.#at === this.#text.length) throw this.#bad('nothing after the last backslash')
       from = this.#at
     }
     return word + this.#text.slice(from, this.#at)

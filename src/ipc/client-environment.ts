@@ -14,12 +14,13 @@ import { formatNames } from './name.ts'
 import type { ProxyUri } from './proxy-uri.ts'
 import { formatProxyUri, parseProxyUri } from './proxy-uri.ts'
 
-/** The source addresses of outgoing connections, without brackets. Not used towards loopback. */
+/** The source addresses of outgoing connections, without brackets. They are not used towards loopback. */
 export interface OutboundBind {
   readonly v4?: string
   readonly v6?: string
 }
 
+/** What a client is told by its environment, except TOR_PT_PROXY. */
 export interface ClientEnvironment extends CommonEnvironment {
   readonly transports: readonly string[]
   readonly outboundBind: OutboundBind
@@ -34,13 +35,13 @@ export function readClientEnvironment(env: Environment): ClientEnvironment {
   }
 }
 
-/** The upstream proxy, or undefined where none is to be used. Throws PT_PROXY_URI. */
+/** Reads the upstream proxy; undefined if none is to be used. Throws PT_PROXY_URI. */
 export function readProxy(env: Environment): ProxyUri | undefined {
   const uri = env['TOR_PT_PROXY']
   return uri ? parseProxyUri(uri) : undefined
 }
 
-/** Where a server is told them too, they are read by this as well. Throws PT_ENV. */
+/** Reads the outbound bind addresses; they are read in the same way if a server is given them. Throws PT_ENV. */
 export function readOutboundBind(env: Environment): OutboundBind {
   const v4 = env['TOR_PT_OUTBOUND_BIND_ADDRESS_V4']
   const v6 = env['TOR_PT_OUTBOUND_BIND_ADDRESS_V6']
@@ -52,6 +53,7 @@ export function readOutboundBind(env: Environment): OutboundBind {
   return { ...(v4 ? { v4 } : {}), ...(bare === undefined ? {} : { v6: bare }) }
 }
 
+/** What a parent tells a client: formatClientEnvironment turns it into variables. */
 export interface ClientConfiguration {
   readonly transports: readonly string[]
   readonly stateDir: string
@@ -60,7 +62,7 @@ export interface ClientConfiguration {
   readonly versions?: readonly string[]
 }
 
-/** The variables that a parent sets for a client (CENV-1); TOR_PT_PROXY only where there is one (CENV-5). */
+/** The variables that a parent sets for a client (CENV-1); TOR_PT_PROXY is among them only if there is a proxy (CENV-5). */
 export function formatClientEnvironment(config: ClientConfiguration): Record<string, string> {
   if (config.transports.length === 0) throw new PtError('PT_ENV', 'TOR_PT_CLIENT_TRANSPORTS names no transport')
   return {
@@ -71,6 +73,7 @@ export function formatClientEnvironment(config: ClientConfiguration): Record<str
   }
 }
 
+/** Writes the variables of the outbound bind addresses; without an address there is no variable. Throws PT_ENV. */
 export function formatOutboundBind({ v4, v6 }: OutboundBind = {}): Record<string, string> {
   const variables = {
     ...(v4 === undefined ? {} : { TOR_PT_OUTBOUND_BIND_ADDRESS_V4: v4 }),

@@ -15,7 +15,7 @@ const named: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t' }
 
 /** Writes a CString with its quotes. Characters outside ASCII are transliterated, as no escape for them is portable. */
 export function formatCString(text: string): string {
-  // Decomposed first: some characters become a quote or a backslash, which then must be escaped too.
+  // The text is decomposed first: some characters become a quote or a backslash, which then must be escaped too.
   const escaped = decomposed(text).replace(/[\\"\n\r\t]/g, (character) => {
     const name = Object.keys(named).find((key) => named[key] === character)
     return `\\${name ?? character}`
@@ -23,7 +23,7 @@ export function formatCString(text: string): string {
   return `"${toAscii(escaped)}"`
 }
 
-/** Reads a CString that starts at `start`; `end` is the index behind its closing quote. Throws PT_CSTRING. */
+/** Reads a CString that starts at `start`; `end` is the index after its closing quote. Throws PT_CSTRING. */
 export function parseCString(text: string, start = 0): { readonly value: string; readonly end: number } {
   if (text.charAt(start) !== '"') throw new PtError('PT_CSTRING', 'a CString starts with a double quote')
   const bytes: Buffer[] = []
@@ -58,7 +58,7 @@ function parseEscape(text: string, at: number): { bytes: Buffer; end: number } {
   }
   const character = String.fromCodePoint(text.codePointAt(at) ?? 0)
   if (at >= text.length || /[0-9]/.test(character)) {
-    throw new PtError('PT_CSTRING', 'a backslash has no escape behind it')
+    throw new PtError('PT_CSTRING', 'a backslash has no escape after it')
   }
   return { bytes: Buffer.from(named[character] ?? character, 'utf8'), end: at + character.length }
 }

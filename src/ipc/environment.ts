@@ -4,7 +4,7 @@
  *     TOR_PT_MANAGED_TRANSPORT_VER=1          TOR_PT_STATE_LOCATION=/var/lib/tor/pt_state/
  *     TOR_PT_EXIT_ON_STDIN_CLOSE=1            TOR_PT_CLIENT_TRANSPORTS or TOR_PT_SERVER_TRANSPORTS
  *
- * An empty variable counts as unset, but for the two transport lists, where being set at all chooses the role (ARCH-1).
+ * An empty variable counts as unset, except the two transport lists: whichever is set at all chooses the role (ARCH-1).
  */
 import { isAbsolute } from 'node:path'
 import { PtError } from '../error.ts'
@@ -12,7 +12,7 @@ import { formatLine, quoted, toAscii } from './line.ts'
 import { parseNames } from './name.ts'
 import { formatVersions, negotiateVersion, VERSION } from './version.ts'
 
-/** Environment variables as plain values, such as process.env has them. */
+/** Environment variables as plain values, as in process.env. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /** The prefix of every variable of the IPC. */
@@ -27,8 +27,8 @@ export interface CommonEnvironment {
 }
 
 /**
- * The version to answer with. Comes before anything else is read (FLOW-2). Throws PT_VERSION with its VERSION-ERROR line,
- * or PT_ENV where the variable is missing.
+ * Returns the version to answer with. It is read before anything else is (FLOW-2). Throws PT_VERSION with its VERSION-ERROR line,
+ * or PT_ENV if the variable is missing.
  */
 export function readVersion(env: Environment): typeof VERSION {
   const list = env['TOR_PT_MANAGED_TRANSPORT_VER']
@@ -41,7 +41,7 @@ export function readVersion(env: Environment): typeof VERSION {
   throw new PtError('PT_VERSION', message, { line })
 }
 
-/** The one role of this invocation (ARCH-1). A list that is set but empty counts as set. Throws PT_ENV. */
+/** Returns the one role of this invocation (ARCH-1). A list that is set but empty counts as set. Throws PT_ENV. */
 export function readRole(env: Environment): 'client' | 'server' {
   const client = env['TOR_PT_CLIENT_TRANSPORTS'] !== undefined
   const server = env['TOR_PT_SERVER_TRANSPORTS'] !== undefined
@@ -65,14 +65,14 @@ export function readCommon(env: Environment): CommonEnvironment {
   return { stateDir, exitOnStdinClose: env['TOR_PT_EXIT_ON_STDIN_CLOSE'] === '1' }
 }
 
-/** The names of a transport list; an empty list is PT_ENV. */
+/** Reads the names of a transport list. Throws PT_ENV for an empty list. */
 export function readNames(env: Environment, variable: string): string[] {
   const names = parseNames(env[variable] ?? '')
   if (names.length === 0) throw envError(variable, 'names no transport')
   return names
 }
 
-/** What every parent sets (ENV-1, ENV-4, STOP-1). */
+/** Writes what every parent sets (ENV-1, ENV-4, STOP-1). */
 export function formatCommon(stateDir: string, versions: readonly string[] = [VERSION]): Record<string, string> {
   if (!isAbsolute(stateDir)) {
     throw new PtError('PT_ENV', `TOR_PT_STATE_LOCATION: ${quoted(stateDir)} is no absolute path`)
@@ -84,13 +84,13 @@ export function formatCommon(stateDir: string, versions: readonly string[] = [VE
   }
 }
 
-/** `env` without any TOR_PT_ variable: what a parent may hand on of its own environment (CENV-5). */
+/** Returns `env` without its TOR_PT_ variables: what a parent may hand on of its own environment (CENV-5). */
 export function withoutPtVariables(env: Environment): Record<string, string> {
   const entries = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined)
   return Object.fromEntries(entries.filter(([name]) => !name.toUpperCase().startsWith(PREFIX)))
 }
 
-/** PT_ENV with its ENV-ERROR line: the variable, and what is wrong with it (ERR-1). */
+/** Makes a PT_ENV with its ENV-ERROR line: the variable, and what is wrong with it (ERR-1). */
 export function envError(variable: string, why: string, cause?: unknown): PtError {
   const message = `${variable} ${why}`
   return new PtError('PT_ENV', message, { cause, line: formatLine('ENV-ERROR', toAscii(message)).trimEnd() })

@@ -10,11 +10,12 @@ import { PtError } from '../error.ts'
 /** The longest line that is read, in bytes without NL. The draft has no limit; no line of a real PT comes near this. */
 export const LINE_LIMIT: number = 64 * 1024
 
+/** True if `text` may be the keyword of a line: one or more letters, digits, dashes and underscores of ASCII. */
 export function isKeyword(text: string): boolean {
   return /^[a-zA-Z0-9_-]+$/.test(text)
 }
 
-/** True where `text` may stand in the arguments of a line: ASCII without NUL and NL. */
+/** True if `text` may stand in the arguments of a line: it is ASCII without NUL and NL. */
 export function isArgument(text: string): boolean {
   return !/[^\x01-\x09\x0b-\x7f]/.test(text)
 }
@@ -29,7 +30,7 @@ export function formatLine(keyword: string, ...args: readonly string[]): string 
   return `${[keyword, ...args].join(' ')}\n`
 }
 
-/** What typography makes of ASCII, and NFKD leaves alone. */
+/** Typographic characters that NFKD leaves alone, and the ASCII for each. */
 const typography: readonly (readonly [RegExp, string])[] = [
   [/[\u2018-\u201b\u2032\u2039\u203a]/g, "'"],
   [/[\u201c-\u201f\u2033\u00ab\u00bb]/g, '"'],
@@ -40,13 +41,13 @@ const typography: readonly (readonly [RegExp, string])[] = [
   [/\u00d7/g, 'x'],
 ]
 
-/** `text` with everything in ASCII that has a form in ASCII: what has to be escaped shows only now. */
+/** Returns `text` with each character in ASCII that has a form in ASCII; a quote that has to be escaped may show only now. */
 export function decomposed(text: string): string {
   return typography.reduce((held, [from, to]) => held.replace(from, to), text).normalize('NFKD')
 }
 
 /**
- * Free text as printable ASCII on one line: letters lose their accents and quotation marks and dashes their curls, runs of
+ * Returns free text as printable ASCII on one line: letters lose their accents and quotation marks and dashes their curls, runs of
  * white space and control characters become one space, all else becomes '?'. System error texts are localized, and goptlib
  * panics on them.
  */
@@ -57,14 +58,14 @@ export function toAscii(text: string): string {
     .replace(/[^\x20-\x7e]/gu, '?')
 }
 
-/** Text of unknown origin as an error message repeats it: in quotes, and never more than a glance. */
+/** Returns text of unknown origin as an error message repeats it: in quotes, and never more than a few words. */
 export function quoted(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}...` : text)
 }
 
 /**
- * Cuts bytes into lines; one CR before NL is dropped, as tor and Arti do. Holds at most `limit` bytes, and reads nothing
- * behind a line that is longer.
+ * Cuts bytes into lines; one CR before NL is dropped, as tor and Arti do. It holds at most `limit` bytes, and reads nothing
+ * after a line that is longer.
  */
 export class LineSplitter {
   readonly #limit: number
@@ -75,7 +76,7 @@ export class LineSplitter {
     this.#limit = limit
   }
 
-  /** The lines that `chunk` completes, one by one. Throws PT_LINE_TOO_LONG in place of a line over the limit, and ever after. */
+  /** Yields the lines that `chunk` completes. Throws PT_LINE_TOO_LONG instead of a line over the limit, and from then on. */
   *push(chunk: Uint8Array): Generator<string, void> {
     const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
     let start = 0
@@ -87,7 +88,7 @@ export class LineSplitter {
     this.#hold(Buffer.from(bytes.subarray(start)))
   }
 
-  /** What stands behind the last NL: cut off by the end of the stream, so fit for a diagnosis and never to act on. */
+  /** What follows the last NL. It was cut off by the end of the stream, so it serves a diagnosis and is never acted on. */
   get rest(): string {
     return Buffer.concat(this.#held).toString('utf8')
   }

@@ -20,8 +20,11 @@ import { formatLine, isArgument, quoted, toAscii } from './line.ts'
 import { isTransportName, requireTransportName } from './name.ts'
 import { isVersion } from './version.ts'
 
+/** The severities of LOG, the least severe first. */
 export const severities = ['error', 'warning', 'notice', 'info', 'debug'] as const
+/** The severity of a LOG line. */
 export type Severity = (typeof severities)[number]
+/** The protocol of a client's SOCKS port, as CMETHOD names it. */
 export type SocksProtocol = 'socks4' | 'socks5'
 
 /** A message of the PT. `unknown` is any line with another keyword: a parent ignores it (LINE-2). */
@@ -46,7 +49,7 @@ export type Message =
   | { readonly type: 'status'; readonly args: Args }
   | { readonly type: 'unknown'; readonly line: string }
 
-/** Reads one line without its NL. Throws PT_MESSAGE where a known keyword is followed by what it does not allow. */
+/** Reads one line without its NL. Throws PT_MESSAGE if a known keyword is followed by what it does not allow. */
 export function parseMessage(line: string): Message {
   const space = line.indexOf(' ')
   const keyword = space === -1 ? line : line.slice(0, space)
@@ -110,19 +113,19 @@ export function formatMessage(message: Message): string {
   }
 }
 
-/** A STATUS of a transport, as STATUS-1 has it: TRANSPORT first, then at least one pair. Throws PT_LINE where there is none. */
+/** Makes the STATUS of a transport as STATUS-1 has it: TRANSPORT first, then at least one pair. Throws PT_LINE if there is no pair. */
 export function transportStatus(transport: string, args: ArgsInit): Message {
   const pairs = [...Args.from(args)]
   if (pairs.length === 0) throw new PtError('PT_LINE', 'STATUS needs at least one <key>=<value> besides TRANSPORT')
   return { type: 'status', args: Args.from([['TRANSPORT', transport], ...pairs]) }
 }
 
-/** `STATUS TYPE=version …`: tor puts it into the bridge's extra-info document. */
+/** Makes `STATUS TYPE=version …`: tor puts it into the bridge's extra-info document. */
 export function versionStatus(implementation: string, version: string): Message {
   return { type: 'status', args: Args.from({ TYPE: 'version', IMPLEMENTATION: implementation, VERSION: version }) }
 }
 
-/** What a TYPE=version status says; undefined for another status, for several TYPEs, or where either value is missing. */
+/** What a TYPE=version status says; undefined for another status, for several TYPEs, or if either value is missing. */
 export function implementationOf(
   status: Args,
 ): { readonly implementation: string; readonly version: string } | undefined {
@@ -194,7 +197,7 @@ function failedMethod(text: string): { transport: string; message: string } {
 
 function parseListening(text: string): Address {
   const address = parseAddress(text)
-  if (address.port === 0) throw new PtError('PT_ADDRESS', 'malformed address: nobody listens on port 0')
+  if (address.port === 0) throw new PtError('PT_ADDRESS', 'malformed address: no program listens on port 0')
   return address
 }
 

@@ -18,14 +18,14 @@ export function requireTransportName(text: string): string {
 }
 
 /**
- * TOR_PT_CLIENT_TRANSPORTS and TOR_PT_SERVER_TRANSPORTS as a PT reads them: a repeated name counts once (NAME-2), and
- * what is no valid name stays in the list, where it is simply a name that nobody registered (CENV-2; `*` has no meaning).
+ * Reads TOR_PT_CLIENT_TRANSPORTS or TOR_PT_SERVER_TRANSPORTS as a PT does: a repeated name counts once (NAME-2), and
+ * an invalid name stays in the list, as a name for which there is no transport (CENV-2; `*` has no meaning).
  */
 export function parseNames(list: string): string[] {
   return [...new Set(list.split(',').filter((name) => name !== ''))]
 }
 
-/** The same list as a parent writes it: every name valid, none twice. Throws PT_NAME. */
+/** Writes the same list as a parent does: every name is valid, and none comes twice. Throws PT_NAME. */
 export function formatNames(names: readonly string[]): string {
   const seen = new Set<string>()
   for (const name of names) {

@@ -4,8 +4,8 @@
  *     <socks5|socks4a|socks4|http> "://" [ <user> [ ":" <password> ] "@" ] <ip> ":" <port>
  *     socks5://tor:test1234@198.51.100.1:8000
  *
- * Read by hand, as the URL class drops `:80` behind http and rewrites hosts. Arti percent-encodes user and password and
- * C tor does not: the last '@' and the first ':' separate, and the text is decoded where every '%' starts an escape.
+ * It is read by hand, as the URL class drops `:80` after http and rewrites hosts. Arti percent-encodes user and password and
+ * C tor does not: the last '@' and the first ':' separate, and the text is decoded if every '%' in it starts an escape.
  */
 import { isIP } from 'node:net'
 import { PtError } from '../error.ts'
@@ -13,9 +13,10 @@ import type { Address } from './address.ts'
 import { formatAddress, parseAddress } from './address.ts'
 import { formatLine, quoted, toAscii } from './line.ts'
 
-/** `socks4` (which Arti writes) is read as `socks4a`: the same request where the target is an IPv4 address. */
+/** `socks4` (which Arti writes) is read as `socks4a`: the request is the same if the target is an IPv4 address. */
 export type ProxyProtocol = 'socks5' | 'socks4a' | 'http'
 
+/** An upstream proxy, as TOR_PT_PROXY names it. User and password are plain text, not percent-encoded. */
 export interface ProxyUri {
   readonly protocol: ProxyProtocol
   readonly address: Address
@@ -26,7 +27,7 @@ export interface ProxyUri {
 /** Reads the URI. Throws PT_PROXY_URI whose `line` is the PROXY-ERROR to say; neither holds a user name or password. */
 export function parseProxyUri(text: string): ProxyUri {
   const parts = /^([a-z][a-z0-9+.-]*):\/\/(?:(.*)@)?([^@/]*)\/?$/is.exec(text)
-  if (parts === null) throw bad('expected <protocol>://[<user>[:<password>]@]<ip>:<port> and nothing behind the port')
+  if (parts === null) throw bad('expected <protocol>://[<user>[:<password>]@]<ip>:<port> and nothing after the port')
   const [, scheme, userinfo, host] = parts
   const proxy = { protocol: parseProtocol(scheme!), address: parseHost(host!), ...parseUserinfo(userinfo) }
   checkCredentials(proxy)
@@ -53,7 +54,7 @@ function parseProtocol(scheme: string): ProxyProtocol {
 function parseHost(host: string): Address {
   let address: Address
   try {
-    // The zone of a link-local address stands behind %25 in a URI (RFC 6874).
+    // The zone of a link-local address follows %25 in a URI (RFC 6874).
     address = parseAddress(host.replace(/^(\[[^%]*%)25(?=[^\]])/, '$1'))
   } catch (error) {
     throw bad('the proxy is not <ip>:<port>: an IP address (IPv6 in brackets) and a port are needed, not a name', error)

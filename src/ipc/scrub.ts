@@ -4,8 +4,8 @@
  *     connect ECONNREFUSED 203.0.113.4:443           becomes    connect ECONNREFUSED [scrubbed]
  *     Get "https://cdn.example/secret?k=v": EOF      becomes    Get "https://[scrubbed]": EOF
  *
- * A PT chooses the texts that are read here, so each pattern takes time in proportion to the text: it either begins where a
- * run of its characters begins, which a look-behind says, or has a bound on every repetition before its last one.
+ * A PT chooses the texts that are read here, so each pattern takes time in proportion to the text: it either begins at the
+ * beginning of a run of its characters, which a look-behind tests, or has a bound on every repetition before its last one.
  */
 import { isIPv6 } from 'node:net'
 
@@ -13,9 +13,9 @@ const SCRUBBED = '[scrubbed]'
 
 /** Shorter values (`iat-mode=0`) are no secrets, and taking them out would leave holes in every second word. */
 const SECRET_LENGTH = 4
-/** Of a secret as long as this the beginning is one as well, as programs cut long words off. */
+/** The beginning of a secret as long as this counts as a secret too, as programs cut long words off. */
 const LONG_SECRET = 16
-/** How much of its beginning: shorter beginnings are those of other words, too. */
+/** The length of such a beginning: a shorter one may be the beginning of other words. */
 const HEAD_LENGTH = 8
 
 /** The longest text that is shown of what a PT says, in characters. */
@@ -32,7 +32,7 @@ const bracketed = /\[[0-9a-f:.]{2,45}(?:%[\w.-]{1,32})?\]/gi
 const colons = /(?<![0-9a-f:.])[0-9a-f:.]{2,}(?:%[\w.-]{1,32})?/gi
 /** Four parts or more, decimal, octal or hexadecimal, whatever stands before and after. */
 const ipv4 = /(?<!\d)(?:0x[0-9a-f]{1,8}|\d{1,4})(?:\.(?:0x[0-9a-f]{1,8}|\d{1,4})){3,}/gi
-/** As host names have it: `ec2-203-0-113-77`. */
+/** An address as host names have it: `ec2-203-0-113-77`. */
 const dashed = /(?<!\d)\d{1,3}(?:[-_]\d{1,3}){3,}(?!\d)/g
 /** An IPv4 address as one number. */
 const number = /(?<![a-z0-9.])(?:0x[0-9a-f]{8}|\d{8,10})(?![a-z0-9])/gi
@@ -40,7 +40,7 @@ const hostAndPort = /(?<![\p{L}\p{N}_./-])[\p{L}\p{N}_.-]+:\d{1,5}(?!\d)/gu
 /** What follows an address belongs to it: its port, and the path and query of a URL without a scheme. */
 const rest = /\[scrubbed\](?:\.?:\d{1,5})?(?:[/?#][^\s"<>]*)?/g
 
-/** `text` with every IP address, host with port, looked-up name, and URL after its scheme replaced by `[scrubbed]`. */
+/** Replaces every IP address, host with port, looked-up name, and URL after its scheme by `[scrubbed]`. */
 export function scrubAddresses(text: string): string {
   return scrubWith(text, (rough) => rough)
 }
@@ -65,7 +65,7 @@ const dotted = /(?<![\p{L}\p{N}_./-])[\p{L}\p{N}_.-]*\.[\p{L}\p{N}_-]{2,}\.?/gu
 const argument =
   /\b(cert|password|secret|token|private-key|public-key|node-id|drbg-seed|fingerprint|url|fronts?|ice|sqsqueue)=[^\s;,]+/gi
 
-/** Endings of files; whatever else has a dot in it may be the name of a host. */
+/** Endings of names of files; any other word with a dot in it may be the name of a host. */
 const fileEndings: ReadonlySet<string> = new Set(
   'c cfg cjs conf cpp crt db dll exe go gz h html ini js json key lock log mjs pem pid service sock state tar tmp toml ts txt xml yaml yml'.split(
     ' ',
@@ -74,7 +74,7 @@ const fileEndings: ReadonlySet<string> = new Set(
 
 /**
  * As scrubAddresses, for the words of another program: without names of hosts either, and without the values of well-known
- * arguments. Of a text of ours that would take names of files and versions.
+ * arguments. In a text of ours that would remove names of files and versions.
  */
 export function scrubForeign(text: string): string {
   return scrubWith(text.replace(argument, `$1=${SCRUBBED}`), (rough) =>
@@ -85,8 +85,8 @@ export function scrubForeign(text: string): string {
 }
 
 /**
- * `text` with every occurrence of each of `secrets` taken out, in any case of letters, and the beginnings of long ones; those
- * too short to be a secret are left.
+ * Returns `text` without the `secrets`, in any case of letters, and without the beginnings of long ones. A value too short to be
+ * a secret stays.
  */
 export function redact(text: string, secrets: readonly string[]): string {
   return secrets
@@ -95,7 +95,7 @@ export function redact(text: string, secrets: readonly string[]): string {
     .reduce(takeOut, text)
 }
 
-/** `text`, or as much of it as is shown, without the word that the cut goes through: half an address is no address. */
+/** Cuts `text` to the length that is shown, before the word that the cut goes through, as half an address would not be recognized. */
 export function shorten(text: string): string {
   if (text.length <= TEXT_LIMIT) return text
   const at = TEXT_LIMIT - WORD_LIMIT
@@ -105,7 +105,7 @@ export function shorten(text: string): string {
 function takeOut(text: string, secret: string): string {
   const wanted = secret.toLowerCase()
   const within = text.toLowerCase()
-  // A letter whose lower case is longer; indices would not agree.
+  // Some letters are longer in lower case, so that the indices of the two texts would not agree.
   if (within.length !== text.length) return text.replaceAll(secret, SCRUBBED)
   const head = headOf(wanted)
   const parts: string[] = []
@@ -119,14 +119,14 @@ function takeOut(text: string, secret: string): string {
   return from === 0 ? text : `${parts.join('')}${text.slice(from)}`
 }
 
-/** What has to be there of a secret. Names of hosts begin with common words, and the scheme of a URL tells nothing. */
+/** Returns the beginning that stands for the whole secret. Names of hosts begin with common words, and the scheme of a URL tells nothing. */
 function headOf(secret: string): string {
   const scheme = /^[a-z][a-z0-9+.-]{0,30}:\/\//.exec(secret)?.[0].length ?? 0
   if (secret.length < LONG_SECRET || (scheme === 0 && secret.includes('.'))) return secret
   return secret.slice(0, scheme + HEAD_LENGTH)
 }
 
-/** Longer runs are none; no more of their parts is looked at. */
+/** A longer run of such characters is no IPv6 address, and no more of its parts is looked at. */
 const IPV6_LENGTH = 60
 
 function scrubColons(found: string, at: number, text: string): string {
@@ -142,7 +142,7 @@ function scrubColons(found: string, at: number, text: string): string {
   return `${before}${SCRUBBED}${run.slice(before.length + bare.length)}`
 }
 
-/** IPv6, perhaps with a port after its eighth group, the colon of a sentence, or words that look like groups before it. */
+/** True for IPv6, perhaps with a port after its eighth group, the colon of a sentence, or words that look like groups before it. */
 function isAddress(text: string): boolean {
   if ([text, text.replace(/:\d{1,5}$/, ''), text.replace(/:$/, '')].some((candidate) => isIPv6(candidate))) return true
   return text.includes('::') && /\d/.test(text) && text.split(/:+/).filter((part) => part !== '').length > 3

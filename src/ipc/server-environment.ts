@@ -19,33 +19,35 @@ import { envError, formatCommon, readCommon, readNames } from './environment.ts'
 import { quoted } from './line.ts'
 import { formatNames } from './name.ts'
 
-/** Where a transport listens when no address is given for it: every IPv4 interface, a port of the system's choice. */
+/** The address of a transport for which none is given: every IPv4 interface, a port of the system's choice. */
 export const DEFAULT_BIND_ADDRESS: Address = { host: '0.0.0.0', port: 0 }
 
-/** Where decoded traffic goes. The extended port is preferred where both are set (SENV-11). */
+/** The service that decoded traffic goes to. The extended port is preferred if both are set (SENV-11). */
 export type Destination =
   | { readonly type: 'orPort'; readonly address: Address }
   | {
       readonly type: 'extendedOrPort'
       readonly address: Address
-      /** Absolute; as a PT reads it, relative if its parent breaks SENV-13. */
+      /** The path is absolute; a PT may read a relative one if its parent breaks SENV-13. */
       readonly cookieFile: string
     }
 
+/** What a server is told by its environment. */
 export interface ServerEnvironment extends CommonEnvironment {
   /** The requested transports in the order of TOR_PT_SERVER_TRANSPORTS, each with its address and options. */
   readonly transports: readonly ServerTransport[]
   readonly destination: Destination
 }
 
+/** One transport that a server is to launch. */
 export interface ServerTransport {
   readonly name: string
   readonly options: Args
-  /** Undefined where TOR_PT_SERVER_BINDADDR has none for it. */
+  /** Undefined if TOR_PT_SERVER_BINDADDR has no address for the transport. */
   readonly bindAddress: Address | undefined
 }
 
-/** Throws PT_ENV, with the ENV-ERROR to say. Names that were not requested are passed over, wherever they stand. */
+/** Reads the environment of a server. Throws PT_ENV with the ENV-ERROR to say. Names that were not requested are ignored in every variable. */
 export function readServerEnvironment(env: Environment): ServerEnvironment {
   const common = readCommon(env)
   const names = readNames(env, 'TOR_PT_SERVER_TRANSPORTS')
@@ -103,13 +105,14 @@ function readAddress(variable: string, text: string): Address {
   }
 }
 
-/** An address to connect to. */
+/** Reads an address to connect to. */
 function readPeer(variable: string, text: string): Address {
   const address = readAddress(variable, text)
-  if (address.port === 0) throw envError(variable, `has port 0, where nobody listens: ${quoted(text)}`)
+  if (address.port === 0) throw envError(variable, `has port 0, on which no program listens: ${quoted(text)}`)
   return address
 }
 
+/** What a parent tells a server: formatServerEnvironment turns it into variables. */
 export interface ServerConfiguration {
   readonly transports: readonly {
     readonly name: string
@@ -123,7 +126,7 @@ export interface ServerConfiguration {
 
 /**
  * The variables that a parent sets for a server (SENV-1). Every transport gets a bind address (SENV-7, SENV-9), because
- * goptlib refuses to start without; TOR_PT_EXTENDED_SERVER_PORT is empty where ExtORPort is not used (SENV-12).
+ * goptlib refuses to start without; TOR_PT_EXTENDED_SERVER_PORT is empty if the ExtORPort is not used (SENV-12).
  */
 export function formatServerEnvironment(config: ServerConfiguration): Record<string, string> {
   const { transports, destination } = config

@@ -14,12 +14,12 @@ export function isVersion(text: string): boolean {
   return /^[\x21-\x2b\x2d-\x7e]+$/.test(text)
 }
 
-/** The version to use, or undefined where the list holds none of ours. Compared exactly: neither `01` nor ` 1` is 1. */
+/** Returns the version to use; undefined if the list holds none of ours. Names are compared exactly: neither `01` nor ` 1` is 1. */
 export function negotiateVersion(list: string): typeof VERSION | undefined {
   return list.split(',').includes(VERSION) ? VERSION : undefined
 }
 
-/** The list as a parent writes it. Throws PT_VERSION for an empty list or an item that is no version. */
+/** Writes the list as a parent does. Throws PT_VERSION for an empty list or an item that is no version. */
 export function formatVersions(versions: readonly string[]): string {
   if (versions.length === 0) throw new PtError('PT_VERSION', 'the list of supported versions is empty')
   for (const version of versions) {

@@ -15,11 +15,12 @@ import { Args, formatAddress, isTransportName, parseTarget } from '../ipc/index.
 import type { Checks } from '../options.ts'
 import { aString, checkArgument, checkOptions, optional, someArgs } from '../options.ts'
 
+/** A bridge line as a value. */
 export interface BridgeLine {
   readonly transport: string
   /** `host:port`, IPv6 in brackets. */
   readonly address: string
-  /** 40 hex digits, as they came. Of use to Tor alone. */
+  /** 40 hex digits, as they came. Only Tor uses them. */
   readonly fingerprint?: string
   /** The per-connection arguments, in order. */
   readonly args: Args
@@ -33,15 +34,15 @@ export interface BridgeLineInit {
   readonly args?: ArgsInit
 }
 
-/** The fields of a line before anybody has looked at what they say. */
+/** The fields of a line before their contents are checked. */
 export interface BridgeFields {
   /** True if the line starts with the keyword of torrc. */
   readonly keyword: boolean
   readonly transport: string | undefined
   readonly address: string | undefined
-  /** Those between the address and the first argument. */
+  /** The fields between the address and the first argument. */
   readonly fingerprint: readonly string[]
-  /** Those from the first `=` on. */
+  /** The fields from the first one with a `=` on. */
   readonly args: readonly string[]
 }
 
@@ -59,12 +60,12 @@ export function splitBridgeLine(line: string): BridgeFields {
   return { keyword, transport, address, fingerprint: fields.slice(0, end), args: fields.slice(end) }
 }
 
-/** tor takes what stands after a # for a comment. */
+/** Removes the comment: tor takes everything after a # for one. */
 export function withoutComment(line: string): string {
   return line.replace(/(?:^|\s)#[^\r\n]*/g, '')
 }
 
-/** Fields by white space; a placeholder such as `<IP ADDRESS>:<PORT>` stays one. It holds no `=`: two arguments are two. */
+/** Splits a line by white space; a placeholder such as `<IP ADDRESS>:<PORT>` stays one field. A placeholder holds no `=`, so that two arguments are never taken for one. */
 function withPlaceholders(line: string): string[] {
   return line.match(/(?:<[^<>=]*>|\S)+/g) ?? []
 }
@@ -75,7 +76,7 @@ export function parseBridgeLine(line: string): BridgeLine {
   const { transport, address, fingerprint, args } = splitBridgeLine(line)
   if (transport === undefined && address === undefined) throw bad('it is empty')
   if (transport === undefined) throw bad('there is no transport before the address: a plain bridge needs none of this')
-  if (address === undefined) throw bad(`there is no address behind ${transport}`)
+  if (address === undefined) throw bad(`there is no address after ${transport}`)
   if (fingerprint.length > 1) throw bad('there is more than a fingerprint between the address and the arguments')
   return bridgeLine({ transport, address, fingerprint: fingerprint[0], args: args.map(pairOf) })
 }
@@ -112,7 +113,7 @@ export function formatBridgeLine(init: BridgeLineInit): string {
   return [transport, address, ...(fingerprint === undefined ? [] : [fingerprint]), ...pairs].join(' ')
 }
 
-/** The value for JSON; `bridgeLine` reads it back. */
+/** Makes the value for JSON; `bridgeLine` reads it back. */
 export function bridgeLineToJson(line: BridgeLine): BridgeLineInit {
   checkOptions('bridgeLineToJson', line, bridgeLineChecks)
   return { ...line, args: line.args.toJSON() }
@@ -124,7 +125,7 @@ function addressOf(text: string): string {
     if (address.port === 0) throw bad('the port is 0')
     return formatAddress(address)
   } catch (error) {
-    const why = /[<>]/.test(text) ? 'a placeholder stands where the address belongs' : (error as Error).message
+    const why = /[<>]/.test(text) ? 'a placeholder stands in place of the address' : (error as Error).message
     throw bad(why, error)
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What is wrong with a bridge line, all of it at once and in words for whoever pasted it.
+ * What is wrong with a bridge line, all of it at once and in words for the person who pasted it.
  *
  *     error     no connection can come of it
  *     warning   it may work, and is probably not what was meant
@@ -16,6 +16,7 @@ import { splitBridgeLine, withoutComment } from './bridge-line.ts'
 import { addressUse, knownTransports } from './known-transports.ts'
 import { specialRange } from '../addresses/special.ts'
 
+/** One fault of a bridge line: its severity, the field that has it, and a sentence for people. */
 export interface Finding {
   readonly severity: 'error' | 'warning'
   /** `transport`, `address`, `fingerprint`, `line`, or the key of an argument. */
@@ -23,7 +24,7 @@ export interface Finding {
   readonly message: string
 }
 
-/** Many times what a transport can be told; nothing that is looked at below takes long on so little. */
+/** Many times the length of a real line; a text of this length is quick to check. */
 const LINE_LIMIT = 8 * 1024
 
 /** Everything that can be said about `line` without a connection; empty if nothing is wrong. */
@@ -77,7 +78,7 @@ function lintCharacters(line: string): Finding[] {
   return findings
 }
 
-/** A second line begins where a field without = is followed by an address. */
+/** Finds a second line in this one: it begins at a field without = that an address follows. */
 function lintShape({ args }: BridgeFields): Finding[] {
   const another = args.some((field, at) => !field.includes('=') && looksLikeAddress(args[at + 1] ?? ''))
   return another ? [error('line', 'it is more than one bridge line: break it before each name of a transport')] : []
@@ -113,7 +114,7 @@ function lintTransport(line: string, { transport, address = '', args }: BridgeFi
   return [error('transport', 'the line does not start with the name of a transport, such as obfs4')]
 }
 
-/** A transport of somebody's own may have any name, such as that of the next obfs, so only what is surely a slip is an error. */
+/** A private transport may have any name, such as that of the next obfs, so only a certain slip is an error. */
 function lintName(name: string): Finding[] {
   if (knownTransports.includes(name)) return []
   const meant = nearestName(name, knownTransports)
@@ -121,7 +122,7 @@ function lintName(name: string): Finding[] {
   if (meant === name.toLowerCase()) return [error('transport', `it is written ${meant}, in small letters`)]
   const letters = (text: string): string => text.toLowerCase().replace(/\d/g, '')
   const slip = letters(meant) !== letters(name) && letters(meant).length > 3
-  return [(slip ? error : warning)('transport', `nobody has heard of it; is ${meant} meant?`)]
+  return [(slip ? error : warning)('transport', `no such transport is known; is ${meant} meant?`)]
 }
 
 function lintAddress(transport: string | undefined, address: string | undefined): Finding[] {
@@ -148,10 +149,10 @@ function lintHost(transport: string | undefined, host: string): Finding[] {
     if (range !== undefined && range !== 'global') return []
     return [warning('address', `${transport} does not use it; usually it is one of 2001:db8::/32 or 192.0.2.0/24`)]
   }
-  // Of a transport that is not known the address may be made up too.
+  // The address of an unknown transport may be made up too.
   const severe = use === 'dialled' || transport === undefined ? error : warning
   if (range === 'documentation') {
-    return [severe('address', "it is a placeholder of documentation (192.0.2.x and the like), nobody's address")]
+    return [severe('address', 'it is a placeholder of documentation (192.0.2.x and the like), no real address')]
   }
   if (range === 'unspecified') return [severe('address', 'it is the address to listen on, not one to connect to')]
   if (range === undefined || range === 'global') return []
@@ -187,7 +188,7 @@ function lintArguments({ transport = '', args }: BridgeFields): Finding[] {
   return [
     ...findings,
     ...[...own.values()].flat(),
-    // What is empty or a placeholder has been said.
+    // An empty value or a placeholder has been reported already.
     ...rules
       .filter(({ key }) => !own.get(key)?.some(({ severity }) => severity === 'error'))
       .map(({ severity, key, message }) => ({ severity, field: key, message: hintFor(transport, key, message) })),
@@ -212,14 +213,14 @@ function lintValue(key: string, args: Args): Finding[] {
   ]
 }
 
-/** What the line says of a fault beside what the transport does. */
+/** Adds to the transport's message what the line shows about the fault. */
 function hintFor(transport: string, key: string, message: string): string {
-  // Its place in a line is before the arguments, and without a key.
+  // A fingerprint stands before the arguments, and has no key.
   if (key.toLowerCase() !== 'fingerprint') return message
   return `${transport} has no argument of this name: the fingerprint stands by itself, between address and arguments`
 }
 
-/** What SOCKS 5 has room for, in the shortest form. */
+/** Checks that the arguments, in their shortest form, fit into SOCKS 5. */
 function lintSize(args: Args): Finding[] {
   try {
     const size = Buffer.byteLength(formatClientArgs(args, 0))
@@ -231,7 +232,7 @@ function lintSize(args: Args): Finding[] {
   }
 }
 
-/** Of transports that we do not have: what they cannot do without. */
+/** The arguments that transports of others cannot do without. */
 function foreignRules(transport: string, args: Args): ReturnType<typeof checkArguments> & object {
   if (transport !== 'webtunnel' && transport !== 'meek_lite') return []
   const url = args.get('url')

@@ -11,7 +11,7 @@ import type { Environment } from '../ipc/index.ts'
 import { PREFIX, toAscii, withoutPtVariables } from '../ipc/index.ts'
 
 /**
- * `own` beside what is inherited: `given`, or else the environment of this process without its TOR_PT_ variables, as a
+ * Adds `own` to what is inherited, which is `given`, or else the environment of this process without its TOR_PT_ variables, as a
  * stale TOR_PT_PROXY would lead every connection astray (CENV-5). `program` is what is started. Throws PT_ENV for a TOR_PT_ variable in `given`, and for
  * a NUL anywhere.
  */
@@ -32,7 +32,7 @@ export function childEnvironment(
   return env
 }
 
-/** A path of the application as the draft wants it (ENV-4, SENV-13): absolute. What is absolute, or empty, stays as it is. */
+/** Makes a path of the application absolute, as the draft wants it (ENV-4, SENV-13). An absolute or empty path stays as it is. */
 export function absolutePath(path: string): string {
   return path === '' || isAbsolute(path) ? path : resolve(path)
 }
@@ -43,7 +43,7 @@ function asNode(program: string | undefined): Record<string, string> {
   return itself ? { ELECTRON_RUN_AS_NODE: '1' } : {}
 }
 
-/** The variables of the IPC alone. */
+/** Returns the variables of the IPC alone. */
 export function onlyPtVariables(env: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith(PREFIX)))
 }

@@ -21,6 +21,7 @@ import { supervised } from './managed.ts'
 import { clientChecks, connectChecks } from './option-checks.ts'
 import { Outcomes } from './outcomes.ts'
 
+/** The options of launchClient. */
 export interface LaunchClientOptions extends LaunchOptions {
   readonly transports: readonly string[]
   /** The upstream proxy of the PT, such as `socks5://user:password@192.0.2.1:1080`. The PT has to confirm it. */
@@ -36,23 +37,25 @@ export interface LaunchClientOptions extends LaunchOptions {
   readonly connectTimeout?: number
 }
 
-/** Where a transport is reached, and by which protocol. */
+/** The address at which a transport is reached, and its protocol. */
 export interface ClientMethod {
   readonly protocol: SocksProtocol
   readonly address: Address
 }
 
+/** The options of `ClientPt.connect`. */
 export interface ConnectOptions {
   /** Per-connection arguments, as the bridge line has them. */
   readonly args?: ArgsInit
   readonly signal?: AbortSignal
 }
 
+/** A PT client that runs: its transports, connections through it, and its end. */
 export interface ClientPt extends Managed {
   /** The transports that run. Addresses change with a restart. */
   readonly methods: ReadonlyMap<string, ClientMethod>
   /**
-   * A connection to `target` (`host:port`, IPv6 in brackets) through `transport`. While the PT is restarted, waits for it.
+   * Opens a connection to `target` (`host:port`, IPv6 in brackets) through `transport`. While the PT is restarted, it waits for it.
    *
    * What `conn.end()` does is up to the PT. obfs4proxy and ours close the connection both ways: what was written is delivered, and of
    * an answer only what has come by then can be read. lyrebird does nothing until the other side has ended as well. `postern pt

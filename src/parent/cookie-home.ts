@@ -1,6 +1,6 @@
 /**
- * Where the cookie of an Extended ORPort is kept: in the state directory of the PT, as folders for temporary files are
- * cleared of what nobody has used for some days, and a server runs for months.
+ * The folder that keeps the cookie of an Extended ORPort: the state directory of the PT. Folders for temporary files would not
+ * do: they are cleared of what was not used for some days, and a server runs for months.
  *
  *     <state directory>/extended_orport_auth_cookie.<process id>.<random>
  */
@@ -16,11 +16,11 @@ export interface CookieHome {
   readonly file: string
   /** Makes the folder if it is gone. */
   make(): Promise<void>
-  /** Removes what is not the PT's. */
+  /** Removes everything here that is not the PT's. */
   remove(): Promise<void>
 }
 
-/** In `stateDir`, which is made if it is missing. Clears it of the cookies of processes that were killed. */
+/** Makes the home in `stateDir`, which is made if it is missing. Clears it of the cookies of processes that were killed. */
 export async function homeIn(stateDir: string): Promise<CookieHome> {
   const make = async (): Promise<void> => void (await mkdir(stateDir, { recursive: true, mode: 0o700 }))
   if (!isAbsolute(stateDir)) throw new Error('the state directory is no absolute path')
@@ -31,9 +31,9 @@ export async function homeIn(stateDir: string): Promise<CookieHome> {
   return { file, make, remove: () => rm(file, { force: true }) }
 }
 
-/** In a folder of its own for a state directory that cannot be written to: a PT with a finished state needs no more. */
+/** Makes the home in a folder of its own, if the state directory cannot be written to: a PT with a finished state needs no more. */
 export async function temporaryHome(): Promise<CookieHome> {
-  // mkdtemp makes folders with mode 0700, so the cookie is nobody else's from the start.
+  // mkdtemp makes folders with mode 0700, so no other user can ever read the cookie.
   const file = join(await mkdtemp(join(tmpdir(), 'postern-')), NAME)
   return {
     file,
@@ -42,7 +42,7 @@ export async function temporaryHome(): Promise<CookieHome> {
   }
 }
 
-/** A cookie whose process has gone is one that nobody uses. One that is removed by mistake is written again. */
+/** Removes the cookies of processes that have gone. A cookie that is removed by mistake is written again. */
 async function removeLeftovers(folder: string): Promise<void> {
   for (const entry of await readdir(folder)) {
     const pid = /^extended_orport_auth_cookie\.(\d+)\.[0-9a-f]{16}(?:\.[0-9a-f-]+\.tmp)?$/.exec(entry)?.[1]

@@ -1,5 +1,5 @@
 /**
- * Where a PT server's connections go: to an address that the application names, or to an Extended ORPort that is served
+ * The destination of a PT server's connections: an address that the application names, or an Extended ORPort that is served
  * for it here, with its cookie in the state directory (EXT-3).
  */
 import { randomBytes } from 'node:crypto'

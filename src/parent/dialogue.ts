@@ -1,27 +1,30 @@
 /**
- * What a PT may say when, and what follows from it: pure, a line in, the state and a warning or an error out. Sections
+ * What a PT may say when, and what follows from it. It is pure: a line goes in, the state and a warning or an error come out. Sections
  * "Common Messages", "Client Messages" and "Server Messages".
  *
  *     launched ── VERSION 1 ──> negotiated ── PROXY DONE · CMETHOD · CMETHOD-ERROR ── CMETHODS DONE ──> done
  *
  * LOG, STATUS and unknown keywords are legal in every state (LINE-2). What the draft allows is accepted; what it forbids
- * throws, and the error names the line and the rule. Where the draft is silent, what cannot do harm is a warning.
+ * throws, and the error names the line and the rule. What the draft does not mention and cannot do harm is a warning.
  */
 import { PtError } from '../error.ts'
 import type { Message } from '../ipc/index.ts'
 import { isLoopback, parseMessage, toAscii, VERSION } from '../ipc/index.ts'
 
+/** What a launch has asked the PT for, so that its answers can be judged. */
 export interface Expected {
   readonly role: 'client' | 'server'
   readonly transports: readonly string[]
-  /** True where TOR_PT_PROXY is set: PROXY DONE is then required. */
+  /** True if TOR_PT_PROXY is set: PROXY DONE is then required. */
   readonly proxy: boolean
   /** Takes a CMETHOD outside loopback, which would send the application's bytes over a network in the clear. */
   readonly allowRemote: boolean
 }
 
+/** A transport that the PT has announced by CMETHOD or SMETHOD. */
 export type Method = Extract<Message, { type: 'cmethod' | 'smethod' }>
 
+/** What one line of the PT was taken for. */
 export interface Heard {
   /** Undefined for a malformed LOG or STATUS. */
   readonly message: Message | undefined
@@ -30,6 +33,9 @@ export interface Heard {
 
 type Phase = 'launched' | 'negotiated' | 'done'
 
+/**
+ * The state of the dialogue between a parent and its PT: it takes the lines of stdout one by one and judges each.
+ */
 export class Dialogue {
   readonly methods: Map<string, Method> = new Map()
   /** Why a requested transport is not there. */
@@ -53,8 +59,8 @@ export class Dialogue {
   }
 
   /**
-   * Takes one line. Throws PT_PROTOCOL where it breaks a rule, and PT_VERSION, PT_ENV or PT_PROXY_URI with the PT's own
-   * words where it gives up.
+   * Takes one line. Throws PT_PROTOCOL if it breaks a rule, and PT_VERSION, PT_ENV or PT_PROXY_URI with the PT's own
+   * words if it gives up.
    */
   hear(line: string): Heard {
     let message: Message
@@ -149,7 +155,7 @@ export class Dialogue {
     return this.#expected.role === 'client' ? 'CMETHODS DONE' : 'SMETHODS DONE'
   }
 
-  /** A warning where a transport was not asked for, or was spoken of before: what was said first holds, as in tor. */
+  /** Returns a warning if a transport was not asked for, or was named before: what was said first holds, as in tor. */
   #passOver(transport: string, line: string): string | undefined {
     if (!this.#expected.transports.includes(transport)) return `${quote(line)}: ${transport} was not requested`
     if (this.methods.has(transport) || this.failures.has(transport))
@@ -180,7 +186,7 @@ function breach(line: string, rule: string, cause?: unknown): PtError {
   return new PtError('PT_PROTOCOL', `${quote(line)}: ${rule}`, { cause })
 }
 
-/** A line for a message: printable, short, and without ARGS, which may hold the secret of a bridge. */
+/** Returns a line as a message quotes it: printable, short, and without ARGS, which may hold the secret of a bridge. */
 export function quote(line: string): string {
   const text = toAscii(line).replace(/ ARGS:.*$/, ' ARGS:...')
   return JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}...` : text)

@@ -20,10 +20,10 @@ export type PtEvent =
       readonly pid: number
       readonly environment: Readonly<Record<string, string>>
     }
-  /** Every line of stdout, unknown keywords included; `message` is undefined where a LOG or STATUS is malformed. */
+  /** Every line of stdout, unknown keywords included; `message` is undefined if a LOG or STATUS is malformed. */
   | { readonly type: 'line'; readonly line: string; readonly message: Message | undefined }
   | { readonly type: 'log'; readonly severity: Severity; readonly message: string }
-  /** `args` is the whole line; `transport` is its TRANSPORT, where it has one (STATUS-2). */
+  /** `args` is the whole line; `transport` is its TRANSPORT, if it has one (STATUS-2). */
   | { readonly type: 'status'; readonly transport: string | undefined; readonly args: Args }
   /** `STATUS TYPE=version`, after its status event. */
   | { readonly type: 'version'; readonly implementation: string; readonly version: string }
@@ -41,9 +41,10 @@ export type PtEvent =
   /** The program could not be ended and still runs: PT_UNSTOPPABLE. */
   | { readonly type: 'unstoppable'; readonly pid: number; readonly error: PtError }
 
+/** A function that is told of everything that a PT does. */
 export type OnEvent = (event: PtEvent) => void
 
-/** `onEvent` such that what it throws ends no tunnel, and is heard of: as an uncaught exception of the application. */
+/** Wraps `onEvent` so that what it throws ends no tunnel, and still becomes an uncaught exception of the application. */
 export function guarded(onEvent: OnEvent | undefined): OnEvent {
   return (event) => {
     try {

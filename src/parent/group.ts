@@ -15,13 +15,13 @@ export function signalGroup(pid: number, signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL
   send(pid, signal)
 }
 
-/** True while a process of the group runs. Where that can be told, one that has ended and is not yet reaped does not count. */
+/** True while a process of the group runs. A process that has ended and is not yet reaped does not count, if the system tells. */
 export function hasMembers(pid: number): boolean {
   if (process.platform === 'win32' || !send(pid, 0)) return false
   return process.platform !== 'linux' || runsInGroup(pid)
 }
 
-/** In a container process 1 often reaps nobody, and the system would then say for ever that the group has a member. */
+/** Looks at the processes of the group. In a container process 1 often reaps none, and kill() would then find the group for ever. */
 function runsInGroup(group: number): boolean {
   try {
     return readdirSync('/proc').some((entry) => /^\d+$/.test(entry) && isRunningMember(entry, group))
@@ -35,7 +35,7 @@ function isRunningMember(entry: string, group: number): boolean {
   return Number(own) === group && !/[ZX]/.test(state)
 }
 
-/** False if there was nobody to send it to. */
+/** Sends a signal; false if there was no process to send it to. */
 function send(pid: number, signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL' | 0): boolean {
   try {
     return process.kill(process.platform === 'win32' ? pid : -pid, signal)

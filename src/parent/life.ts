@@ -45,9 +45,9 @@ export interface Life {
   readonly ended: Promise<Ending>
   /** True if the process has ended, or is about to: asked when a connection that it carried has ended. */
   isOver(): Promise<boolean>
-  /** Asks for no more connections to be accepted; false where that cannot be asked. */
+  /** Asks the PT to accept no more connections; false if that cannot be asked. */
   interrupt(): boolean
-  /** Walks down the ladder. */
+  /** Ends the PT by the steps of stop.ts. */
   stop(): Promise<ExitStatus>
 }
 
@@ -166,14 +166,14 @@ function exitError(exit: Exit, when: string): PtError {
   return new PtError('PT_EXITED', `ended ${when}, with ${formatExit(exit)}${hint}`)
 }
 
-/** How shells and `env` say that they could not find what they were to run. */
+/** The exit status by which shells and `env` say that they could not find their program. */
 const NOT_FOUND = 127
 const seeOperating =
   'its own, or the one that its first line names; docs/operating.md, "Under Debian\'s tor", has the cures'
 
 /**
- * The error with the program's name before it, and the PT's last words beside it. It has no cause: the cause's message is
- * this one before it was cleaned.
+ * Makes the error with the program's name before it, and the PT's last words beside it. It has no cause, as the cause would
+ * have this message before it was cleaned.
  */
 function describe(
   error: unknown,

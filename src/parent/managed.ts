@@ -10,6 +10,7 @@ import type { ExitStatus } from './stop.ts'
 import type { RestartOptions } from './supervise.ts'
 import { Supervisor } from './supervise.ts'
 
+/** The options that launchClient and launchServer have in common. */
 export interface LaunchOptions {
   /** The program, or the program and its arguments. Without a slash it is looked for in PATH. */
   readonly exec: string | readonly string[]
@@ -38,7 +39,7 @@ export interface LaunchOptions {
 
 /** A PT that runs. */
 export interface Managed extends AsyncDisposable {
-  /** Why a requested transport is not there, in the PT's words; empty where all are. */
+  /** Why a requested transport is not there, in the PT's words; empty if all are. */
   readonly failures: ReadonlyMap<string, string>
   /**
    * Ends the PT: closes its stdin, waits, sends SIGTERM, waits, kills, and waits for at most five seconds more. Resolves with how it
@@ -48,10 +49,10 @@ export interface Managed extends AsyncDisposable {
   stop(): Promise<ExitStatus>
 }
 
-/** What a role adds. */
+/** What a client or a server adds to the common part. */
 export interface Role {
   readonly transports: readonly string[]
-  /** Made anew for each life. */
+  /** Makes the plan of each life. */
   plan(): Omit<Plan, 'required' | 'startTimeout' | 'stopTimeout' | 'discretion'>
   readonly discretion: Discretion
   onFirstReady?(life: Life): void
@@ -59,7 +60,7 @@ export interface Role {
   readonly cleanUp?: () => Promise<void>
 }
 
-/** The first launch, whose failure is the caller's, and every later one, which wants the same transports again. */
+/** Launches the PT and keeps it running. The first failure goes to the caller; every later launch wants the same transports again. */
 export async function supervised(options: LaunchOptions, role: Role): Promise<Supervisor> {
   const { startTimeout = 30_000, stopTimeout = 5_000, signal } = options
   const emit = guarded(options.onEvent)
@@ -79,7 +80,7 @@ export async function supervised(options: LaunchOptions, role: Role): Promise<Su
 }
 
 function stopOnAbort(supervisor: Supervisor, signal: AbortSignal | undefined): void {
-  // The same promise is what stop() gives, so nobody misses why it failed.
+  // stop() returns the same promise, so its callers learn why it failed.
   const abort = (): void => void supervisor.stop().catch(() => undefined)
   if (signal?.aborted) abort()
   signal?.addEventListener('abort', abort, { once: true })

@@ -35,7 +35,7 @@ const restart: Checks<RestartOptions> = {
   ),
 }
 
-/** False, or how a PT that has ended is started again. */
+/** Takes false, or how a PT that has ended is started again. */
 export const restartCheck: Check = orFalse(tableOf(restart))
 
 const launch: Checks<LaunchOptions> = {
@@ -68,8 +68,10 @@ const serverTransport: Checks<ServerTransportInit> = {
   options: optional(someArgs),
 }
 
+/** The check of one entry of `transports`: a name, or a ServerTransportInit. */
 export const serverTransportCheck: Check = tableOf(serverTransport)
 
+/** A check for each option of launchServer, for packages that hand such options on. */
 export const serverChecks: Checks<LaunchServerOptions> = {
   ...launch,
   transports: listOf(serverTransportCheck, 'transports, each with its name'),

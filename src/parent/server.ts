@@ -21,9 +21,10 @@ import type { OnConnection } from './destination.ts'
 import { openDestination } from './destination.ts'
 import type { Supervisor } from './supervise.ts'
 
+/** The options of launchServer. */
 export interface LaunchServerOptions extends LaunchOptions {
   readonly transports: readonly ServerTransportInit[]
-  /** Where the PT forwards to. Either this or `onConnection`. */
+  /** The service that the PT forwards to. Exactly one of this and `onConnection` is given. */
   readonly destination?: Destination
   /** Takes the connections themselves, over an Extended ORPort that is served on loopback as long as the PT runs. */
   readonly onConnection?: OnConnection
@@ -31,20 +32,22 @@ export interface LaunchServerOptions extends LaunchOptions {
   readonly outboundBind?: OutboundBind
 }
 
+/** One transport of a server: its name, bind address and options. */
 export interface ServerTransportInit {
   readonly name: string
-  /** `<ip>:<port>` where it listens; by default every IPv4 interface and a port of the system's choice. */
+  /** The `<ip>:<port>` to listen on; by default every IPv4 interface and a port of the system's choice. */
   readonly bindAddress?: Address | string
   /** The transport's options, such as `{ 'iat-mode': '1' }`. */
   readonly options?: ArgsInit
 }
 
-/** Where clients reach a transport, and the arguments that they need. */
+/** The address at which clients reach a transport, and the arguments that they need. */
 export interface ServerMethod {
   readonly address: Address
   readonly args: Args
 }
 
+/** A PT server that runs: its transports, and its end. */
 export interface ServerPt extends Managed {
   readonly methods: ReadonlyMap<string, ServerMethod>
   /**
@@ -57,7 +60,7 @@ export interface ServerPt extends Managed {
 
 /**
  * Launches a PT server and resolves when it is ready (SMETHODS DONE) with at least one transport. A port that the system
- * chose is kept through restarts, as clients know it by then. Rejects as `launchClient` does; PT_ENV where there is not
+ * chose is kept through restarts, as clients know it by then. Rejects as `launchClient` does; with PT_ENV if there is not
  * exactly one of `destination` and `onConnection`.
  */
 export async function launchServer(options: LaunchServerOptions): Promise<ServerPt> {

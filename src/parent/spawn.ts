@@ -49,7 +49,7 @@ export interface Child {
   leave(): void
 }
 
-/** Starts the program. Rejects with PT_EXEC where the system cannot. */
+/** Starts the program. Rejects with PT_EXEC if the system cannot. */
 export async function spawnPt(command: Command, env: Record<string, string>, output: Output): Promise<Child> {
   try {
     // A terminal's Ctrl-C goes to all of its process group. It is the application that is asked to end, and the PT has to
@@ -59,7 +59,7 @@ export async function spawnPt(command: Command, env: Record<string, string>, out
     const started = once(child, 'spawn')
     let asked = false
     child.on('error', () => undefined)
-    // A program that ends by itself leaves nobody who could ask its offspring to end, and that may hold a server's port.
+    // After a program that ends by itself nothing asks its offspring to end, and the offspring may hold a server's port.
     child.once('exit', () => {
       if (!asked) signalGroup(child.pid!, 'SIGKILL')
     })

@@ -72,7 +72,7 @@ async function endOf(child: Child, ms: number): Promise<Exit | undefined> {
   return exit
 }
 
-/** What `promise` gives, or undefined after `ms` milliseconds; no timer is left behind. */
+/** Resolves with what `promise` gives, or with undefined after `ms` milliseconds; no timer is left behind. */
 export function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => resolve(undefined), ms)

@@ -1,5 +1,5 @@
 /**
- * Keeps a PT running: a new life for each that ends, later and later, and none after too many in a row.
+ * Keeps a PT running: it is started again each time it ends, later and later, and no more after too many ends in a row.
  *
  *     ended ── wait 250 ms · 500 ms · 1 s … 30 s, each shortened by up to a half at random ── launch ── ready
  *
@@ -14,12 +14,13 @@ import type { Ending, Life } from './life.ts'
 import type { ExitStatus } from './stop.ts'
 import { within } from './stop.ts'
 
+/** How a PT that has ended is started again. */
 export interface RestartOptions {
   /** Milliseconds before the first restart; doubled with each end in a row. Default 250. */
   readonly initialDelay?: number
   /** The longest wait in milliseconds. Default 30,000. */
   readonly maxDelay?: number
-  /** A PT that ran for this many milliseconds was healthy: the count starts anew. Default 60,000. */
+  /** A PT that ran for this many milliseconds was healthy: the count starts again. Default 60,000. */
   readonly healthyAfter?: number
   /** How many ends in a row are followed by a restart. Default 5. */
   readonly maxRestarts?: number
@@ -72,7 +73,7 @@ export class Supervisor {
     return this.#life
   }
 
-  /** The life that runs, awaited while the PT is restarted. Rejects with PT_STOPPED, PT_CRASH_LOOP or PT_EXITED. */
+  /** Resolves with the life that runs; waits while the PT is restarted. Rejects with PT_STOPPED, PT_CRASH_LOOP or PT_EXITED. */
   ready(): Promise<Life> {
     return this.#ready.passed
   }
@@ -84,7 +85,7 @@ export class Supervisor {
 
   /**
    * Asks the PT to accept no more (SIGINT), and resolves when it has ended, or after `ms` milliseconds. It is not started
-   * again. Resolves at once where that cannot be asked.
+   * again. Resolves at once if that cannot be asked.
    */
   async drain(ms: number): Promise<void> {
     this.#draining = true
@@ -131,7 +132,7 @@ export class Supervisor {
     }
   }
 
-  /** Brings the next life; gives how many ends in a row came before it, or undefined if there is none to go on with. */
+  /** Starts the next life; returns how many ends in a row came before it, or undefined if there is none to go on with. */
   async #restart(
     policy: Required<RestartOptions>,
     ends: number,
@@ -165,7 +166,7 @@ export class Supervisor {
     this.#emit({ type: 'gaveUp', error })
   }
 
-  /** Whoever waits for the PT, now or later, is told why it will not come. */
+  /** Tells all who wait for the PT, now or later, why it will not come. */
   #shut(error: PtError): void {
     this.#ready.fail(error)
     this.#ready = gate()
@@ -173,7 +174,7 @@ export class Supervisor {
   }
 }
 
-/** What connections wait at while the PT is restarted. */
+/** The promise that connections wait for while the PT is restarted. */
 interface Gate {
   readonly passed: Promise<Life>
   open(life: Life): void

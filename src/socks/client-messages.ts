@@ -29,7 +29,7 @@ import {
   SOCKS5,
 } from './wire.ts'
 
-/** Of a reply: version and verdict; then a reserved byte and the address type, or in SOCKS 4 a port and an address. */
+/** The length of version and verdict in a reply. A reserved byte and the address type follow, or in SOCKS 4 a port and an address. */
 export const VERDICT_LENGTH = 2
 export const BOUND_LENGTH = 2
 export const BOUND4_LENGTH = 6
@@ -52,7 +52,7 @@ const texts4: Readonly<Record<number, string>> = {
   0x5d: 'identd names another user',
 }
 
-/** Who the client says that it is: per-connection arguments for a PT, or a user for a proxy. */
+/** What the client logs in with: per-connection arguments for a PT, or a user for a proxy. */
 export interface Login {
   readonly args?: ArgsInit | undefined
   readonly credentials?: { readonly user: string; readonly password?: string | undefined } | undefined
@@ -75,7 +75,7 @@ export function requireTarget(text: string): Address {
 }
 
 /**
- * What goes into UNAME and PASSWD. With arguments 02 alone is offered: a PT that prefers 00 would lose them without a
+ * Returns what goes into UNAME and PASSWD. With arguments 02 alone is offered: a PT that prefers 00 would lose them without a
  * word. Credentials are for a proxy that asks for them, so it may also choose 00. Throws PT_ARGS.
  */
 export function login5({ args = [], credentials }: Login): Login5 {
@@ -91,7 +91,7 @@ export function login5({ args = [], credentials }: Login): Login5 {
   return { methods: [methods.password], ...splitArgs(list) }
 }
 
-/** Cuts an argument list, as bytes, into UNAME and PASSWD (ARGS-4, ARGS-5). Throws PT_ARGS where both are too short. */
+/** Cuts an argument list, as bytes, into UNAME and PASSWD (ARGS-4, ARGS-5). Throws PT_ARGS if both together are too short. */
 export function splitArgs(list: Uint8Array): { uname: Uint8Array; passwd: Uint8Array } {
   if (list.length > CLIENT_ARGS_LIMIT) {
     throw bad(`${list.length} bytes of arguments; SOCKS 5 carries at most ${CLIENT_ARGS_LIMIT}`)
@@ -142,7 +142,7 @@ export function encodeConnect4({ host, port }: Address, login: Login): Uint8Arra
   return Buffer.concat(fields)
 }
 
-/** The method that the server chose. Throws PT_SOCKS_REFUSED where it wants none, PT_SOCKS where it was not offered. */
+/** Reads the method that the server chose. Throws PT_SOCKS_REFUSED if it accepts none, PT_SOCKS if it was not offered. */
 export function parseMethod(answer: Uint8Array, offered: readonly number[]): number {
   requireVersion5(answer)
   const method = answer[1]!
@@ -166,7 +166,7 @@ export function checkLogin(answer: Uint8Array): void {
 
 /**
  * Throws PT_SOCKS_REFUSED unless the first two bytes of a reply grant the connection. A refusal is one whatever follows: some
- * servers put the address type 0 behind it, or nothing at all.
+ * servers put the address type 0 after it, or nothing at all.
  */
 export function checkReply5(verdict: Uint8Array): void {
   requireVersion5(verdict)
@@ -174,7 +174,7 @@ export function checkReply5(verdict: Uint8Array): void {
   if (reply !== replies.succeeded) throw refused(reply, texts5[reply])
 }
 
-/** How many bytes of BND.ADDR and BND.PORT follow the address type of a reply, or 'name' if a length byte says. */
+/** Returns how many bytes of BND.ADDR and BND.PORT follow the address type of a reply, or 'name' if a length byte says. */
 export function parseBoundType([, type]: Uint8Array): number | 'name' {
   if (type === addressTypes.domain) return 'name'
   if (type === addressTypes.ipv4) return 4 + 2
@@ -182,7 +182,7 @@ export function parseBoundType([, type]: Uint8Array): number | 'name' {
   throw new PtError('PT_SOCKS', `the SOCKS server granted the connection with the unknown address type ${type}`)
 }
 
-/** Throws PT_SOCKS_REFUSED unless the first two bytes of a reply of SOCKS 4 grant the connection. The first byte should be 00; tor takes any, and so is taken here. */
+/** Throws PT_SOCKS_REFUSED unless the first two bytes of a reply of SOCKS 4 grant the connection. The first byte should be 00; tor takes any byte, and so do we. */
 export function checkReply4(answer: Uint8Array): void {
   const reply = answer[1]!
   if (reply !== GRANTED4) throw refused(reply, texts4[reply])
@@ -229,7 +229,7 @@ function encodeIPv4(host: string): Uint8Array {
   return Uint8Array.from(host.split('.'), Number)
 }
 
-/** The 16 bytes of an IPv6 address: groups before `::`, zeros, groups behind; a dotted tail is two groups. */
+/** The 16 bytes of an IPv6 address: the groups before `::`, zeros, the groups after it; a dotted tail is two groups. */
 function encodeIPv6(host: string): Uint8Array {
   if (host.includes('%')) {
     throw new PtError('PT_ADDRESS', 'the target has an IPv6 zone, which SOCKS cannot carry', { stage: 'argument' })

@@ -29,6 +29,7 @@ import { aSignal, checkArgument, checkOptions } from '../options.ts'
 import { aConnection, requestChecks } from './option-checks.ts'
 import { methods } from './wire.ts'
 
+/** What connectSocks asks a SOCKS server for. */
 export interface SocksClientRequest {
   /** 4 is SOCKS 4 for an IPv4 target and 4a for a host name. */
   readonly version: 4 | 5
@@ -41,7 +42,7 @@ export interface SocksClientRequest {
 }
 
 /**
- * Negotiates on `conn` and resolves once the server has granted the connection; bytes behind its reply stay in `conn`.
+ * Negotiates on `conn` and resolves once the server has granted the connection; bytes that follow its reply stay in `conn`.
  * On every rejection `conn` is destroyed; what cannot be sent is found before the first byte is.
  *
  * Rejects with PT_OPTION, PT_ARGS (arguments over 510 bytes with SOCKS 5 or with a NUL in SOCKS 4, a user name that does not fit),

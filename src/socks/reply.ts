@@ -25,7 +25,7 @@ const passedOn: ReadonlySet<number> = new Set([
   replies.ttlExpired,
 ])
 
-/** How deep causes are followed; a chain may be a circle. */
+/** How deep causes are followed, as a chain of causes may be a circle. */
 const DEPTH = 8
 
 /** The SOCKS 5 reply code for a failed request: by the error's stage, code and errno, or else those of its causes. */

@@ -22,7 +22,7 @@ import {
   SOCKS5,
 } from './wire.ts'
 
-/** A violation, and the last bytes that the client gets. */
+/** An error for a violation, with the last bytes that the client gets. */
 export class SocksFailure extends PtError {
   readonly answer: Uint8Array
 
@@ -34,7 +34,7 @@ export class SocksFailure extends PtError {
 
 /** A client that takes this for an HTTP proxy, which is the most frequent mistake at a SOCKS port. */
 export class SpokeHttp extends PtError {
-  /** Of HTTP/1.0, so that nothing more is expected. */
+  /** The answer is HTTP/1.0, so that the client expects nothing more. */
   readonly answer: Uint8Array = Buffer.from(
     'HTTP/1.0 501 This is a SOCKS port, not an HTTP proxy\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n' +
       'This is a SOCKS port, not an HTTP proxy. In the settings of the program, enter it as the SOCKS 5 host\n' +
@@ -55,14 +55,14 @@ function notSocks(first: number): PtError {
   return new PtError('PT_SOCKS', `${what}${guess}`)
 }
 
-/** The length of a client's first message: for SOCKS 5 the methods that it offers, for SOCKS 4 the version alone. */
+/** Returns the length of a client's first message: for SOCKS 5 the methods that it offers, for SOCKS 4 the version alone. */
 export function greetingLength([version = 0, count]: Uint8Array): number | undefined {
   if (version === SOCKS4) return 1
   if (version !== SOCKS5) throw notSocks(version)
   return count === undefined ? undefined : 2 + count
 }
 
-/** The length of a password message: version (1) | length (1) | UNAME | length (1) | PASSWD. */
+/** Returns the length of a password message: version (1) | length (1) | UNAME | length (1) | PASSWD. */
 export function passwordLength(held: Uint8Array): number | undefined {
   const [version = 0, unameLength] = held
   if (version !== PASSWORD_VERSION) throw badPassword(`its version is ${hex(version)}, not 0x01`)
@@ -76,7 +76,7 @@ export function splitPassword(message: Buffer): { readonly uname: Buffer; readon
   return { uname: message.subarray(2, unameEnd), passwd: message.subarray(unameEnd + 1) }
 }
 
-/** The length of a SOCKS 5 request: header (4) | address, a domain with its length before it | port (2). */
+/** Returns the length of a SOCKS 5 request: header (4) | address, a domain with its length before it | port (2). */
 export function requestLength5(held: Uint8Array): number | undefined {
   if (held.length < headerLength5) return undefined
   const type = readHeader5(held)
@@ -86,8 +86,8 @@ export function requestLength5(held: Uint8Array): number | undefined {
 }
 
 /**
- * Picks one of the offered methods. Password comes first unless asked otherwise: tor and Arti offer it only when there are
- * arguments, and whoever answers 00 then has lost them without a word.
+ * Picks one of the offered methods. The password comes first unless `prefer` says otherwise: tor and Arti offer it only when there are
+ * arguments, and a server that then answers 00 loses them without a word.
  */
 export function chooseMethod(offered: Uint8Array, prefer: Preference): number {
   const wanted = prefer === 'auth' ? [methods.password, methods.none] : [methods.none, methods.password]
@@ -100,7 +100,7 @@ export function chooseMethod(offered: Uint8Array, prefer: Preference): number {
   )
 }
 
-/** The method where a password is wanted: there is no other. */
+/** Picks the method if a password is wanted: there is no other. */
 export function requireLogin(offered: Uint8Array): number {
   if (offered.includes(methods.password)) return methods.password
   const why = 'the client does not offer to log in, and this port wants a password'
@@ -113,16 +113,16 @@ export function checkPassword(given: Uint8Array, wanted: string): void {
   if (!timingSafeEqual(a!, b!)) throw new SocksFailure('PT_DENIED', 'SOCKS: the password is wrong', passwordRefused)
 }
 
-/** The arguments of UNAME and PASSWD: the bytes of both, but for a PASSWD of a single NUL, which only fills its place. */
+/** Reads the arguments of UNAME and PASSWD: the bytes of both, except a PASSWD of a single NUL, which only fills its place. */
 export function readPasswordArgs(uname: Uint8Array, passwd: Uint8Array): Args {
   if (uname.length === 0) throw badPassword('the user name is empty')
   if (passwd.length === 0) throw badPassword('the password is empty: it takes one NUL, or the end of the arguments')
   const filler = passwd.length === 1 && passwd[0] === 0
-  // Cut by length, not by meaning: the two may part inside a key, an escape or a UTF-8 sequence.
+  // The client cuts by length and not by meaning: the cut may be inside a key, an escape or a UTF-8 sequence.
   return readArgs(filler ? uname : Buffer.concat([uname, passwd]), passwordRefused)
 }
 
-/** The arguments of USERID, without its NUL. */
+/** Reads the arguments of USERID, without its NUL. */
 export function readUseridArgs(userid: Uint8Array): Args {
   return readArgs(userid, formatReply4(REJECTED4))
 }
@@ -157,7 +157,7 @@ export function readTarget5(request: Uint8Array): Address {
   return { host, port: readPort(port) }
 }
 
-/** Checks the seven bytes behind the version of a SOCKS 4 request; `host` is missing where a name follows (SOCKS 4a). */
+/** Checks the seven bytes after the version of a SOCKS 4 request; `host` is missing if a name follows (SOCKS 4a). */
 export function readHeader4(header: Uint8Array): { readonly port: number; readonly host: string | undefined } {
   const [command = 0] = header
   if (command !== CONNECT) throw refused4(`command ${hex(command)} is not served, CONNECT only`)
@@ -166,12 +166,12 @@ export function readHeader4(header: Uint8Array): { readonly port: number; readon
   return { port: readPort(header.subarray(1, 3)), host: named ? undefined : address.join('.') }
 }
 
-/** The name of a SOCKS 4a request, without its NUL. */
+/** Reads the name of a SOCKS 4a request, without its NUL. */
 export function readName4(name: Uint8Array): string {
   return readName(name, formatReply4(REJECTED4))
 }
 
-/** A SOCKS 4 violation. */
+/** Makes the error for a violation of SOCKS 4. */
 export function refused4(why: string, cause?: unknown): SocksFailure {
   return new SocksFailure('PT_SOCKS', `SOCKS 4: ${why}`, formatReply4(REJECTED4), cause)
 }

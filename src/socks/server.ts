@@ -52,6 +52,7 @@ import {
   USERID_LIMIT,
 } from './wire.ts'
 
+/** The version of SOCKS that a client has spoken; 4 stands for 4a as well. */
 export type SocksVersion = 4 | 5
 
 /** What a client asked for; the reply is still owed, and exactly one is given. */
@@ -61,7 +62,7 @@ export interface SocksRequest {
   readonly target: string
   /** The per-connection arguments of UNAME and PASSWD, or of USERID (ARGS-1, ARGS-3). */
   readonly args: Args
-  /** Sends the success reply. The connection is the application's from here, bytes included that came ahead of the reply. */
+  /** Sends the success reply. From then on the connection is the application's, with the bytes that came ahead of the reply. */
   grant(): void
   /**
    * Sends the failure reply that replyFor gives (SOCKS 4 has only one) and ends the connection; nothing is left to do.
@@ -70,8 +71,9 @@ export interface SocksRequest {
   refuse(error: unknown, reply?: number): void
 }
 
+/** The options of acceptSocks. */
 export interface AcceptSocksOptions {
-  /** Ends the handshake, and the connection with it. */
+  /** Its abort ends the handshake, and the connection with it. */
   readonly signal?: AbortSignal
   /** How long the whole handshake may take, in milliseconds; 10,000 by default. */
   readonly handshakeTimeout?: number
@@ -173,7 +175,7 @@ async function readRequest4(conn: Duplex, { applications }: Terms, signal: Abort
   return { version: SOCKS4, target: { host: name, port }, args }
 }
 
-/** Up to `limit` bytes that a NUL ends; without the NUL. */
+/** Reads up to `limit` bytes that a NUL ends, and returns them without the NUL. */
 async function readString(conn: Duplex, limit: number, signal: AbortSignal | undefined): Promise<Buffer> {
   try {
     return (await readUntil(conn, NUL, limit + NUL.length, signal)).subarray(0, -NUL.length)

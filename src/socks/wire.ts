@@ -8,7 +8,7 @@
  *     SOCKS 4/4a 04 01 port addr userid×n 00 [name×n 00]  →  00 code port addr
  */
 
-/** The first byte of everything a client of that version sends, but for the password message. */
+/** The first byte of everything that a client of that version sends, except the password message. */
 export const SOCKS4 = 4
 export const SOCKS5 = 5
 
@@ -22,7 +22,7 @@ export const FIELD_LIMIT = 0xff
 
 /**
  * SOCKS 4 limits neither USERID nor name, but a buffer has to end somewhere: longer ones are refused. 4096 bytes are eight
- * times what SOCKS 5 can carry, and a name is as long as there. Without the NUL.
+ * times what SOCKS 5 can carry, and a name may be as long as in SOCKS 5. Neither limit counts the NUL.
  */
 export const USERID_LIMIT = 4096
 export const NAME_LIMIT: number = FIELD_LIMIT
@@ -50,16 +50,16 @@ export const replies = {
   addressTypeNotSupported: 8,
 } as const
 
-/** The second byte of a SOCKS 4 reply. 5c and 5d are about identd, which nobody asks. */
+/** The second byte of a SOCKS 4 reply. 5c and 5d are about identd, which is no longer asked. */
 export const GRANTED4 = 0x5a
 export const REJECTED4 = 0x5b
 
-/** A SOCKS 5 reply. BND is always 0.0.0.0:0: no client of a transport reads it, and it could only give an address away. */
+/** Writes a SOCKS 5 reply. BND is always 0.0.0.0:0: no client of a transport reads it, and it could only give an address away. */
 export function formatReply5(code: number): Uint8Array {
   return Uint8Array.of(SOCKS5, code, 0, addressTypes.ipv4, 0, 0, 0, 0, 0, 0)
 }
 
-/** A SOCKS 4 reply. Its first byte is 00, which Arti checks and tor ignores; every failure is 5b. */
+/** Writes a SOCKS 4 reply. Its first byte is 00, which Arti checks and tor ignores; every failure is 5b. */
 export function formatReply4(code: typeof GRANTED4 | typeof REJECTED4): Uint8Array {
   return Uint8Array.of(0, code, 0, 0, 0, 0, 0, 0)
 }

@@ -46,7 +46,7 @@ export class ArgumentError extends PtError {
   }
 }
 
-/** For a key that the transport knows and cannot serve. */
+/** Makes the error for a key that the transport knows and cannot serve. */
 export function unsupported(key: string): ArgumentError {
   return new ArgumentError(key, UNSUPPORTED)
 }

@@ -12,10 +12,10 @@ import type { Codec } from '../io/carry/codec.ts'
 import { framed } from '../io/carry/framed.ts'
 import type { ClientSession, ServerSession } from '../transport.ts'
 
-/** Who opened the connection and who took it, in the words of obfs2's and obfs3's key derivation. */
+/** The side that opened the connection and the side that accepted it, in the words of obfs2's and obfs3's key derivation. */
 export type Role = 'Initiator' | 'Responder'
 
-/** What ends the waits of a session, by the cheaper of its two names. */
+/** Returns what ends the waits of a session: `cancellation` if there is one, as it is cheaper than `signal`. */
 export function cancellationOf(session: ClientSession | ServerSession): Cancellation {
   return session.cancellation ?? session.signal
 }
@@ -25,7 +25,7 @@ export function opposite(role: Role): Role {
 }
 
 export interface HandshakeOptions {
-  /** In milliseconds, for the whole of the handshake. */
+  /** The time for the whole handshake, in milliseconds. */
   readonly timeout: number
   readonly signal: Cancellation
   /** What a peer that does not answer in time most likely is; a whole sentence. */
@@ -37,7 +37,7 @@ export interface HandshakeOptions {
 }
 
 /**
- * Runs `act` on `conn`, and resolves with `conn` behind the codec that it comes to. Rejects with PT_HANDSHAKE: stage `timeout`
+ * Runs `act` on `conn`, and resolves with a stream that runs `conn` through the resulting codec. Rejects with PT_HANDSHAKE: stage `timeout`
  * and `closed` by the sentences of `options`, others as `act` throws them; or with the reason of the signal.
  */
 export async function handshake(
@@ -51,7 +51,7 @@ export async function handshake(
   const limit = closeAfter(conn, options.timeout, 'the handshake')
   try {
     const codec = await act(options.signal)
-    // A stream that has closed by now reports it to nobody, or before anybody could listen.
+    // A stream that has closed by now has reported it already, when there was no listener.
     if (conn.destroyed) throw conn.errored ?? new PtError('PT_CLOSED', 'the connection was closed')
     return framed(conn, codec)
   } catch (error) {
@@ -64,7 +64,7 @@ export async function handshake(
 }
 
 function diagnose(error: unknown, broken: boolean, { signal, late, closed }: HandshakeOptions): unknown {
-  // Be it our time limit or the PT's, which covers the connecting too.
+  // The limit may be ours or the PT's, which covers the connecting too.
   if (isPtError(error, 'PT_TIMEOUT')) return new PtError('PT_HANDSHAKE', late, { stage: 'timeout', cause: error })
   if (signal.aborted && error === signal.reason) return error
   if (broken || isPtError(error, 'PT_CLOSED')) {

@@ -23,6 +23,7 @@ import { addressless, connectIp, connectTcp } from './direct.ts'
 import { connectHttp } from './http-connect.ts'
 import { upstreamChecks } from './option-checks.ts'
 
+/** The options of makeConnect. */
 export interface UpstreamOptions {
   /** The upstream proxy; without one, connections are direct. */
   readonly proxy?: ProxyUri | undefined
@@ -41,7 +42,7 @@ export type UpstreamConnect = (target: string, signal: Cancellation) => Promise<
 /**
  * The function that opens every connection of a PT client. Throws PT_OPTION, or PT_PROXY_URI for a proxy that no URI could name.
  *
- * Its sockets have `allowHalfOpen` and no Nagle delay, and an error of theirs that nobody listens for ends no process. It
+ * Its sockets have `allowHalfOpen` and no Nagle delay, and none of their errors ends the process for want of a listener. It
  * rejects with the signal's reason, PT_ADDRESS (a malformed target), PT_CONNECT (stage `dns` or `connect`) or PT_PROXY
  * (stage `proxy`); the cause has the system's `code`, the proxy's `reply`, or is PT_TIMEOUT. No message and no cause holds
  * the target, a user name or a password.
@@ -94,7 +95,7 @@ async function connectThrough(
   }
 }
 
-/** Found before the proxy is asked: what its protocol has no room for. */
+/** Throws, before the proxy is asked, if its protocol has no room for the target. */
 function requireCarriable(proxy: ProxyUri, { host }: Address): void {
   if (host.includes('%'))
     throw new PtError('PT_ADDRESS', 'a target with an IPv6 zone cannot be reached through a proxy')
@@ -110,7 +111,7 @@ export function requireTarget(text: string): Address {
   }
 }
 
-/** What failed, by the stage. */
+/** What failed, for each stage. */
 const failed = {
   dns: 'the name of the target cannot be resolved',
   connect: 'the target cannot be reached',
@@ -123,7 +124,7 @@ export function directError(error: unknown): PtError {
   return new PtError('PT_CONNECT', `${failed[stage]}: ${reasonOf(error)}`, { cause: error, stage })
 }
 
-/** Whether this machine is to blame; of several addresses, for each of them. */
+/** True if this machine is to blame; if several addresses were tried, for each of them. */
 function isLocal(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.every((one) => isLocal(one))
   return stageOf(error) === 'local'
@@ -135,7 +136,7 @@ export function proxyError({ protocol }: ProxyUri, error: unknown): PtError {
   return new PtError('PT_PROXY', message, { cause, stage: isLocal(cause) ? 'local' : 'proxy' })
 }
 
-/** Why, in words without an address: ours, or the system's code. */
+/** Says why, in words without an address: our own words, or the system's code. */
 function reasonOf(error: unknown): string {
   const { code, syscall } = error as NodeJS.ErrnoException
   if (isPtError(error)) return error.message

@@ -18,7 +18,7 @@ import type { TcpConn } from '../io/tcp/channel.ts'
 
 /**
  * Connects to an IP address, or to whichever address of a host name answers first. Rejects with the system's error
- * (`addressless`), where several addresses were tried with the first one's, or with the signal's reason.
+ * (`addressless`), with that of the first address if several were tried, or with the signal's reason.
  */
 export async function connectTcp(target: Address, bind: OutboundBind, signal: AbortSignal): Promise<TcpConn> {
   const hosts = isIP(target.host) === 0 ? await resolveName(target.host, signal) : [target.host]
@@ -26,7 +26,7 @@ export async function connectTcp(target: Address, bind: OutboundBind, signal: Ab
   return await firstOf(attempts, signal)
 }
 
-/** All addresses of a name in the resolver's order, the two families by turns. */
+/** Looks up all addresses of a name: in the resolver's order, the two families by turns. */
 export async function resolveName(name: string, signal: Cancellation): Promise<string[]> {
   // A look-up cannot be stopped.
   const found = await orAborted(lookup(name, { all: true }), signal).catch((error: unknown) => {
@@ -38,7 +38,7 @@ export async function resolveName(name: string, signal: Cancellation): Promise<s
   return turns.flat().flatMap((entry) => (entry === undefined ? [] : [entry.address]))
 }
 
-/** The same for an IP address; where `ms` is given, it rejects with PT_TIMEOUT after so many milliseconds. */
+/** Connects to an IP address as connectTcp does; if `ms` is given, it rejects with PT_TIMEOUT after so many milliseconds. */
 export function connectIp(
   { host, port }: Address,
   bind: OutboundBind,
@@ -81,12 +81,12 @@ class Connecting implements TcpAttempt {
     this.#reject(addressless(error))
   }
 
-  /** Of the signal. */
+  /** Called when the signal aborts. */
   handleEvent(): void {
     this.destroy(this.#signal.reason as Error)
   }
 
-  /** Of the time limit. */
+  /** Called when the time is over. */
   destroy(error: Error): void {
     this.#abandon?.()
     this.#settle()
@@ -99,7 +99,7 @@ class Connecting implements TcpAttempt {
   }
 }
 
-/** A system error as it may be shown: the same `code`, `errno` and `syscall`, and no address nor host name. */
+/** Returns a system error as it may be shown: with the same `code`, `errno` and `syscall`, and without addresses and host names. */
 export function addressless(error: unknown): unknown {
   const { code, errno, syscall } = error as NodeJS.ErrnoException
   if (typeof code !== 'string' || typeof syscall !== 'string') return error

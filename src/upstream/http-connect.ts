@@ -34,7 +34,7 @@ export interface BasicCredentials {
   readonly password?: string | undefined
 }
 
-/** The request for `target`, `host:port` with IPv6 in brackets. */
+/** Writes the request for `target`, a `host:port` with IPv6 in brackets. */
 export function formatConnect(target: string, credentials?: BasicCredentials): string {
   const lines = [`CONNECT ${target} HTTP/1.1`, `Host: ${target}`]
   if (credentials !== undefined) {
@@ -44,7 +44,7 @@ export function formatConnect(target: string, credentials?: BasicCredentials): s
   return `${lines.join('\r\n')}\r\n\r\n`
 }
 
-/** The code and the text of a response head. Throws PT_PROXY if its first line is not HTTP's. */
+/** Reads the code and the text of a response head. Throws PT_PROXY if its first line is not HTTP's. */
 export function parseStatus(head: string): { status: number; reason: string } {
   const [line = ''] = head.split('\n', 1)
   const parts = /^HTTP\/1\.\d (\d{3})(?: (.*))?$/.exec(line.replace(/\r$/, ''))
@@ -52,7 +52,7 @@ export function parseStatus(head: string): { status: number; reason: string } {
   return { status: Number(parts[1]), reason: toAscii(parts[2] ?? '') }
 }
 
-/** The authentication schemes that a response head of 401 or 407 offers (RFC 9110, section 11.6), each once, as it writes them. */
+/** Reads the authentication schemes that a response head of 401 or 407 offers (RFC 9110, section 11.6), each once, as it writes them. */
 export function offeredSchemes(head: string): string[] {
   const fields = head.split('\n').filter((line) => /^(?:proxy|www)-authenticate:/i.test(line))
   const schemes = fields.slice(0, CHALLENGE_LIMIT).flatMap((field) => {
@@ -65,7 +65,7 @@ export function offeredSchemes(head: string): string[] {
 }
 
 /**
- * Negotiates on `conn` and resolves once the proxy has granted the connection; bytes behind the head stay in `conn`.
+ * Negotiates on `conn` and resolves once the proxy has granted the connection; bytes that follow the head stay in `conn`.
  * Rejects with PT_PROXY (another status, or no HTTP), PT_LIMIT, PT_CLOSED, the connection's error or the signal's reason.
  */
 export async function connectHttp(
@@ -84,7 +84,7 @@ export async function connectHttp(
   throw new PtError('PT_PROXY', `${answer}${hint}`, { stage: 'proxy' })
 }
 
-/** The final head of the answer. 101 is final too: it was not asked for, and what follows it is another protocol. */
+/** Reads the final head of the answer. 101 is final too: it was not asked for, and what follows it is another protocol. */
 async function readAnswer(conn: Duplex, signal: AbortSignal): Promise<string> {
   for (let left = HEAD_LIMIT; ;) {
     const head = await readHead(conn, left, signal)
@@ -94,7 +94,7 @@ async function readAnswer(conn: Duplex, signal: AbortSignal): Promise<string> {
   }
 }
 
-/** One head with its empty line, as Latin-1. */
+/** Reads one head with its empty line, as Latin-1. */
 async function readHead(conn: Duplex, limit: number, signal: AbortSignal): Promise<string> {
   if (limit < HTTP.length) throw tooLong()
   // A server of another protocol may say a few bytes and wait: it is told by its first ones.
@@ -130,7 +130,7 @@ function loginHint(schemes: readonly string[]): string {
   return `the proxy asks for a login by ${schemes.join(' or ')}, which is not spoken here; only Basic is`
 }
 
-/** Some proxies repeat the host in their answer, and the host is a bridge. */
+/** Takes the host out of a proxy's words: some proxies repeat it in their answer, and the host is a bridge. */
 function withoutHost(text: string, target: string): string {
   const host = target.slice(0, target.lastIndexOf(':')).replace(/^\[|\]$/g, '')
   return text.replace(new RegExp(host.replaceAll('.', '\\.'), 'gi'), '[target]')

@@ -17,7 +17,7 @@ import { dialWire, Listener } from './wire.ts'
 /** Something that a probe made, and that ends with it. */
 type Closer = () => void | Promise<void>
 
-/** What one lab finds out for all of them, by name: made once, and by the first that asks. */
+/** Evidence by its name, shared by all labs: the first lab that needs it makes it. */
 export type EvidenceBook = Map<string, Promise<{ readonly found: unknown; readonly strained: boolean }>>
 
 /** What all labs of a check have in common. */
@@ -45,7 +45,7 @@ export abstract class Lab<Self extends Lab<Self>> implements AsyncDisposable {
   /** Another lab with the same subject. */
   protected abstract another(): Self
 
-  /** Evidence that several probes read. What it launches lives in a lab of its own, and is gone when it is there. */
+  /** Makes evidence that several probes read. What it launches lives in a lab of its own, which has ended when the evidence is there. */
   async evidence<T>(name: string, make: (lab: Self) => Promise<T>): Promise<T> {
     const made = this.#book.get(name) ?? this.#inAnotherLab(make)
     this.#book.set(name, made)
@@ -60,7 +60,7 @@ export abstract class Lab<Self extends Lab<Self>> implements AsyncDisposable {
     return { found, strained: lab.strain.exceeded }
   }
 
-  /** Takes a step down; where it does not hold, the statement is broken, or the machine was too busy to tell. */
+  /** Notes a step; if it does not hold, the statement is broken, or the machine was too busy to tell. */
   expect(holds: boolean, step: Step): void {
     if (!holds && this.strain.exceeded) cannotTell('the machine is so busy that the program did not get its time')
     this.notes.expect(holds, step)
@@ -71,12 +71,12 @@ export abstract class Lab<Self extends Lab<Self>> implements AsyncDisposable {
     this.#closers.push(closer)
   }
 
-  /** A probe that is interrupted may not know it yet. */
+  /** Throws if the lab has ended, as a probe that is interrupted may not know it yet. */
   #requireOpen(): void {
     if (this.strain.over) cannotTell('the check was interrupted')
   }
 
-  /** An empty folder. */
+  /** Makes an empty folder. */
   async folder(): Promise<string> {
     this.#requireOpen()
     const folder = await mkdtemp(join(tmpdir(), 'postern-check-'))
@@ -91,7 +91,7 @@ export abstract class Lab<Self extends Lab<Self>> implements AsyncDisposable {
     return program
   }
 
-  /** A listener on a free port of `host`; `serve` gets each connection. */
+  /** Makes a listener on a free port of `host`; `serve` gets each connection. */
   async listen(serve?: (wire: Wire) => void, host?: string, port?: number): Promise<Listener> {
     this.#requireOpen()
     const listener = await Listener.open(this.strain, serve, host, port)
@@ -99,7 +99,7 @@ export abstract class Lab<Self extends Lab<Self>> implements AsyncDisposable {
     return listener
   }
 
-  /** A connection, or undefined where nobody accepts. */
+  /** Opens a connection; undefined if no program accepts it. */
   async open(address: Address, localAddress?: string): Promise<Wire | undefined> {
     this.#requireOpen()
     const wire = await dialWire(this.strain, address, localAddress)
@@ -107,7 +107,7 @@ export abstract class Lab<Self extends Lab<Self>> implements AsyncDisposable {
     return wire
   }
 
-  /** Also once more, where something was made in the meantime. */
+  /** Closes everything, and does so once more if something was made in the meantime. */
   [Symbol.asyncDispose](): Promise<void> {
     this.strain.end()
     this.#closing = this.#closing.then(async () => {

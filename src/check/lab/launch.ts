@@ -20,7 +20,7 @@ export interface LaunchOptions {
   readonly sent: string
 }
 
-/** What ends the dialogue of the start. */
+/** The line that ends the dialogue of the start. */
 const CLOSING = /^(?:CMETHODS|SMETHODS) DONE$/
 
 export class Launched {
@@ -29,7 +29,7 @@ export class Launched {
   readonly child: ChildProcess
   /** Resolves once the process is gone and what it wrote has been read. */
   readonly exited: Promise<void>
-  /** True where it could not be started; `exit` is the reason then. */
+  /** True if it could not be started; `exit` is the reason then. */
   unstarted = false
   /** How it ended by itself, or by a signal that a probe sent. */
   exit: Exit | undefined
@@ -59,7 +59,7 @@ export class Launched {
     return this.#stdout.toString('latin1').split('\n').slice(0, -1)
   }
 
-  /** What stands on stdout behind the last NL. */
+  /** What follows the last NL on stdout. */
   get rest(): string {
     return this.#stdout.subarray(this.#stdout.lastIndexOf(10) + 1).toString('latin1')
   }
@@ -79,21 +79,21 @@ export class Launched {
     return text.join('\n')
   }
 
-  /** The first line that matches, or undefined where the process ends, or the time is over, without one. */
+  /** Waits for the first line that matches; undefined if the process ends, or the time is over, without one. */
   async until(pattern: RegExp, ms: number): Promise<string | undefined> {
     const find = (): string | undefined => this.lines.find((line) => pattern.test(line))
     await this.#wait(ms, () => find() !== undefined)
     return find()
   }
 
-  /** Waits until its start is over: …METHODS DONE, or its end. False where neither came in time. */
+  /** Waits until its start is over: …METHODS DONE, or its end. False if neither came in time. */
   async settled(ms: number): Promise<boolean> {
     const over = (): boolean => this.lines.some((line) => CLOSING.test(line.trimEnd()))
     await this.#wait(ms, over)
     return over() || this.exit !== undefined
   }
 
-  /** How it ended within `ms`, or undefined where it goes on. */
+  /** Says how it ended within `ms`; undefined if it still runs. */
   async ends(ms: number): Promise<Exit | undefined> {
     await this.#wait(ms, () => false)
     return this.exit
@@ -103,7 +103,7 @@ export class Launched {
     this.child.stdin?.destroy()
   }
 
-  /** Ends it, where it has not ended by itself; `exit` stays as it was. */
+  /** Ends it if it has not ended by itself; `exit` stays as it was. */
   async kill(): Promise<void> {
     this.#killed = true
     this.child.stdin?.destroy()
@@ -118,7 +118,7 @@ export class Launched {
     this.#waiting.wake()
   }
 
-  /** Until `holds`, the process is gone, or the time is over. */
+  /** Waits until `holds` is true, the process is gone, or the time is over. */
   async #wait(ms: number, holds: () => boolean): Promise<void> {
     await this.#waiting.until(ms, () => holds() || this.exit !== undefined)
   }
@@ -143,7 +143,7 @@ export class Launched {
   }
 }
 
-/** Text of the program under test as a report shows it: control characters and others outside ASCII in hex. */
+/** Returns text of the program under test as a report shows it: control characters and others outside ASCII in hex. */
 export function visible(text: string): string {
   const shown = text.replace(
     /[^\x20-\x7e]/g,
@@ -152,7 +152,7 @@ export function visible(text: string): string {
   return shown.length > 300 ? `${shown.slice(0, 300)}…` : shown
 }
 
-/** The line of the pattern; without it nothing can be told. */
+/** Waits for a line of the pattern; without it nothing can be told. */
 export async function requireLine(pt: Launched, pattern: RegExp, ms: number): Promise<string> {
   const line = await pt.until(pattern, ms)
   return line ?? cannotTell(`it did not start: ${pt.seen.split('\n').join(' | ')}`)

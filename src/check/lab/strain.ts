@@ -7,10 +7,10 @@ import { readdirSync, readFileSync } from 'node:fs'
 /** A wait is never longer than so many times what it was to be. */
 const MOST = 5
 
-/** Shorter waits, in milliseconds, are for what must not come: nothing is missing when they are over. */
+/** Shorter waits, in milliseconds, are for events that must not happen: nothing is missing when they are over. */
 const SHORT = 2_000
 
-/** Time that counts. */
+/** A time limit in milliseconds that count. */
 export interface Clock {
   /** Milliseconds that are left; 0 once the time is over. */
   left(): number
@@ -24,10 +24,10 @@ export class Strain {
 
   /** True once nothing is waited for any more. */
   over = false
-  /** What ends the waits that go on. */
+  /** The functions that end the waits of this moment. */
   readonly waits: Set<() => void> = new Set()
 
-  /** Ends all waits, those to come too. */
+  /** Ends all waits, and those that begin later. */
   end(): void {
     this.over = true
     for (const end of this.waits) end()
@@ -39,7 +39,7 @@ export class Strain {
   }
 
   /**
-   * `ms` milliseconds from now that count. In a `dialogue` bytes pass through this process as well, so that what it has waited
+   * Makes a clock of `ms` milliseconds that count, from now on. In a `dialogue` bytes pass through this process as well, so that what it has waited
    * does not count either.
    */
   clock(ms: number, dialogue = false): Clock {
@@ -67,7 +67,7 @@ export class Strain {
   }
 }
 
-/** What the thread has waited that has waited most; 0 where nobody counts it. */
+/** Returns the time of the thread that has waited most; 0 if the system does not count it. */
 function waitedBy(pid: number | 'self'): number {
   try {
     const threads = readdirSync(`/proc/${pid}/task`)

@@ -1,4 +1,4 @@
-/** Waits for something to hold, which is looked at anew whenever anything has happened. */
+/** Waits for something to hold, which is looked at again each time that anything has happened. */
 import type { Strain } from './strain.ts'
 
 export class Waiting {
@@ -6,18 +6,18 @@ export class Waiting {
   readonly #dialogue: boolean
   readonly #checks = new Set<() => void>()
 
-  /** `dialogue` where what is waited for passes through this process. */
+  /** `dialogue`: the awaited bytes pass through this process. */
   constructor(strain: Strain, dialogue = false) {
     this.#strain = strain
     this.#dialogue = dialogue
   }
 
-  /** Something has happened. */
+  /** Says that something has happened. */
   wake(): void {
     for (const check of this.#checks) check()
   }
 
-  /** Until `holds`, `ms` milliseconds that count are over, or the lab is; whether it holds then. */
+  /** Waits until `holds` is true, until `ms` milliseconds that count are over, or until the lab ends. Returns what `holds` says then. */
   async until(ms: number, holds: () => boolean): Promise<boolean> {
     if (holds() || this.#strain.over) return holds()
     const clock = this.#strain.clock(ms, this.#dialogue)

@@ -48,7 +48,7 @@ export class Wire {
     }
   }
 
-  /** `length` bytes, or what there is of them where the stream ends or the time is over. */
+  /** Takes `length` bytes, or what there is of them if the stream ends or the time is over. */
   async take(length: number, ms: number): Promise<Buffer> {
     await this.#wait(ms, () => this.#held.length >= length)
     const bytes = this.#held.subarray(0, length)
@@ -56,12 +56,12 @@ export class Wire {
     return bytes
   }
 
-  /** All that comes within `ms`, or until the end. */
+  /** Takes all that comes within `ms`, or until the end. */
   async rest(ms: number): Promise<Buffer> {
     return await this.take(Number.MAX_SAFE_INTEGER, ms)
   }
 
-  /** True where the other side ends or breaks the connection within `ms`. */
+  /** True if the other side ends or breaks the connection within `ms`. */
   async ends(ms: number): Promise<boolean> {
     await this.#wait(ms, () => this.ended)
     return this.ended
@@ -85,7 +85,7 @@ export class Wire {
   }
 }
 
-/** A connection, or undefined where nobody accepts. */
+/** Opens a connection; undefined if no program accepts it. */
 export async function dialWire(strain: Strain, address: Address, localAddress?: string): Promise<Wire | undefined> {
   const socket = connect({ ...address, allowHalfOpen: true, noDelay: true, ...(localAddress && { localAddress }) })
   return await new Promise((resolve) => {
@@ -127,7 +127,7 @@ export class Listener {
     return new Listener(server, address, wires, waiting)
   }
 
-  /** The connection number `index` (from 0), or undefined where it does not come within `ms`. */
+  /** Waits for the connection number `index` (from 0); undefined if it does not come within `ms`. */
   async wire(index: number, ms: number): Promise<Wire | undefined> {
     await this.#waiting.until(ms, () => this.wires.length > index)
     return this.wires[index]
@@ -140,7 +140,7 @@ export class Listener {
   }
 }
 
-/** Bytes for a report. */
+/** Writes bytes for a report. */
 export function hex(bytes: Uint8Array): string {
   if (bytes.length === 0) return '(nothing)'
   const shown = Buffer.from(bytes.subarray(0, 48))

@@ -15,6 +15,7 @@ import { parentProbes } from './probes/index.ts'
 import type { ParentSubject } from './parent-lab.ts'
 import { ParentLab } from './parent-lab.ts'
 
+/** The options of checkParent and parentCases. */
 export interface CheckParentOptions extends RunOptions {
   /** The parent and its arguments: `{pt}` in them is the path of the PT to launch, `{dir}` an empty folder of its own. */
   readonly exec: readonly string[]
@@ -26,11 +27,11 @@ export interface CheckParentOptions extends RunOptions {
   readonly patience?: number
   /** Node, for the PT. Default: the one in PATH. */
   readonly node?: string
-  /** The program that stands for the PT, where it is not beside this one. */
+  /** The program that stands for the PT, if it is not beside this one. */
   readonly standIn?: string
 }
 
-/** Resolves with what the probes found out. Rejects with PT_EXEC where no `{pt}` stands in `exec`, PT_LAUNCH where it launches no PT. */
+/** Resolves with what the probes found out. Rejects with PT_EXEC if there is no `{pt}` in `exec`, and with PT_LAUNCH if it launches no PT. */
 export async function checkParent(options: CheckParentOptions): Promise<Report> {
   return await interruptible(options.signal, () => check(options))
 }

@@ -35,7 +35,7 @@ export class PlayedPt {
     void this.#listen()
   }
 
-  /** The PT behind a connection of a stand-in, once it has said hello; undefined where it was killed before. */
+  /** Returns the PT of a stand-in's connection, once it has said hello; undefined if it was killed before. */
   static async behind(wire: Wire, strain: Strain): Promise<PlayedPt | undefined> {
     const line = await readLine(wire)
     return line === '' ? undefined : new PlayedPt(wire, strain, JSON.parse(line) as Extract<Report, { type: 'hello' }>)
@@ -79,7 +79,7 @@ export class PlayedPt {
     return this.#waited
   }
 
-  /** True where the parent has asked it to go, or has killed it, within `ms`. */
+  /** True if the parent has asked it to go, or has killed it, within `ms`. */
   async dismissed(ms: number): Promise<boolean> {
     return await this.#waiting.until(ms, () => this.happenings.length > 0)
   }
@@ -111,7 +111,7 @@ export class PlayedPt {
   }
 }
 
-/** A line without its NL; empty at the end. */
+/** Reads a line, and returns it without its NL; empty at the end. */
 async function readLine(wire: Wire): Promise<string> {
   const bytes: Buffer[] = []
   for (;;) {

@@ -32,7 +32,7 @@ type Message =
   | { readonly type: 'stdin' | 'mark' }
   | { readonly type: 'signal'; readonly name: string }
 
-/** With its time, and with how long this process had waited for a CPU by then; both in milliseconds. */
+/** A message with its time, and with how long this process had waited for a CPU by then; both are in milliseconds. */
 export type Report = Message & { readonly at: number; readonly waited: number }
 
 const control = connect({ host: '127.0.0.1', port: Number(process.argv[2]), noDelay: true })
@@ -42,7 +42,7 @@ function report(message: Message): void {
   control.write(`${JSON.stringify({ ...message, at: performance.now(), waited: waited() })}\n`)
 }
 
-/** Linux counts it; 0 elsewhere. */
+/** Returns how long this process has waited for a CPU. Linux counts it; on other systems it is 0. */
 function waited(): number {
   try {
     return Number(readFileSync('/proc/self/schedstat', 'latin1').split(' ')[1]) / 1e6
@@ -62,7 +62,7 @@ function obey({ say, exit, deaf: hears, mark }: Order): void {
   if (exit !== undefined) process.exit(exit)
 }
 
-// Without the checker nobody would end it.
+// Without the checker nothing would end this process.
 control.on('error', () => process.exit(1)).on('close', () => process.exit(0))
 createInterface(control).on('line', (line) => obey(JSON.parse(line) as Order))
 process.stdin.on('error', () => undefined)

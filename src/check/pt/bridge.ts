@@ -1,4 +1,4 @@
-/** Something for a client to dial: a server and its application, or a mere listener where there is no server. */
+/** Something for a client to dial: a server and its application, or a mere listener if there is no server. */
 import { cannotTell } from '../probe.ts'
 import type { Listener, Wire } from '../lab/wire.ts'
 import type { Dialled, Pair, PtLab } from './pt-lab.ts'
@@ -14,11 +14,11 @@ export interface Bridge {
   readonly count: () => number
   /** The same bridge by a host name. */
   named(): Promise<Listener['address']>
-  /** True where the bytes have come back from behind the server, or at least a bridge was dialled. */
+  /** True if the bytes have come back from the application behind the server, or at least a bridge was dialled. */
   arrives(dialled: Dialled): Promise<boolean>
 }
 
-/** A client and something to dial: a server and its application, or a mere listener where there is no server. */
+/** Makes a client and something to dial: a server and its application, or a mere listener if there is no server. */
 export async function bridge(lab: PtLab): Promise<Bridge> {
   if (lab.subject.commands.server === undefined) {
     const listener = await lab.listen()
@@ -43,7 +43,7 @@ export async function bridge(lab: PtLab): Promise<Bridge> {
   return { client, address, args, count: () => wires.length, arrives, named }
 }
 
-/** `localhost` may be 127.0.0.1 or ::1, so the port is served on both, where both are there. */
+/** `localhost` may be 127.0.0.1 or ::1, so the port is served on both if both are there. */
 async function byName(
   lab: PtLab,
   { port }: Listener['address'],
@@ -53,7 +53,7 @@ async function byName(
   return { host: 'localhost', port }
 }
 
-/** A bridge that a plain request reaches; where it does not, nothing can be told about unusual ones. */
+/** Makes a bridge that a plain request reaches; if it does not, nothing can be told about unusual requests. */
 export async function workingBridge(lab: PtLab): Promise<Bridge> {
   const made = await bridge(lab)
   const dialled = await lab.dial(made.client, made.address, made.args)

@@ -18,8 +18,9 @@ import { interruptible, runProbes } from '../run.ts'
 import type { Subject } from './subject.ts'
 import type { Report, Result, Role } from '../verdict.ts'
 
+/** The options of checkPt and ptCases. */
 export interface CheckPtOptions extends RunOptions {
-  /** The program, found in PATH where it has no slash, and its arguments. */
+  /** The program, found in PATH if it has no slash, and its arguments. */
   readonly exec: readonly string[]
   /** The roles that are checked. Default: those that it has. */
   readonly roles?: readonly Role[]
@@ -41,7 +42,7 @@ const defaultPath = '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin'
 
 /**
  * Runs the probes and resolves with what they found out; nothing that the program does makes it reject. Rejects with PT_EXEC
- * where `exec` is empty, and with PT_LAUNCH where it is no PT of the roles and the transport that were asked for.
+ * if `exec` is empty, and with PT_LAUNCH if it is no PT of the roles and the transport that were asked for.
  */
 export async function checkPt(options: CheckPtOptions): Promise<Report> {
   return await interruptible(options.signal, () => check(options))
@@ -91,7 +92,7 @@ async function check(options: CheckPtOptions): Promise<Report> {
   return { subject: 'pt', title, command: exec, transports, date, duration, results: rested, skipped, absent }
 }
 
-/** The roles in which the program announced its transport neither for a probe nor when it was plainly started. */
+/** Returns the roles in which the program announced its transport neither for a probe nor at a plain start. */
 async function absentRoles(subject: Subject, judged: readonly Role[]): Promise<Role[]> {
   const absent: Role[] = []
   await using lab = new PtLab(subject)
@@ -104,7 +105,7 @@ async function absentRoles(subject: Subject, judged: readonly Role[]): Promise<R
   return absent
 }
 
-/** What a program that never announced its transport seems to keep, it keeps as a program does that does nothing. */
+/** Takes back verdicts: a program that never announced its transport keeps statements only as a program does that does nothing. */
 function withoutEvidence(result: Result): Result {
   if (result.verdict !== 'kept') return result
   return { ...result, verdict: 'unknown', why: 'it announced the transport in none of its launches' }

@@ -13,10 +13,10 @@ import { joined } from './pt-lab.ts'
 import type { Role } from '../verdict.ts'
 import type { Listener, Wire } from '../lab/wire.ts'
 
-/** Where clients come from, and where bridges are, in the evidence: addresses that stand nowhere by chance. */
+/** The addresses of clients and of bridges in the evidence: nothing has them by chance. */
 export const CLIENT_HOST = '127.77.66.55'
 export const BRIDGE_HOST = '127.88.77.66'
-/** A value of an argument that nobody needs. */
+/** The value of an argument that no transport needs. */
 export const SECRET = 'verysecretvalue4711'
 
 /** How long something is waited for that must not happen, in milliseconds. */
@@ -35,18 +35,18 @@ export interface Day {
   readonly sent: string
 }
 
-/** Started with nothing special in its environment, until its start was over. */
+/** Starts the program with nothing special in its environment, and waits until its start is over. */
 export async function plainStart(lab: PtLab, role: Role): Promise<Launched> {
   return await lab.evidence(`plain ${role}`, async (lab) => {
     const pt = await lab.launch(role)
     await pt.settled(lab.patience)
-    // What comes behind DONE is part of it.
+    // What comes after DONE is part of it.
     await pt.ends(QUIET)
     return pt
   })
 }
 
-/** Its lines that announce the transport `name`; how many spaces stand in them is for another probe to judge. */
+/** Returns its lines that announce the transport `name`; another probe judges how many spaces are in them. */
 export function announcements(pt: Launched, role: Role, name: string): string[] {
   const own = new RegExp(`^${role === 'client' ? 'C' : 'S'}METHOD +${name} `)
   return pt.lines.filter((line) => own.test(line))
@@ -69,7 +69,7 @@ function badEnvironments(role: Role, name: string): readonly Environment[] {
     { TOR_PT_SERVER_BINDADDR: `${name}-127.0.0.1:70000` },
     { TOR_PT_SERVER_BINDADDR: `${name}-127.0.0.1:0,${name}-127.0.0.1:0` },
     { TOR_PT_SERVER_TRANSPORT_OPTIONS: `${name}:noequalsign` },
-    // Without an ORPort besides: a PT that takes that one instead is SENV-11's.
+    // There is no ORPort besides: a PT that takes that one instead breaks SENV-11.
     { TOR_PT_ORPORT: undefined, TOR_PT_EXTENDED_SERVER_PORT: '127.0.0.1:9', TOR_PT_AUTH_COOKIE_FILE: undefined },
     { TOR_PT_ORPORT: undefined, TOR_PT_EXTENDED_SERVER_PORT: 'nonsense', TOR_PT_AUTH_COOKIE_FILE: '/nowhere' },
   ]
@@ -81,7 +81,7 @@ export interface FailedStart {
   readonly at: number
 }
 
-/** Started with each of the bad environments, until it had ended or had time to. */
+/** Starts the program with each of the bad environments, and waits until it has ended or had time to. */
 export async function failedStarts(lab: PtLab, role: Role): Promise<readonly FailedStart[]> {
   return await lab.evidence(`failed ${role}`, async (lab) => {
     const changes = badEnvironments(role, lab.transport(role))
@@ -97,7 +97,7 @@ async function failedStart(lab: PtLab, role: Role, change: Environment): Promise
   return { pt, at }
 }
 
-/** Launched with a proxy URI, until it has answered and settled. */
+/** Launches the program with a proxy URI, and waits until it has answered and settled. */
 export async function answerTo(lab: PtLab, uri: string): Promise<Launched> {
   return await lab.evidence(`proxy ${uri}`, async (lab) => {
     const pt = await lab.launch('client', { TOR_PT_PROXY: uri })
@@ -107,7 +107,7 @@ export async function answerTo(lab: PtLab, uri: string): Promise<Launched> {
   })
 }
 
-/** A day of both roles, or of the one that there is. */
+/** Leads the program through such a day, in both roles or in the one that it has. */
 export async function dayOf(lab: PtLab, role: Role): Promise<Day> {
   const days = await lab.evidence('day', async (lab) => await liveThroughADay(lab))
   return days[role] ?? cannotTell(`there was no day of a ${role}`)
@@ -139,12 +139,16 @@ async function liveThroughADay(lab: PtLab): Promise<Partial<Record<Role, Day>>> 
   const days: Partial<Record<Role, Day>> = {}
   for (const role of roles) {
     const pt = role === 'client' ? client! : server!
-    days[role] = await review(pt, folders[role], 'a connection that works, one to nobody, malformed ones, SIGTERM')
+    days[role] = await review(
+      pt,
+      folders[role],
+      'a connection that works, one to a closed port, malformed ones, SIGTERM',
+    )
   }
   return days
 }
 
-/** A place of the bridge that nothing else has, which clients reach from an address that nothing else has either. */
+/** Opens an address of the bridge that nothing else has; clients reach it from an address that nothing else has either. */
 async function tap(lab: PtLab, server: Listener['address'] | undefined): Promise<Listener> {
   try {
     return (await lab.way(server, { localAddress: CLIENT_HOST, host: BRIDGE_HOST })).listener
@@ -184,7 +188,7 @@ async function contentOf(path: string): Promise<string> {
   return await readFile(path, 'latin1').catch(() => '')
 }
 
-/** Regular files that a process holds open for writing, outside its state directory. Linux only; empty elsewhere. */
+/** Returns the regular files that a process holds open for writing, outside its state directory. Linux only; empty elsewhere. */
 async function openForWriting(pid: number, { stateDir }: Folders): Promise<string[]> {
   const fds = await readdir(`/proc/${pid}/fd`).catch(() => [])
   const paths = await Promise.all(fds.map(async (fd) => await writable(pid, fd)))

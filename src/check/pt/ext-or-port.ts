@@ -16,14 +16,14 @@ export interface ExtScript {
   /** Shows a hash that is made from another cookie. */
   readonly impostor?: boolean
   readonly answer: 'okay' | 'deny'
-  /** Sends a command that nobody knows before the answer. */
+  /** Sends an unknown command before the answer. */
   readonly unknownFirst?: boolean
 }
 
 /** What one connection of the PT brought. */
 export interface Heard {
   readonly wire: Wire
-  /** Types of authentication that the PT chose; undefined where it said nothing. */
+  /** Types of authentication that the PT chose; undefined if it said nothing. */
   readonly type: number | undefined
   /** Its hash: right, wrong, or none. */
   readonly hash: 'right' | 'wrong' | 'none'
@@ -36,7 +36,7 @@ export interface Heard {
 export interface ScriptedPort {
   /** The variables that lead a server to it. */
   readonly env: Readonly<Record<string, string>>
-  /** The next connection, once it has come as far as it does; undefined where none comes in time. */
+  /** Waits for the next connection, until it has come as far as it does; undefined if none comes in time. */
   next(ms: number): Promise<Heard | undefined>
 }
 

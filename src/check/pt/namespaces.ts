@@ -5,16 +5,16 @@
 import { userInfo } from 'node:os'
 import type { Launched } from '../lab/launch.ts'
 
-/** The status where the system has namespaces, and lets nobody change what is in them. */
+/** The exit status if the system has namespaces but permits no change inside them. */
 const REFUSED = 97
 
-/** No port can be had: the range of ports for listeners is a single one, and that is reserved. */
+/** Leaves no free port: the range of ports for listeners is a single one, and that is reserved. */
 export function withoutPorts(): string[] {
   const change = 'cd /proc/sys/net/ipv4 && echo 61000 61000 >ip_local_port_range && echo 61000 >ip_local_reserved_ports'
   return unshare('--net', `{ ${change}; } 2>/dev/null || exit ${REFUSED}; cd "$OLDPWD" && exec "$@"`, 'sh')
 }
 
-/** `folder` is a file system that nobody can write to. */
+/** Makes `folder` a file system that no process can write to. */
 export function withReadOnly(folder: string): string[] {
   return unshare('--mount', `mount -t tmpfs -o ro tmpfs "$0" 2>/dev/null || exit ${REFUSED}; exec "$@"`, folder)
 }
@@ -24,7 +24,7 @@ function unshare(namespace: string, script: string, name: string): string[] {
   return ['unshare', ...root, namespace, '/bin/sh', '-c', script, name]
 }
 
-/** False where the system has not given it such a namespace, so that it was never started. */
+/** False if the system did not give the program such a namespace, so that it was never started. */
 export function hasNamespace(pt: Launched): boolean {
   return !pt.unstarted && pt.exit !== REFUSED && !/^unshare: /m.test(pt.stderr)
 }

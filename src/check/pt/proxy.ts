@@ -20,9 +20,9 @@ interface Asked {
 export interface ProxyOptions {
   /** grant: connects; refuse: answers no; cut: breaks the connection in place of an answer. */
   readonly answer: 'grant' | 'refuse' | 'cut'
-  /** Where it really connects to, whatever it is asked for. */
+  /** The address that it really connects to, whatever it is asked for. */
   readonly onward?: Address
-  /** Insists on a login, where its type can. */
+  /** True if it insists on a login, which not every type can. */
   readonly login?: boolean
 }
 

@@ -65,7 +65,7 @@ export class PtLab extends Lab<PtLab> {
   }
 
   /**
-   * Starts the program in `role`; `changes` to the plain environment, where undefined leaves a variable out. `before` are
+   * Starts the program in `role`; `changes` go into the plain environment; undefined leaves a variable out. `before` are
    * words in front of its command: another program that starts it.
    */
   async launch(
@@ -103,7 +103,7 @@ export class PtLab extends Lab<PtLab> {
     this.expect(holds, { sent, expected, seen: more.seen ?? pt.seen })
   }
 
-  /** A client that has said where it listens. */
+  /** Starts a client and waits until it has said where it listens. */
   async client(changes: Environment = {}, folders?: Folders): Promise<Launched & { readonly method: ClientMethod }> {
     const pt = await this.launch('client', changes, folders)
     const line = await requireLine(pt, new RegExp(`^CMETHOD +${this.transport('client')} `), this.patience)
@@ -113,7 +113,7 @@ export class PtLab extends Lab<PtLab> {
     return Object.assign(pt, { method: { protocol: protocol as 'socks4' | 'socks5', address: addressOf(address) } })
   }
 
-  /** A server that has said where it listens, with its ARGS as the arguments of a client. */
+  /** Starts a server and waits until it has said where it listens, with its ARGS as the arguments of a client. */
   async server(changes: Environment = {}, folders?: Folders): Promise<Launched & ServerMethod> {
     const pt = await this.launch('server', changes, folders)
     const line = await requireLine(pt, new RegExp(`^SMETHOD +${this.transport('server')} `), this.patience)
@@ -123,12 +123,12 @@ export class PtLab extends Lab<PtLab> {
     return Object.assign(pt, { method: { address: reachable(address), args: clientArgs(args) } })
   }
 
-  /** An application that sends back what it gets, and ends when its client does. */
+  /** Starts an application that sends back what it gets, and ends when its client does. */
   async echo(): Promise<Listener> {
     return await this.listen(({ socket }) => void socket.pipe(socket))
   }
 
-  /** A way to `target` on an address of its own; undefined leads nowhere. `onward` holds the connections that it made. */
+  /** Opens a way to `target` on an address of its own; undefined leads nowhere. `onward` holds the connections that it made. */
   async way(target: Address | undefined, from: { localAddress?: string; host?: string } = {}): Promise<Way> {
     const onward: Wire[] = []
     const lead = async (wire: Wire): Promise<void> => {
@@ -139,7 +139,7 @@ export class PtLab extends Lab<PtLab> {
     return { listener, onward }
   }
 
-  /** Joins a connection with one to `target`, which is the result; where nobody accepts there, it is broken. */
+  /** Joins a connection with one to `target`, which is the result; if no program accepts there, it is broken. */
   async lead(wire: Wire, target: Address, localAddress?: string): Promise<Wire | undefined> {
     const next = await this.open(target, localAddress)
     if (next === undefined) return void wire.socket.destroy()
@@ -157,14 +157,14 @@ export class PtLab extends Lab<PtLab> {
   ): Promise<Dialled> {
     const { protocol, address } = client.method
     const wire = await this.open(address)
-    if (wire === undefined) cannotTell(`nobody accepts at ${formatAddress(address)}`)
+    if (wire === undefined) cannotTell(`no program accepts at ${formatAddress(address)}`)
     const ask = protocol === 'socks4' ? socks4 : socks5
     return { wire, ...(await ask(wire, target, args, { patience: this.patience, ...options })) }
   }
 
-  /** Client and server against each other, and an application behind the server. */
+  /** Starts client and server against each other, and an application behind the server. */
   async pair(serverChanges: Environment = {}, clientChanges: Environment = {}): Promise<Pair> {
-    if (this.subject.commands.server === undefined) cannotTell('there is no server to put behind the client')
+    if (this.subject.commands.server === undefined) cannotTell('there is no server for the client to reach')
     if (this.subject.commands.client === undefined) cannotTell('there is no client to put in front of the server')
     const app = await this.echo()
     const [server, client] = await Promise.all([
@@ -207,12 +207,12 @@ export interface Pair {
   readonly args: string
 }
 
-/** Lists of arguments, joined. */
+/** Joins lists of arguments. */
 export function joined(...lists: readonly string[]): string {
   return lists.filter((list) => list !== '').join(';')
 }
 
-/** The variable that gives `options`, `k=v;k=v`, to each of the transports; empty without any. */
+/** Makes the variable that gives `options`, `k=v;k=v`, to each of the transports; empty without any. */
 export function transportOptions(names: readonly string[], options: string): Environment {
   const pairs = options.match(/(?:\\.|[^\\;])+/g) ?? []
   const all = names.flatMap((name) => pairs.map((pair) => `${name}:${pair}`))
@@ -234,13 +234,13 @@ function addressOf(text: string): Address {
   }
 }
 
-/** Where a server that listens on every address is reached. */
+/** Returns an address at which a server that listens on every address is reached. */
 function reachable({ host, port }: Address): Address {
   if (host === '0.0.0.0') return { host: '127.0.0.1', port }
   return host === '::' ? { host: '::1', port } : { host, port }
 }
 
-/** ARGS of SMETHOD as a client's list: commas separate there, semicolons here. */
+/** Turns ARGS of SMETHOD into a client's list: commas separate there, semicolons here. */
 function clientArgs(list: string): string {
   const pairs = list.match(/(?:\\.|[^\\,])+/g) ?? []
   return pairs.map((pair) => pair.replace(/\\,/g, ',').replace(/;/g, '\\;')).join(';')

@@ -24,13 +24,13 @@ export interface SocksOptions {
   readonly methods?: readonly number[]
   /** The command of the request. Default 1, CONNECT. */
   readonly command?: number
-  /** For each answer, in milliseconds. */
+  /** The time for each answer, in milliseconds. */
   readonly patience?: number
 }
 
 const FIELD = 255
 
-/** The target of a SOCKS 5 request; a host name goes as one. */
+/** Writes a SOCKS 5 request for a target; a host name goes as one. */
 function connect5({ host, port }: Address, command: number): Buffer {
   const octets = host.split('.').map(Number)
   const numeric = octets.length === 4 && octets.every((octet) => octet >= 0 && octet < 256)
@@ -38,18 +38,18 @@ function connect5({ host, port }: Address, command: number): Buffer {
   return Buffer.of(5, command, 0, ...address, port >> 8, port & 255)
 }
 
-/** UNAME and PASSWD of RFC 1929, cut as ARGS-4 and ARGS-5 say. */
+/** Writes UNAME and PASSWD of RFC 1929, cut as ARGS-4 and ARGS-5 say. */
 function login5(args: Uint8Array): Buffer {
   const uname = args.subarray(0, FIELD)
   const passwd = args.length > FIELD ? args.subarray(FIELD) : Buffer.of(0)
   return Buffer.concat([Buffer.of(1, uname.length), uname, Buffer.of(passwd.length), passwd])
 }
 
-/** A host name makes it a request of SOCKS 4a. */
+/** Writes a SOCKS 4 request; a host name makes it one of SOCKS 4a. */
 function connect4({ host, port }: Address, userid: string): Buffer {
   const octets = host.split('.').map(Number)
   const named = octets.length !== 4
-  // 0.0.0.1 says that a host name stands behind the USERID.
+  // 0.0.0.1 says that a host name follows the USERID.
   const head = Buffer.of(4, 1, port >> 8, port & 255, ...(named ? [0, 0, 0, 1] : octets))
   const tail = named ? `${userid}\0${host}\0` : `${userid}\0`
   return Buffer.concat([head, Buffer.from(tail, 'latin1')])

@@ -9,7 +9,7 @@ const style = `
 * { box-sizing: border-box }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 } h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem }
-a { color: inherit } .sub, .where { color: var(--note) } .sub { margin: .4rem 0 } code, pre { font: 13px/1.45 ui-monospace, monospace }
+a { color: inherit } .sub, .place { color: var(--note) } .sub { margin: .4rem 0 } code, pre { font: 13px/1.45 ui-monospace, monospace }
 .counts { display: flex; flex-wrap: wrap; gap: .5rem; padding: 0; list-style: none }
 .counts li { border: 1px solid var(--line); border-radius: .5rem; padding: .3rem .8rem }
 .counts b { font-size: 1.2rem; margin-right: .4rem } .todo { padding-left: 1.2rem } .todo li { margin: .2rem 0 }
@@ -85,7 +85,7 @@ function todoOf({ results, absent, transports }: Report): string {
   const none = absent.map((role) => `<li><span class="error">${escapeXml(absence(role, transports[role]))}</span></li>`)
   const mends = [...error, ...warning].map((result) => {
     const link = `<a href="#${anchorOf(result)}">${result.id}</a>`
-    return `<li><span class="${weightOf(result)}">${link}</span> ${escapeXml(result.title)} <span class="where">(${result.role})</span></li>`
+    return `<li><span class="${weightOf(result)}">${link}</span> ${escapeXml(result.title)} <span class="place">(${result.role})</span></li>`
   })
   const items = [...none, ...mends]
   return items.length === 0 ? '' : `<ul class="todo">\n${items.join('\n')}\n</ul>`
@@ -116,9 +116,9 @@ ${why}${steps.map((step) => stepOf(step)).join('\n')}</div>
 
 /** The draft's sentence with ours below it; of a trap the draft says nothing. */
 function restsOn({ level, draft, says, section }: Result): string {
-  const where = `<span class="where">(${escapeXml(section)})</span>`
+  const where = `<span class="place">(${escapeXml(section)})</span>`
   if (draft === '') return `<blockquote>${escapeXml(says)} ${where}</blockquote>`
-  return `<blockquote>${escapeXml(draft)} ${where}</blockquote>\n<p>Read as: ${escapeXml(says)} <span class="where">(${level})</span></p>`
+  return `<blockquote>${escapeXml(draft)} ${where}</blockquote>\n<p>Read as: ${escapeXml(says)} <span class="place">(${level})</span></p>`
 }
 
 function stepOf({ sent, expected, seen }: Step): string {

@@ -2,6 +2,7 @@
 import type { Report } from '../verdict.ts'
 import { breaches, exitStatus } from '../verdict.ts'
 
+/** Writes a report as JSON. */
 export function formatJson(report: Report, strict = false): string {
   const { error, warning, advice } = breaches(report.results)
   const counts = { errors: error.length, warnings: warning.length, advice: advice.length }

@@ -4,7 +4,7 @@ import { absence, breaches, verdicts, weightOf } from '../verdict.ts'
 
 const words = { error: 'BROKEN', warning: 'warning', advice: 'advice' } as const
 
-/** The table; with `verbose` also what was seen where a statement is kept. */
+/** Writes the table; with `verbose` also what was seen if a statement is kept. */
 export function formatText(report: Report, verbose = false): string {
   const roles = (['client', 'server'] as const).filter((role) => report.results.some((result) => result.role === role))
   const tables = roles.map((role) => tableOf(report, role, verbose))
@@ -50,7 +50,7 @@ function detailsOf({ level, says, draft, section, verdict, steps }: Result): str
   )
 }
 
-/** One line of counts, and one for what was left out. */
+/** Writes one line of counts, and one for what was left out. */
 function summaryOf({ results, skipped, duration, absent, transports }: Report): string {
   const count = (verdict: string): number => results.filter((result) => result.verdict === verdict).length
   const { error, warning, advice } = breaches(results)

@@ -63,13 +63,13 @@ export async function run(argv: readonly string[]): Promise<number> {
   const stop = new AbortController()
   const abort = (): void => stop.abort(new Error('interrupted'))
   const done = atFirstSignal(signals, abort)
-  // `| head` hangs up; what is printed behind it is lost, and the demo ends as if it were interrupted.
+  // `| head` may hang up; what is printed after that is lost, and the demo ends as if it were interrupted.
   process.stdout.on('error', abort)
   const dir = await mkdtemp(join(tmpdir(), 'postern-demo-'))
   try {
     return await show({ screen: createScreen(process.stdout), dir, transport, size, signal: stop.signal })
   } catch (error) {
-    // Whatever the interruption broke first.
+    // After an interruption the error may be whatever it broke first.
     throw stop.signal.aborted ? stop.signal.reason : error
   } finally {
     await rm(dir, { recursive: true, force: true })
@@ -77,7 +77,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** In bytes. */
+/** Reads a size in MiB and returns it in bytes. */
 function parseSize(mebibytes: string): number {
   const size = /^\d{1,4}$/.test(mebibytes) ? Number(mebibytes) : 0
   if (size < 1 || size > 4096) throw new UsageError(`--size ${mebibytes}: expected a number of MiB from 1 to 4096`)
@@ -168,7 +168,7 @@ async function showWire({ screen, transport, signal }: Demo, server: ServerPt, c
 function showNext(screen: Screen): void {
   screen.heading('Try next')
   screen.facts([
-    ['npm test', 'every test, real tor and obfs4proxy among the peers where they are installed'],
+    ['npm test', 'every test, real tor and obfs4proxy among the peers if they are installed'],
     ['node dist/cli/main.js --help', 'the commands'],
     ['docs/write-a-transport.md', 'a transport of your own in one file'],
   ])

@@ -15,7 +15,7 @@ const HOST = 'demo.postern.example'
 const EMPTY_LINE = Buffer.from('\r\n\r\n')
 const HEAD_LIMIT = 16_384
 
-/** A whole request, byte for byte as it is written. */
+/** Makes a whole request, byte for byte as it is written. */
 export function formatRequest(path: string): Buffer {
   return Buffer.from(`GET ${path} HTTP/1.1\r\nHost: ${HOST}\r\nConnection: close\r\n\r\n`)
 }
@@ -30,7 +30,7 @@ export async function exchange(conn: Duplex, asked: Uint8Array, signal: AbortSig
 async function readUntilEnd(conn: Duplex, signal: AbortSignal): Promise<Buffer> {
   const chunks: Buffer[] = []
   for await (const chunk of addAbortSignal(signal, conn)) chunks.push(chunk as Buffer)
-  // From Node 24 on the loop leaves our own half open.
+  // From Node 24 on the loop above leaves our own half open.
   conn.destroy()
   return Buffer.concat(chunks)
 }

@@ -1,4 +1,4 @@
-/** Whoever watches the wire between PT client and PT server: passes every byte on and keeps the first ones. */
+/** An observer of the wire between PT client and PT server: it passes every byte on and keeps the first ones. */
 import type { Socket } from 'node:net'
 import { createServer, connect } from 'node:net'
 import { listen } from '../../io/tcp/listen.ts'
@@ -6,7 +6,7 @@ import { relay } from '../../io/carry/relay.ts'
 import type { Address } from '../../ipc/index.ts'
 
 export interface Observer extends AsyncDisposable {
-  /** Where to connect instead of the server. */
+  /** The address to connect to instead of the server's. */
   readonly address: Address
   /** The first bytes that a client sent, at most as many as asked for. */
   readonly seen: () => Buffer

@@ -1,13 +1,13 @@
 /**
- * What the demo shows: who said what to whom, the bytes on the wire, a progress bar. Colours and the moving bar only on a
- * terminal.
+ * What the demo shows: the dialogue of parent and PTs, the bytes on the wire, and a progress bar. Colours and the moving bar are
+ * for a terminal only.
  */
 import { styleText } from 'node:util'
 import type { PtEvent } from '../../parent/index.ts'
 
 type Style = Parameters<typeof styleText>[0]
 
-/** Room for `server → parent`. */
+/** The width of `server → parent`. */
 const WHO = 17
 const BAR = 30
 const BYTES_PER_LINE = 12
@@ -15,7 +15,7 @@ const BYTES_PER_LINE = 12
 export interface Screen {
   heading(text: string): void
   line(text?: string): void
-  /** One event of a PT's life, where it is part of the dialogue. */
+  /** Shows one event of a PT's life, if it is part of the dialogue. */
   said(who: string, event: PtEvent): void
   /** The same stretch of a connection, in the clear and as an observer sees it. */
   wire(plain: Uint8Array, wire: Uint8Array): void

@@ -1,6 +1,6 @@
 /**
- * Bridge lines out of what people have in clipboards and files. What can be read in one way only is read; all else is left as
- * it stands, for lint to say what is wrong with it.
+ * Finds bridge lines in what people have in clipboards and files. Text that can be read in one way only is read; all else is
+ * left as it is, so that lint can say what is wrong with it.
  *
  *     obfs4 192.0.2.7:443 cert=… iat-mode=0                    a list, with blank lines and # comments
  *     Bridge obfs4 192.0.2.7:443 \                             torrc, whose other options are passed over
@@ -37,7 +37,7 @@ export function readBridgeLines(input: string | Uint8Array): string[] {
   return joined.some(isBridgeLine) ? joined.filter(isAttempt) : joined
 }
 
-/** Of mail (>, |), lists (- * 1.) and Markdown (`, **), at both ends. A # after them is a comment all the same. */
+/** Removes the marks of mail (>, |), lists (- * 1.) and Markdown (`, **) at both ends. A # after them is still a comment. */
 function withoutMarkers(line: string): string {
   const quoted = line.trim().replace(/^(?:[>|]\s*)+/, '')
   const item = quoted.replace(/^(?:[-*+\u2022\u00b7\u2013\u2014]|\d{1,3}[.)])\s+/, '')
@@ -54,7 +54,7 @@ function isTorrcOption(line: string): boolean {
   return /^(?:[+/]?[A-Z_]\w*[a-z]\w*|%include|usebridges|clienttransportplugin|servertransportplugin)$/.test(word)
 }
 
-/** The bridge lines of one line: one, or those in quotation marks, in links, or one after the other. */
+/** Returns the bridge lines of one line: one, or those in quotation marks, in links, or one after the other. */
 function linesOf(given: string): string[] {
   // In torrc a # starts a comment wherever it stands.
   const line = /^bridge\s/i.test(given) ? given.replace(/#.*/, '').trimEnd() : given
@@ -70,7 +70,7 @@ function linesOf(given: string): string[] {
   return apart(line)
 }
 
-/** Spaces are + in most links. If they are %20, a + is one of base64. */
+/** Reads a link. Spaces are + in most links; if they are %20, a + belongs to base64. */
 function fromLink(link: string): string {
   const text = link.replace(/^bridge:(?:\/\/)?/i, '')
   try {
@@ -80,7 +80,7 @@ function fromLink(link: string): string {
   }
 }
 
-/** The end of an argument and the start of another line, run together where a line break was lost. */
+/** Matches the end of an argument and the start of another line that run together, because a line break was lost. */
 const glued = new RegExp(String.raw`^(iat-mode=[0-2])((?:bridge)?)(${knownTransports.join('|')})?$`, 'i')
 
 /** Cuts before each name of a transport that an address follows; no field of a bridge line is such a name. */
@@ -108,7 +108,7 @@ function isAddress(field: string | undefined): boolean {
   return field !== undefined && /^(?:\[[0-9a-f:.%\w]{2,60}\]|[\w.-]{1,255}):\d{1,5}$/i.test(field)
 }
 
-/** True for what begins as a bridge line does: the name of a transport, then an address or a placeholder for one. */
+/** True for a text that begins as a bridge line does: the name of a transport, then an address or a placeholder for one. */
 function isBridgeLine(line: string): boolean {
   const { transport, address = '' } = splitBridgeLine(line.slice(0, 512))
   if (transport === undefined) return false
@@ -116,7 +116,7 @@ function isBridgeLine(line: string): boolean {
   return isAddress(address) && (known || /[\d\]]:\d+$/.test(address)) ? true : known && /^<[^<>]*>/.test(address)
 }
 
-/** True for a line that somebody meant as a bridge line, however wrong: it has an address, a placeholder or an argument. */
+/** True for a line that is meant as a bridge line, however wrong it is: it has an address, a placeholder or an argument. */
 function isAttempt(line: string): boolean {
   const fields = line.split(/\s+/, 40)
   const known = nearestName(fields[0] ?? '', knownTransports) !== undefined
@@ -130,7 +130,7 @@ function isAttempt(line: string): boolean {
   )
 }
 
-/** How many pieces of one line are put together again, and in a list of how many lines. */
+/** How many pieces of one line are put together again, and how long a list may be for it. */
 const PIECES = 4
 const JOIN_LIMIT = 1_000
 
@@ -159,7 +159,7 @@ function wholeLine(lines: readonly string[], at: number): { text: string; pieces
   return undefined
 }
 
-/** Without a fault but of the address, and of a transport whose arguments we can judge. */
+/** True if the line has no fault except in its address, and its transport is one whose arguments we can judge. */
 function isSound(line: string): boolean {
   const { transport, address, args } = splitBridgeLine(line)
   if (transport === undefined || !isAddress(address) || args.length === 0) return false

@@ -1,5 +1,5 @@
 /**
- * obfs2: a key that is sent along, then AES in counter mode. Who reads along can decrypt everything: it is kept for the
+ * obfs2: a key that is sent along, then AES in counter mode. An observer can decrypt everything: it is kept for the
  * bridges that still speak it, and for nothing else.
  *
  *     both at once   SEED(16) | E_pad( 2BF5CA7E | PADLEN(4) | random 0…8192 )
@@ -30,7 +30,7 @@ const headLength = seedLength + 8
 const maxPadding = 8192
 const timeout = 30_000
 
-/** What `role` sends first. */
+/** Makes the first message of `role`. */
 export function obfs2Hello(role: Role, seed: Uint8Array, padding: Uint8Array): Buffer {
   const head = Buffer.alloc(8)
   head.writeUInt32BE(magic, 0)
@@ -53,7 +53,7 @@ export function readObfs2Head(role: Role, bytes: Uint8Array): { seed: Uint8Array
   )
 }
 
-/** The codec of `role` behind the handshake. */
+/** Makes the codec of `role` for the time after the handshake. */
 export function obfs2Codec(role: Role, initiatorSeed: Uint8Array, responderSeed: Uint8Array): Codec {
   const keyed = (from: Role): CounterMode => stream(`${from} obfuscated data`, initiatorSeed, responderSeed)
   const [encode, decrypt] = [keyed(role), keyed(opposite(role))]

@@ -1,6 +1,6 @@
 /**
- * obfs3: UniformDH, then AES in counter mode. It hides what a connection carries from who only reads along; whoever
- * connects to a bridge can find out that it is one, as there is no secret between client and bridge.
+ * obfs3: UniformDH, then AES in counter mode. It hides what a connection carries from an observer who only reads; a prober
+ * that connects to a bridge can find out that it is one, as there is no secret between client and bridge.
  *
  *     both at once   PUB(192) | random 0…4097
  *     before the     random 0…4097 | magic(32) | E( application bytes …
@@ -10,7 +10,7 @@
  *     AES-128-CTR key = first 16 bytes, first counter block = last 16; I encrypts what the client sends
  *     magic = HMAC(secret, "Initiator magic") or HMAC(secret, "Responder magic")
  *
- * A side that has nothing to say never sends its magic, so nobody waits for it before reporting success.
+ * A side that has nothing to say never sends its magic, so neither side waits for it before it reports success.
  */
 import { randomInt } from 'node:crypto'
 import type { Duplex } from 'node:stream'
@@ -36,7 +36,7 @@ const timeout = 30_000
 
 const randomPadding = (): Buffer => randomPiece(randomInt(maxPadding / 2 + 1))
 
-/** The codec of `role` after the key exchange. `padding` goes in front of the magic. */
+/** Makes the codec of `role` for the time after the key exchange. `padding` goes in front of the magic. */
 export function obfs3Codec(role: Role, secret: HmacKey | Uint8Array, padding: Uint8Array = randomPadding()): Codec {
   const peer = opposite(role)
   const [encode, decrypt] = [stream(role, secret), stream(peer, secret)]
@@ -59,7 +59,7 @@ export function obfs3Codec(role: Role, secret: HmacKey | Uint8Array, padding: Ui
   return withDirect({ preface: () => preface, encode, decode }, mostDecoded)
 }
 
-/** Where the application's bytes begin, if the magic has arrived. Throws PT_HANDSHAKE once it can no longer come. */
+/** Returns the index at which the application's bytes begin, if the magic has arrived. Throws PT_HANDSHAKE once it can no longer come. */
 function findMagic(held: Buffer, magic: Buffer, from: number): number | undefined {
   const at = held.subarray(0, maxPadding + magicLength).indexOf(magic, from)
   if (at !== -1) return at + magicLength

@@ -5,7 +5,7 @@
  */
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
 
-/** Writes it with its padding. */
+/** Writes base32 with its padding. */
 export function encodeBase32(bytes: Uint8Array): string {
   let text = ''
   let [bits, held] = [0, 0]
@@ -17,7 +17,7 @@ export function encodeBase32(bytes: Uint8Array): string {
   return text.padEnd(Math.ceil(text.length / 8) * 8, '=')
 }
 
-/** Reads it, with or without its padding; undefined where it is none. Bits left over have to be zero. */
+/** Reads base32, with or without its padding; undefined for any other text. Bits left over have to be zero. */
 export function decodeBase32(text: string): Buffer | undefined {
   const digits = text.replace(/=*$/, '')
   const bytes: number[] = []

@@ -19,20 +19,20 @@ export interface BridgeState {
   readonly password: string
   /** 32 bytes: the seed of the length distribution, which clients are given. */
   readonly seed: Buffer
-  /** Of no use any more: how many bytes of a client that does not authenticate earlier versions read before they closed. */
+  /** A number that is no longer used: earlier versions read so many bytes of a client that does not authenticate before they closed. */
   readonly drainBytes: number
   /** How many seconds beyond the time limit such a client is kept. */
   readonly closeDelay: number
   readonly ticketKeys: TicketGenerations
 }
 
-/** The file in `stateDir`. */
+/** Returns the path of the file in `stateDir`. */
 export function bridgeStatePath(stateDir: string): string {
   return join(stateDir, 'scramblesuit_state.json')
 }
 
 /**
- * The state in the file `path`, which is made if there is none. Rejects with PT_STATE, and leaves the file alone, if it
+ * Reads the state in the file `path`, which is made if there is none. Rejects with PT_STATE, and leaves the file alone, if it
  * holds something else. If two processes make it, both have the same. `now` in seconds.
  */
 export async function openBridgeState(path: string, now: number): Promise<BridgeState> {
@@ -49,7 +49,7 @@ export async function openBridgeState(path: string, now: number): Promise<Bridge
   return parse(path, await createPrivateFile(path, format(state)))
 }
 
-/** Rejects with PT_STATE; then the file is as it was. */
+/** Saves the state. Rejects with PT_STATE; then the file is as it was. */
 export async function saveBridgeState(path: string, state: BridgeState): Promise<void> {
   const text = format(state)
   // What could not be read again would cost the bridge its password at the next start.
@@ -94,7 +94,7 @@ function parse(path: string, text: string): BridgeState {
 
 function generationsOf(value: unknown): TicketGenerations {
   const [newest, previous] = (value as Record<string, unknown>[]).map((keys) => ({
-    // Any time: what a wrong clock has written is for rotateTicketKeys to judge.
+    // Any time is read; rotateTicketKeys judges one that a wrong clock has written.
     created: integerOf(keys['created'], Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
     cipher: hexOf(keys['cipher'], 16),
     mac: hexOf(keys['mac'], 32),

@@ -1,5 +1,5 @@
 /**
- * The client: by a ticket of an earlier connection where it has one, else by UniformDH.
+ * The client: it uses a ticket of an earlier connection if it has one, else UniformDH.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
@@ -44,17 +44,17 @@ function clientOf(store: Tickets['store'], now: () => number): Client {
 /** A ticket that was taken for a connection which could not be made. */
 interface Unsent {
   readonly ticket: SessionTicket
-  /** Seconds since 1970. */
+  /** The time up to which it may be used, in seconds since 1970. */
   readonly until: number
 }
 
 interface Tickets {
   readonly store: Pick<TicketStore, 'take' | 'put'>
-  /** By bridge. */
+  /** The unsent ticket of each bridge. */
   readonly unsent: Map<string, Unsent>
-  /** Milliseconds since 1970. */
+  /** The clock, in milliseconds since 1970. */
   readonly now: () => number
-  /** Something could not be saved, and that has been said. */
+  /** True if something could not be saved, and that has been logged. */
   troubled: boolean
 }
 
@@ -64,11 +64,11 @@ async function dial(session: ClientSession, tickets: Tickets): Promise<Duplex> {
   const signal = cancellationOf(session)
   const secret = requirePassword(args)
   const unsaved = (error: unknown): void => {
-    // Once until it goes well again: if nothing can be written, each connection would say it.
+    // It is logged once until saving works again, or each connection would log it while nothing can be written.
     session.log(tickets.troubled ? 'debug' : 'warning', `${(error as Error).message}: a session ticket is not used`)
     tickets.troubled = true
   }
-  // Before there is a connection: how long the disk or a key takes is nobody's to see.
+  // This comes before there is a connection, so that no observer sees how long the disk or a key takes.
   const ticket = await takeTicket(target, tickets).catch(unsaved)
   const pair = ticket ? undefined : uniformDh()
   const conn = await connect(target, signal).catch((error: unknown) => {
@@ -80,7 +80,7 @@ async function dial(session: ClientSession, tickets: Tickets): Promise<Duplex> {
       ? byTicket(conn, ticket, now)
       : await byUniformDh(conn, secret, pair ?? uniformDh(), now, signal)
     const keep = (next: SessionTicket): void => {
-      // Not waited for: the disk is not to hold up the connection.
+      // It is not waited for, as the disk must not hold up the connection.
       store.put(target, next, seconds(now())).then(() => (tickets.troubled = false), unsaved)
     }
     return clientCodec(keys, keep)
@@ -94,7 +94,7 @@ async function takeTicket(bridge: string, { store, unsent, now }: Tickets): Prom
   return await store.take(bridge, seconds(now()))
 }
 
-/** The store has struck it out and would not give it again. */
+/** Keeps a ticket in memory, as the store has struck it out and would not give it again. */
 function keepUnsent(bridge: string, ticket: SessionTicket, { unsent, now }: Tickets): void {
   const [oldest] = unsent.keys()
   if (unsent.size >= maxUnsent && oldest !== undefined) unsent.delete(oldest)
@@ -124,7 +124,7 @@ async function byUniformDh(
   }
 }
 
-/** A bridge does not answer a ticket: if it cannot read it, the connection dies later, and the next is by UniformDH. */
+/** Opens a session by a ticket. A bridge does not answer a ticket: if it cannot read it, the connection dies later, and the next is by UniformDH. */
 function byTicket(conn: Duplex, { master, ticket }: SessionTicket, now: () => number): SessionKeys {
   const keys = sessionKeys(master)
   conn.write(formatHello(keys.toServer.mac, ticket, helloPadding(ticket), epochOf(now())))

@@ -21,32 +21,32 @@ export const ticketLength = 112
 
 /**
  * The bridge's answer, with its padding, fits into one segment of 1448 bytes. obfs4proxy's client ends with its whole process
- * where a mark arrives and its MAC does not, so the two must not be split on the way.
+ * if a mark arrives without its MAC, so the two must not be split on the way.
  */
 const maxAnswer = 1448
 
-/** The hour that MACs are bound to. `now` in milliseconds since 1970. */
+/** Returns the hour that MACs are bound to. `now` is in milliseconds since 1970. */
 export function epochOf(now: number): number {
   return Math.floor(now / 3_600_000)
 }
 
-/** What state files and tickets count in. `now` in milliseconds since 1970. */
+/** Returns the seconds in which state files and tickets count. `now` is in milliseconds since 1970. */
 export function seconds(now: number): number {
   return Math.floor(now / 1000)
 }
 
-/** A message of `lead` (X, Y or T) in the hour `epoch`. */
+/** Makes a message of `lead` (X, Y or T) in the hour `epoch`. */
 export function formatHello(key: Uint8Array, lead: Uint8Array, padding: Uint8Array, epoch: number): Buffer {
   const mark = hmac16(key, lead)
   return Buffer.concat([lead, padding, mark, hmac16(key, lead, padding, mark, String(epoch))])
 }
 
-/** Padding for a message of a client. */
+/** Makes the padding for a message of a client. */
 export function helloPadding(lead: Uint8Array): Buffer {
   return paddingUpTo(maxHello - tailLength - lead.length)
 }
 
-/** Padding for the answer of a bridge. */
+/** Makes the padding for the answer of a bridge. */
 export function answerPadding(): Buffer {
   return paddingUpTo(maxAnswer - tailLength - uniformDhLength)
 }

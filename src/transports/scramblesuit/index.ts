@@ -1,5 +1,5 @@
 /**
- * scramblesuit: a shared secret keeps probes out, packets of shaped lengths hide what is carried. Few bridges speak it; where
+ * scramblesuit: a shared secret keeps probes out, packets of shaped lengths hide what is carried. Few bridges speak it; if
  * there is a choice, obfs4 is the better one.
  *
  *     client options      password=<32 characters of base32>

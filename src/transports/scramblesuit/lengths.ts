@@ -15,7 +15,7 @@ const systemSource: SampleSource = {
 }
 
 /**
- * A sampler of the distribution that the first 24 bytes of `seed` stand for. Its tables, which take a millisecond, are made when it
+ * Makes a sampler of the distribution that the first 24 bytes of `seed` stand for. Its tables, which take a millisecond, are made when it
  * is first asked: a client that only receives needs none.
  */
 export function lengthSampler(seed: Uint8Array): () => number {

@@ -1,5 +1,5 @@
 /**
- * Packets behind the handshake, and the padding that gives each burst of them its length.
+ * Packets after the handshake, and the padding that gives each burst of them its length.
  *
  *     MAC(16) | E( total(2) | payload(2) | flags(1) | payload bytes | zeros )
  *               └───────────────── MAC'd as ciphertext ─────────────────┘
@@ -51,7 +51,7 @@ export function packetWriter(
   }
 }
 
-/** Application bytes as packets, each as long as it can be. */
+/** Cuts application bytes into packets, each as long as it can be. */
 export function payloadPackets(bytes: Uint8Array): Packet[] {
   const packets: Packet[] = []
   for (let at = 0; at < bytes.length; at += maxTotal) {
@@ -60,7 +60,7 @@ export function payloadPackets(bytes: Uint8Array): Packet[] {
   return packets
 }
 
-/** The lengths of the packets of padding that make the last segment of a burst of `size` bytes `target` bytes long. */
+/** Returns the lengths of the packets of padding that make the last segment of a burst of `size` bytes `target` bytes long. */
 export function paddingPackets(size: number, target: number): number[] {
   const tail = size % segmentLength
   let length = target - tail + (target < tail ? segmentLength : 0)
@@ -72,7 +72,7 @@ interface SealedPacket extends Packet {
   readonly total: number
 }
 
-/** One pass of the cipher over the whole burst, as a pass for each packet would cost more than the encryption itself. */
+/** Encrypts the whole burst by one pass of the cipher, as a pass for each packet would cost more than the encryption itself. */
 function seal(burst: readonly SealedPacket[], encrypt: (bytes: Uint8Array) => Buffer, macKey: HmacKey): Buffer {
   const plain = Buffer.alloc(burst.reduce((sum, { total }) => sum + headLength + total, 0))
   let at = 0
@@ -93,10 +93,10 @@ function seal(burst: readonly SealedPacket[], encrypt: (bytes: Uint8Array) => Bu
   return Buffer.concat(parts)
 }
 
-/** Decrypts packets out of chunks of any size. A generator throws PT_FRAME behind the last packet that was right. */
+/** Decrypts packets out of chunks of any size. A generator throws PT_FRAME after the last packet that was right. */
 export interface PacketReader {
   read(chunk: Uint8Array): Generator<Packet>
-  /** The peer has sent its last byte. Throws PT_FRAME in the middle of a packet. */
+  /** Says that the peer has sent its last byte. Throws PT_FRAME in the middle of a packet. */
   end(): void
 }
 
@@ -128,7 +128,7 @@ export function packetReader(keys: DirectionKeys): PacketReader {
         head = undefined
         yield { flags, payload: decrypt(packet.subarray(packetOverhead)).subarray(0, payload) }
       }
-      // A copy, so that a few bytes do not keep the whole chunk in memory.
+      // It is a copy, so that a few bytes do not keep the whole chunk in memory.
       held = Buffer.from(held)
     },
     end() {
@@ -139,7 +139,7 @@ export function packetReader(keys: DirectionKeys): PacketReader {
 
 /**
  * The header is not authenticated before the rest of its packet is there. A length that cannot be is therefore replaced by a
- * random one, and fails as a wrong MAC would: who changes bits on the way does not learn from the moment of the close which.
+ * random one, and fails as a wrong MAC would: an attacker who changes bits does not learn from the moment of the close which of the two it was.
  */
 function readHead(bytes: Buffer): Head {
   const [total, payload, flags] = [bytes.readUInt16BE(0), bytes.readUInt16BE(2), bytes.readUInt8(4)]
@@ -151,7 +151,7 @@ function changed(): PtError {
   return new PtError('PT_FRAME', 'a scramblesuit packet is malformed: it was changed on the way, or the keys differ')
 }
 
-/** The codec of a session; `control` is given the packets that are not payload, and throws where there may be none. */
+/** Makes the codec of a session; `control` is given the packets that are not payload, and throws if there may be none. */
 export function packetCodec(
   write: (packets: readonly Packet[]) => Uint8Array,
   reader: PacketReader,
@@ -160,7 +160,7 @@ export function packetCodec(
   return withDirect({
     encode: (payload) => (payload.length === 0 ? payload : write(payloadPackets(payload))),
     *decode(chunk) {
-      // One payload for each chunk and not for each packet: the application would write every piece by itself.
+      // There is one payload for each chunk and not for each packet: the application would write every piece by itself.
       const payloads: Uint8Array[] = []
       let failure: Error | undefined
       try {

@@ -10,28 +10,28 @@ import { decodeBase32, encodeBase32 } from './base32.ts'
 const secretLength = 20
 const characters = (secretLength * 8) / 5
 
-/** A new secret, as the operator hands it out. */
+/** Makes a new secret, as the operator hands it out. */
 export function newPassword(): string {
   return encodeBase32(randomBytes(secretLength))
 }
 
 /**
- * k_B of the argument `password`, or undefined where there is none. Lower case, 1 for I, 0 for O and a padding are what
- * people make of it when they copy it, and read as what was meant. Throws PT_ARGS, and never repeats it.
+ * Reads k_B from the argument `password`; undefined if there is none. People who copy a password write lower case, 1 for I,
+ * 0 for O and a padding, so these are read as well. Throws PT_ARGS, and never repeats it.
  */
 export function passwordOf(args: Args): Buffer | undefined {
   const password = args.get('password')
   return password === undefined ? undefined : parsePassword(password)
 }
 
-/** k_B of a client, which has to have one. Throws PT_ARGS. */
+/** Reads k_B of a client, which has to have one. Throws PT_ARGS. */
 export function requirePassword(args: Args): Buffer {
   const secret = passwordOf(args)
   if (secret === undefined) throw new ArgumentError('password')
   return secret
 }
 
-/** k_B of a password as people write it. Throws PT_ARGS. */
+/** Reads k_B from a password as people write it. Throws PT_ARGS. */
 export function parsePassword(password: string): Buffer {
   const text = password.toUpperCase().replaceAll('1', 'I').replaceAll('0', 'O').replace(/=*$/, '')
   const secret = decodeBase32(text)

@@ -31,7 +31,7 @@ export interface HelloKeys {
   readonly openTicket: (ticket: Uint8Array) => Uint8Array | undefined
 }
 
-/** A reader for one connection: what its first bytes are is worked out once, however small the pieces are that follow. */
+/** Makes a reader for one connection. It judges the first bytes once, however small the following pieces are. */
 export function helloReader({ secret, openTicket }: HelloKeys): HelloReader {
   let ticket: { keys: SessionKeys; mark: Buffer } | false | undefined
   let mark: Buffer | undefined
@@ -63,7 +63,7 @@ function readTicket(bytes: Buffer, openTicket: HelloKeys['openTicket']): { keys:
   return { keys, mark: hmac16(keys.toServer.mac, bytes) }
 }
 
-/** Checks the MAC behind the mark at `at` (-1: none yet) for the hour and its two neighbours. */
+/** Checks the MAC that follows the mark at `at` (-1: none yet) for the hour and its two neighbours. */
 function finish(
   bytes: Buffer,
   at: number,

@@ -3,7 +3,7 @@
  *
  *     scramblesuit_tickets.json   {"192.0.2.1:443": {"key-ticket": base32( master key 32 | ticket 112 ), "issuedAt": s}, …}
  *
- * Other processes may have the same file: it is read each time, and whose a ticket is says spent-tickets.ts. What two of them
+ * Other processes may have the same file: it is read each time, and spent-tickets.ts decides which process owns a ticket. What two of them
  * write at the same moment may be lost, which costs a ticket and nothing else. A file that cannot be read holds no tickets.
  */
 import { realpath } from 'node:fs/promises'
@@ -22,7 +22,7 @@ export interface SessionTicket {
   readonly ticket: Buffer
 }
 
-/** More bridges than these are not remembered; the oldest go first. */
+/** How many bridges are remembered; beyond that the oldest are forgotten. */
 const maxBridges = 1000
 
 interface Entry {
@@ -32,17 +32,17 @@ interface Entry {
 
 type Entries = Map<string, Entry>
 
-/** The payload of a ticket packet, or undefined if it has another length. */
+/** Reads the payload of a ticket packet; undefined if it has another length. */
 export function parseTicketPayload(payload: Uint8Array): SessionTicket | undefined {
   if (payload.length !== masterLength + ticketLength) return undefined
   const bytes = Buffer.from(payload)
   return { master: bytes.subarray(0, masterLength), ticket: bytes.subarray(masterLength) }
 }
 
-/** One for each state directory of this process, as long as anybody has it. */
+/** The store of each state directory of this process, as long as it is in use. */
 const stores = new Map<string, WeakRef<TicketStore>>()
 
-/** The store of `stateDir`. `now` is in seconds. */
+/** Returns the store of `stateDir`. `now` is in seconds. */
 export async function openTicketStore(stateDir: string, now: number): Promise<TicketStore> {
   const folder = await realpath(stateDir).catch(() => resolve(stateDir))
   for (const [key, store] of stores) if (store.deref() === undefined) stores.delete(key)
@@ -76,15 +76,15 @@ export class TicketStore {
 
   /** Takes the ticket of a bridge out, if there is one that is good. Rejects with PT_STATE if that cannot be saved. */
   async take(bridge: string, now: number): Promise<SessionTicket | undefined> {
-    // One that has just come may not be in the file yet.
+    // A ticket that has just come may not be in the file yet.
     await this.#last
     const entry = (await this.#read()).get(bridge)
     if (entry === undefined) return undefined
-    // Before it is used: a second session under the same keys would give both away.
+    // It is claimed before it is used: a second session under the same keys would give both away.
     const { issuedAt, keyTicket } = entry
     if (!isCurrent(issuedAt, now)) return undefined
     const isOurs = await claimTicket(this.#stateDir, keyTicket, issuedAt, now)
-    // Out of the file as well, for the reference and older versions of this program, which know nothing of claims.
+    // It is also taken out of the file, as the reference and older versions of this program know nothing of claims.
     this.#used.set(bridge, entry)
     await this.#save(now)
     return isOurs ? parseTicketPayload(keyTicket) : undefined
@@ -111,7 +111,7 @@ export class TicketStore {
     this.#queued = undefined
     const entries = await this.#read()
     for (const [bridge, { keyTicket }] of used) {
-      // Another process may have put a new one there.
+      // Another process may have put a new ticket there.
       if (entries.get(bridge)?.keyTicket.equals(keyTicket) === true) entries.delete(bridge)
     }
     for (const [bridge, entry] of fresh) {
@@ -121,7 +121,7 @@ export class TicketStore {
     for (const [bridge, { issuedAt }] of entries) {
       if (now - issuedAt > ticketLifetime || entries.size > maxBridges) entries.delete(bridge)
     }
-    // Nothing is lost with the power but a ticket, or what keeps one from being tried in vain.
+    // A loss of power costs a ticket at most, or a vain try of one.
     await writePrivateFile(this.#path, format(entries), { durable: false })
   }
 
@@ -139,7 +139,7 @@ function format(entries: ReadonlyMap<string, Entry>): string {
   return JSON.stringify(Object.fromEntries(json))
 }
 
-/** What cannot be read is left out: a ticket less is a handshake by password more. */
+/** Reads the file and leaves out what cannot be read: without a ticket the handshake is by password. */
 function parse(text: string): Entries {
   let json: unknown
   try {

@@ -12,7 +12,7 @@ import { ticketLength } from './hello.ts'
 /** How long a ticket is good for, and after how long its keys are replaced; in seconds. */
 export const ticketLifetime: number = 7 * 24 * 3600
 
-/** How far ahead a time may be, in seconds, as clocks are set. Beyond it the clock was wrong that it is from. */
+/** How far ahead a time may be, in seconds, as clocks differ. A time beyond it comes from a wrong clock. */
 const clockTolerance = 3600
 
 /** True if what was made at `made` is good at `now`: made in the last seven days, and not in times to come. In seconds. */
@@ -36,7 +36,7 @@ export interface TicketKeys {
   readonly mac: Buffer
 }
 
-/** The newest first. */
+/** One or two generations of keys, the newest first. */
 export type TicketGenerations = readonly [newest: TicketKeys, previous?: TicketKeys]
 
 export function newTicketKeys(created: number): TicketKeys {
@@ -58,7 +58,7 @@ export function rotateTicketKeys(generations: TicketGenerations, now: number): T
   return previous === undefined ? [newest] : [newest, previous]
 }
 
-/** A ticket for the 32 bytes of `master`, issued at `now` (seconds since 1970). */
+/** Makes a ticket for the 32 bytes of `master`, issued at `now` (seconds since 1970). */
 export function sealTicket(keys: TicketKeys, master: Uint8Array, now: number): Buffer {
   const plain = Buffer.alloc(64)
   plain.writeUInt32LE(now >>> 0, 0)
@@ -70,7 +70,7 @@ export function sealTicket(keys: TicketKeys, master: Uint8Array, now: number): B
   return Buffer.concat([sealed, hmac(keys.mac, sealed)])
 }
 
-/** The master key of a ticket that one of `generations` made and that is good at `now`; else undefined. */
+/** Returns the master key of a ticket that one of `generations` made and that is good at `now`; else undefined. */
 export function openTicket(generations: TicketGenerations, ticket: Uint8Array, now: number): Buffer | undefined {
   const sealed = ticket.subarray(0, ticketLength - tagLength)
   const tag = ticket.subarray(ticketLength - tagLength, ticketLength)

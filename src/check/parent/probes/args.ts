@@ -16,7 +16,7 @@ interface Request {
 
 const WAIT = 15_000
 
-/** What the parent sends to the SOCKS port of its PT; where it does not connect, the question does not arise. */
+/** Reads what the parent sends to the SOCKS port of its PT; if it does not connect, the question does not arise. */
 async function request(lab: ParentLab): Promise<Request> {
   const got = await lab.evidence('request', async (lab) => {
     const { pt } = await lab.session()
@@ -62,7 +62,7 @@ export const argsProbes: readonly Probe<ParentLab>[] = [
   {
     ids: ['ARGS-5'],
     role: 'client',
-    title: 'where UNAME holds all, PASSWD is one NUL',
+    title: 'if UNAME holds all, PASSWD is one NUL',
     async run(lab) {
       const got = await request(lab)
       if (got.uname.length === 255) notApplicable('its arguments fill UNAME')

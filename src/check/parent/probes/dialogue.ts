@@ -15,7 +15,7 @@ const WATCHED = 1_500
 /** What a parent waits at least between one step of a shutdown and the next, in milliseconds. */
 const PATIENT = 100
 
-/** The lines that start a PT well, each transport on its own listener's address. */
+/** Returns the lines that start a PT well, each transport on its own listener's address. */
 async function methodLines(lab: ParentLab, pt: PlayedPt): Promise<string[]> {
   const listener = await lab.listen()
   const address = formatAddress(listener.address)
@@ -28,7 +28,7 @@ export function doneLine(pt: PlayedPt): string {
   return pt.role === 'client' ? 'CMETHODS DONE' : 'SMETHODS DONE'
 }
 
-/** A plain start; a parent that dismisses a PT for that tells nothing about unusual ones. */
+/** Tries a plain start; a parent that dismisses a PT for that tells nothing about unusual ones. */
 async function plainWorks(lab: ParentLab): Promise<void> {
   const works = await lab.evidence('plain', async (lab) => {
     const { pt } = await lab.session()
@@ -67,7 +67,7 @@ const lineProbes = (role: Role): readonly Probe<ParentLab>[] => [
         doneLine(pt),
         'Z_9',
       ])
-      // Legal by the grammar, and odd: the shortest and a long one, what is no letter, and every other character of ASCII.
+      // These lines are legal by the grammar, and odd: a short and a long keyword, no letter, and every other character of ASCII.
       const odd = await lab.session()
       const characters = Array.from({ length: 0x7f }, (_, code) => String.fromCharCode(code + 1)).join('')
       await expectTaken(lab, odd, [
@@ -169,7 +169,7 @@ const stopProbe = (role: Role): Probe<ParentLab> => ({
     const seen = `TOR_PT_EXIT_ON_STDIN_CLOSE ${told}; ${pt.history}`
     const gap = second === undefined ? Infinity : second.at - first.at
     const patient = gap >= PATIENT
-    // What came first may have waited for as long as the PT waited for a CPU.
+    // The first message may have been delayed for as long as the PT waited for a CPU.
     if (!patient && gap + first.waited - before >= PATIENT)
       cannotTell(`the machine is so busy that times say nothing: ${seen}`)
     const good = told === '1' && first.what === 'stdin' && patient && gone
@@ -187,7 +187,7 @@ const clientProbe: Probe<ParentLab> = {
     if (session.pt.transports.length < 2) notApplicable('it asks for one transport only')
     const methods = (await methodLines(lab, session.pt)).toReversed()
     await expectTaken(lab, session, ['VERSION 1', ...methods, 'CMETHODS DONE'])
-    // Some give up where one transport fails; the order must not matter for those that do not.
+    // Some give up if one transport fails; the order must not matter for those that do not.
     const withError = async (reversed: boolean): Promise<Session & { readonly lines: string[] }> => {
       const made = await lab.session()
       const [first = '', second = ''] = await methodLines(lab, made.pt)

@@ -9,7 +9,7 @@ import { socks4 } from '../socks.ts'
 
 const role = 'client'
 
-/** `args` behind so much padding that both have `length` bytes; the needed part is then where the cut is. */
+/** Puts so much padding before `args` that both together have `length` bytes; the cut is then in the needed part. */
 function padded(args: string, length: number): string {
   const room = length - args.length - (args === '' ? 0 : 1)
   return room < 5 ? '' : joined(`pad=${'x'.repeat(room - 4)}`, args)

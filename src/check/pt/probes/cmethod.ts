@@ -79,7 +79,7 @@ const lineProbes: readonly Probe<PtLab>[] = [
       const pt = await lab.launch(role, {}, undefined, withoutPorts())
       await pt.settled(lab.patience)
       if (!hasNamespace(pt)) cannotTell('only a network of its own makes it fail, which this system does not give')
-      if (announces(pt, role, name)) cannotTell('it launches where no port is free')
+      if (announces(pt, role, name)) cannotTell('it launches although no port is free')
       const error = new RegExp(`^CMETHOD-ERROR ${name} .`)
       lab.judge(
         pt.lines.some((line) => error.test(line)),
@@ -92,7 +92,7 @@ const lineProbes: readonly Probe<PtLab>[] = [
   {
     ids: ['CM-3'],
     role,
-    title: 'CMETHODS DONE comes once, behind all others',
+    title: 'CMETHODS DONE comes once, after all others',
     async run(lab) {
       const pt = await plainStart(lab, role)
       const at = pt.lines.indexOf('CMETHODS DONE')
@@ -100,7 +100,7 @@ const lineProbes: readonly Probe<PtLab>[] = [
       lab.judge(
         !pt.lines.slice(at + 1).some((line) => line.startsWith('CMETHOD')),
         pt,
-        'nothing about transports behind it',
+        'nothing about transports after it',
       )
       const none = await lab.launch(role, { TOR_PT_CLIENT_TRANSPORTS: UNKNOWN_NAME })
       await none.settled(lab.patience)

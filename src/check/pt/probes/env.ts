@@ -9,7 +9,7 @@ import { cannotTell } from '../../probe.ts'
 import type { PtLab } from '../pt-lab.ts'
 import type { Role } from '../../verdict.ts'
 
-/** A transport, or that there is none. */
+/** Matches the line of a transport, or the line that says that there is none. */
 const STARTED = /^[CS]METHODS? /
 const ERROR = /^(?:ENV|VERSION|PROXY|CMETHOD|SMETHOD)-ERROR/
 
@@ -17,7 +17,7 @@ function says(pt: Launched, pattern: RegExp): boolean {
   return pt.lines.some((line) => pattern.test(line))
 }
 
-/** Launched as client and as server at once. */
+/** Launches the program as client and as server at once. */
 async function bothRoles(lab: PtLab, role: Role): Promise<Launched> {
   return await lab.evidence(`both roles of ${role}`, async (lab) => {
     const name = lab.transport(role)
@@ -31,7 +31,7 @@ async function bothRoles(lab: PtLab, role: Role): Promise<Launched> {
         : { TOR_PT_CLIENT_TRANSPORTS: name }
     const pt = await lab.launch(role, other)
     await pt.settled(lab.patience)
-    // The lines of the other role may come behind.
+    // The lines of the other role may come after those.
     await pt.ends(QUIET)
     return pt
   })

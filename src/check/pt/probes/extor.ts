@@ -1,4 +1,4 @@
-/** Probes of where a server forwards to. Section "Server Environment Variables"; proposals 196 and 217. */
+/** Probes of the destination of a server. Section "Server Environment Variables"; proposals 196 and 217. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { commands } from '../../../extor/index.ts'
@@ -22,7 +22,7 @@ const PAYLOAD = 'a payload of which nothing may be lost'
 interface Arrival {
   /** The connection as the server has it. */
   readonly atServer: Wire
-  /** Where the server sees it come from. */
+  /** The address that the connection comes from, as the server sees it. */
   readonly source: string
 }
 
@@ -37,13 +37,13 @@ async function arrive(lab: PtLab, server: Launched & ServerMethod): Promise<Arri
 }
 
 async function approach(lab: PtLab, server: ServerMethod, address: Address): Promise<Wire> {
-  if (lab.subject.commands.client === undefined) return (await lab.open(address)) ?? cannotTell('nobody accepts')
+  if (lab.subject.commands.client === undefined) return (await lab.open(address)) ?? cannotTell('no program accepts')
   const client = await lab.client()
   const { wire, granted, seen } = await lab.dial(client, address, joined(server.method.args, lab.subject.args))
   return granted ? wire : cannotTell(`its client did not grant the connection: ${seen}`)
 }
 
-/** A server with an extended port, and one connection to it. */
+/** Starts a server with an extended port, and opens one connection to it. */
 async function visit(
   lab: PtLab,
   script: Parameters<typeof scriptedPort>[1],
@@ -157,14 +157,14 @@ const dialogueProbes: readonly Probe<PtLab>[] = [
     async run(lab) {
       const { pt, heard } = await visit(lab, { answer: 'okay' })
       if (heard.hash !== 'right') cannotTell('the authentication failed')
-      const seen = `${hex(heard.early)} behind DONE, before the answer`
+      const seen = `${hex(heard.early)} after DONE, before the answer`
       lab.judge(heard.early.length === 0, pt, 'nothing between DONE and OKAY', { seen })
       const payload = (await heard.wire.take(PAYLOAD.length, END_TIME)).toString('latin1')
-      lab.judge(payload === PAYLOAD, pt, 'the payload behind OKAY', { sent: PAYLOAD, seen: payload || '(nothing)' })
+      lab.judge(payload === PAYLOAD, pt, 'the payload after OKAY', { sent: PAYLOAD, seen: payload || '(nothing)' })
       const denied = await visit(lab, { answer: 'deny' })
       const ended = await denied.atServer.ends(END_TIME)
       const after = await denied.heard.wire.rest(0)
-      lab.judge(after.length === 0, denied.pt, 'nothing behind DENY', { sent: 'DENY', seen: hex(after) })
+      lab.judge(after.length === 0, denied.pt, 'nothing after DENY', { sent: 'DENY', seen: hex(after) })
       lab.judge(ended, denied.pt, 'the end of the client’s connection', {
         sent: 'DENY',
         seen: ended ? 'its end' : 'still open',

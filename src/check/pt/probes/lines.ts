@@ -13,7 +13,7 @@ const LINE = /^[a-zA-Z0-9_-]+(?: [\x01-\x7f]*)?$/
 const KEYWORD =
   /^(?:VERSION|VERSION-ERROR|ENV-ERROR|PROXY|PROXY-ERROR|CMETHOD|CMETHOD-ERROR|CMETHODS|SMETHOD|SMETHOD-ERROR|SMETHODS|LOG|STATUS)(?: |$)/
 
-/** Everything that it said on several occasions. */
+/** Returns everything that the program said on several occasions. */
 async function allSaid(lab: PtLab, role: Role): Promise<Launched[]> {
   const said = [await plainStart(lab, role), ...(await failedStarts(lab, role)).map(({ pt }) => pt)]
   try {
@@ -24,7 +24,7 @@ async function allSaid(lab: PtLab, role: Role): Promise<Launched[]> {
   return said
 }
 
-/** Lines with this keyword; where it never said any, the question does not arise. */
+/** Returns lines with this keyword; if the program never wrote any, the question does not arise. */
 async function linesOf(lab: PtLab, role: Role, keyword: string): Promise<{ pt: Launched; lines: string[] }[]> {
   const all = (await allSaid(lab, role)).map((pt) => ({
     pt,
@@ -149,17 +149,17 @@ const errorProbes = (role: Role): readonly Probe<PtLab>[] => [
     async run(lab) {
       for (const { pt, at } of await envErrors(lab, role)) {
         lab.judge(pt.exit !== undefined, pt, 'its end within 5 s')
-        lab.judge(!pt.lines.slice(at).some((line) => /^[CS]METHOD/.test(line)), pt, 'no transport behind ENV-ERROR')
+        lab.judge(!pt.lines.slice(at).some((line) => /^[CS]METHOD/.test(line)), pt, 'no transport after ENV-ERROR')
       }
     },
   },
   {
     ids: ['TRAP-3'],
     role,
-    title: 'a LOG line ahead of an ENV-ERROR behind VERSION',
+    title: 'a LOG line ahead of an ENV-ERROR after VERSION',
     async run(lab) {
       const late = (await envErrors(lab, role)).filter(({ pt }) => pt.lines.some((line) => line.startsWith('VERSION ')))
-      if (late.length === 0) notApplicable('no ENV-ERROR came behind VERSION')
+      if (late.length === 0) notApplicable('no ENV-ERROR came after VERSION')
       for (const { pt, at } of late) {
         lab.judge(
           pt.lines.slice(0, at).some((line) => line.startsWith('LOG ')),

@@ -32,7 +32,7 @@ function atAnswer(pt: Launched): number {
   return pt.lines.findIndex((line) => /^PROXY(?: DONE|-ERROR)/.test(line))
 }
 
-/** A type that it confirms; where there is none, the question does not arise. */
+/** Returns a type that the program confirms; if there is none, the question does not arise. */
 async function usableType(lab: PtLab): Promise<ProxyType> {
   for (const type of proxyTypes) {
     const pt = await answerTo(lab, `${type}://127.0.0.1:1`)
@@ -42,12 +42,12 @@ async function usableType(lab: PtLab): Promise<ProxyType> {
 }
 
 interface Route {
-  /** Where the bridge is, as the client is told. */
+  /** The bridge at the address that the client is told. */
   readonly bridge: Listener
   readonly args: string
 }
 
-/** A place that stands for the bridge, with a server behind it where there is one. */
+/** Makes an address that stands for the bridge, and that leads to a server if there is one. */
 async function route(lab: PtLab): Promise<Route> {
   if (lab.subject.commands.server === undefined) return { bridge: await lab.listen(), args: lab.subject.args }
   const app = await lab.echo()
@@ -64,7 +64,7 @@ interface Attempt extends Route {
   around(ms?: number): Promise<number>
 }
 
-/** One connection with a proxy set; `close` ends the proxy first. */
+/** Tries one connection with a proxy; `close` ends the proxy first. */
 async function attempt(
   lab: PtLab,
   type: ProxyType,
@@ -183,7 +183,7 @@ const useProbes: readonly Probe<PtLab>[] = [
       const type = await usableType(lab)
       const { pt, proxy } = await attempt(lab, type, { answer: 'grant' }, { host: HOST_NAME })
       const [asked] = proxy.asked
-      if (asked === undefined) cannotTell('it asked the proxy for nothing where the bridge is a host name')
+      if (asked === undefined) cannotTell('it asked the proxy for nothing although the bridge is a host name')
       const seen = `the proxy was asked for ${asked.host}`
       lab.judge(asked.host === HOST_NAME, pt, 'the name in the request', { sent: `a request for ${HOST_NAME}`, seen })
     },

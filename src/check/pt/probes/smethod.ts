@@ -151,7 +151,7 @@ const lineProbes: readonly Probe<PtLab>[] = [
       const name = lab.transport(role)
       const taken = await lab.listen()
       const pt = await started(lab, { TOR_PT_SERVER_BINDADDR: `${name}-${formatAddress(taken.address)}` })
-      if (announces(pt, role, name)) cannotTell('it launches where its address is taken')
+      if (announces(pt, role, name)) cannotTell('it launches although its address is taken')
       const error = new RegExp(`^SMETHOD-ERROR ${name} .`)
       lab.judge(
         pt.lines.some((line) => error.test(line)),
@@ -163,7 +163,7 @@ const lineProbes: readonly Probe<PtLab>[] = [
   {
     ids: ['SM-6'],
     role,
-    title: 'SMETHODS DONE comes once, behind all others',
+    title: 'SMETHODS DONE comes once, after all others',
     async run(lab) {
       const pt = await plainStart(lab, role)
       const at = pt.lines.indexOf('SMETHODS DONE')
@@ -171,7 +171,7 @@ const lineProbes: readonly Probe<PtLab>[] = [
       lab.judge(
         !pt.lines.slice(at + 1).some((line) => line.startsWith('SMETHOD')),
         pt,
-        'nothing about transports behind it',
+        'nothing about transports after it',
       )
     },
   },
@@ -203,7 +203,7 @@ const argsProbes: readonly Probe<PtLab>[] = [
     role,
     title: 'ARGS is not empty',
     async run(lab) {
-      lab.judge((await argsOption(lab)) !== '', await plainStart(lab, role), 'no ARGS where there is nothing to say')
+      lab.judge((await argsOption(lab)) !== '', await plainStart(lab, role), 'no ARGS if there is nothing to say')
     },
   },
   {
@@ -213,7 +213,7 @@ const argsProbes: readonly Probe<PtLab>[] = [
     async run(lab) {
       await argsOption(lab)
       const [first] = await options(lab)
-      lab.judge(first?.startsWith('ARGS:') === true, await plainStart(lab, role), 'ARGS behind the address')
+      lab.judge(first?.startsWith('ARGS:') === true, await plainStart(lab, role), 'ARGS after the address')
     },
   },
   {

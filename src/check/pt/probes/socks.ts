@@ -55,7 +55,7 @@ export const socksProbes: readonly Probe<PtLab>[] = [
   {
     ids: ['TRAP-12'],
     role,
-    title: 'it chooses 02 where 00 and 02 are offered',
+    title: 'it chooses 02 when 00 and 02 are offered',
     async run(lab) {
       const { client } = await bridge(lab)
       if (client.method.protocol !== 'socks5') notApplicable('it announces SOCKS 4')

@@ -19,12 +19,12 @@ const WATCHED = 700
 async function started(lab: PtLab, role: Role, exitOnClose?: string): Promise<Launched> {
   const pt = await lab.launch(role, { TOR_PT_EXIT_ON_STDIN_CLOSE: exitOnClose })
   if (!(await pt.settled(lab.patience)) || pt.exit !== undefined) cannotTell('it did not start')
-  // Some install their handlers behind DONE; a signal at that very moment is not what is asked here.
+  // Some install their handlers after DONE; a signal at that very moment is not what is asked here.
   await pt.ends(QUIET)
   return pt
 }
 
-/** Ended by a signal that it did not handle. */
+/** True if it was ended by a signal that it did not handle. */
 function felled(exit: Exit | undefined): boolean {
   return typeof exit === 'string'
 }
@@ -37,7 +37,7 @@ const stdinProbes = (role: Role): readonly Probe<PtLab>[] => [
   {
     ids: ['ENV-7'],
     role,
-    title: 'a closed stdin does not end it where it was not told so',
+    title: 'a closed stdin does not end it if it was not told so',
     async run(lab) {
       const all = await Promise.all(otherValues.map((value) => started(lab, role, value)))
       for (const pt of all) pt.closeStdin()
@@ -49,7 +49,7 @@ const stdinProbes = (role: Role): readonly Probe<PtLab>[] => [
   {
     ids: ['ENV-8', 'STOP-2'],
     role,
-    title: 'a closed stdin ends it where it was told so',
+    title: 'a closed stdin ends it if it was told so',
     async run(lab) {
       const pt = await started(lab, role, '1')
       pt.child.stdin?.write('bytes that mean nothing\n')

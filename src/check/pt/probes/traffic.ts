@@ -7,12 +7,12 @@ import type { Pair, PtLab } from '../pt-lab.ts'
 import type { Role } from '../../verdict.ts'
 import type { Wire } from '../../lab/wire.ts'
 
-/** Bytes each way. */
+/** The number of bytes each way. */
 const SIZE = 4 << 20
-/** Bytes before an end. */
+/** The number of bytes before an end. */
 const LAST_SIZE = 256 << 10
 
-/** A connection through both ends: a client's side, and what comes out of the server. */
+/** Opens a connection through both ends: the client's side, and what comes out of the server. */
 async function connected(lab: PtLab): Promise<{ pair: Pair; near: Wire; far: Wire }> {
   const app = await lab.listen()
   const pair = await lab.pair({ TOR_PT_ORPORT: formatAddress(app.address) })

@@ -72,7 +72,7 @@ export const versionProbes = (role: Role): readonly Probe<PtLab>[] => [
       const at = pt.lines.findIndex((line) => line.startsWith('VERSION-ERROR'))
       if (at === -1) cannotTell('it said no VERSION-ERROR')
       lab.judge(pt.exit !== undefined, pt, 'its end within 5 s')
-      lab.judge(!pt.lines.slice(at).some((line) => METHOD.test(line)), pt, 'no transport behind VERSION-ERROR')
+      lab.judge(!pt.lines.slice(at).some((line) => METHOD.test(line)), pt, 'no transport after VERSION-ERROR')
     },
   },
   {
@@ -88,7 +88,7 @@ export const versionProbes = (role: Role): readonly Probe<PtLab>[] => [
   {
     ids: ['TRAP-24'],
     role,
-    title: 'VERSION comes once, and PROXY DONE only where there is a proxy',
+    title: 'VERSION comes once, and PROXY DONE only if there is a proxy',
     async run(lab) {
       const pt = await plainStart(lab, role)
       const count = (pattern: RegExp): number => pt.lines.filter((line) => pattern.test(line)).length
