@@ -35,7 +35,7 @@ async function mistakeOf([command = '', ...argv]: readonly string[]): Promise<st
 describe('one error that names what is wrong and where, status 2, nothing started and nothing left', () => {
   test.each<[string[], string]>([
     [['client'], 'client: there is no bridge line'],
-    [['client', 'obfs4'], 'LINE 1: bridge line: there is no address behind obfs4'],
+    [['client', 'obfs4'], 'LINE 1: bridge line: there is no address after obfs4'],
     [['client', 'obfs4', '127.0.0.1:9', `cert=${cert}`], 'a bridge line has spaces: put quotation marks around each'],
     [['client', good, 'obfs4 127.0.0.1:9 iat-mode=0'], 'LINE 2: bridge line: cert: it is missing'],
     [['client', '127.0.0.1:9 x'], 'LINE 1: bridge line: there is no transport before the address'],
@@ -78,7 +78,7 @@ describe('one error that names what is wrong and where, status 2, nothing starte
     [['client', '--state-dir', '', good], '--state-dir: it is empty'],
     [['client', '--proxy', 'socks5://127.0.0.1', good], '--proxy: the proxy is not <ip>:<port>'],
     [['client', ''], 'LINE 1: bridge line: it is empty'],
-    [['client', 'obfs4 <IP ADDRESS>:443 cert=x'], 'LINE 1: bridge line: a placeholder stands where'],
+    [['client', 'obfs4 <IP ADDRESS>:443 cert=x'], 'LINE 1: bridge line: a placeholder stands in place of'],
     [
       ['server', 'obfs4', '--listen', '127.0.0.1:0', '--forward', 'a:1', '--public-address', 'host:0'],
       '--public-address: the port is 0',
@@ -107,7 +107,7 @@ describe('one error that names what is wrong and where, status 2, nothing starte
     ],
     [
       ['client', good.replace('obfs4', 'ofbs4')],
-      'LINE 1: bridge line: transport: nobody has heard of it; is obfs4 meant?',
+      'LINE 1: bridge line: transport: no such transport is known; is obfs4 meant?',
     ],
     [
       ['client', '127.0.0.1:9 x', 'unheard 127.0.0.1:9'],
@@ -137,7 +137,7 @@ describe('one error that names what is wrong and where, status 2, nothing starte
   })
 
   test.each<[string[], string]>([
-    [['client', 'obfs4'], 'LINE 1: bridge line: there is no address behind obfs4'],
+    [['client', 'obfs4'], 'LINE 1: bridge line: there is no address after obfs4'],
     [['server', 'obfs4', '--listen', 'x', '--forward', '127.0.0.1:1'], '--listen: malformed address'],
     [['run', '/nonexistent.toml'], '/nonexistent.toml: there is no such file'],
     [['bridge', 'frobnicate'], 'bridge: there is no frobnicate'],

@@ -132,7 +132,7 @@ describe('client arguments', () => {
 
   it('an error says where, and repeats no value: it may be a secret', () => {
     expect(() => parseClientArgs('secret=hunter2\\')).toThrow(
-      'malformed client arguments: nothing behind the last backslash at the end',
+      'malformed client arguments: nothing after the last backslash at the end',
     )
     expect(() => parseClientArgs('secret=hunter2;;')).toThrow(
       'malformed client arguments: unexpected ";" at character 16',
