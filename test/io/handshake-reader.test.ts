@@ -1,9 +1,13 @@
+import { randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import { readExactly, readSome, readUntil } from '../../src/io/read.ts'
 import { boundReads, startHandshakeReads } from '../../src/io/tcp/handshake-reader.ts'
 import { framed } from '../../src/io/carry/framed.ts'
 import { splice } from '../../src/io/carry/splice.ts'
+import type { Codec, DirectCodec } from '../../src/io/carry/codec.ts'
+import { relay } from '../../src/io/carry/relay.ts'
+import { obfs3Codec } from '../../src/transports/obfs3/index.ts'
 import { drain, endOf, pairs, settle, socketPair, tcpPair } from './streams.ts'
 
 describe.each(pairs)('bounded reads of %s', (_name, make) => {
@@ -39,6 +43,27 @@ describe.each(pairs)('bounded reads of %s', (_name, make) => {
     expect(String(await readUntil(near, Buffer.from('\n'), 20))).toBe('a line\n')
     far.end('more')
     expect(String(await drain(near))).toBe('and more')
+  })
+
+  it('complete a message of which an earlier reader has put a part back', async () => {
+    const [near, far] = await bounded(100)
+    far.write('headbegin')
+    expect(String(await readUntil(near, Buffer.from('head'), 20))).toBe('head')
+    const line = readUntil(near, Buffer.from('\n'), 20)
+    far.write(' end\nsurplus')
+    expect(String(await line)).toBe('begin end\n')
+    expect(String(await readExactly(near, 7))).toBe('surplus')
+  })
+
+  it('take exactly the rest of what an earlier reader has left in the stream', async () => {
+    const [near, far] = await bounded(100)
+    far.write('head123')
+    expect(String(await readUntil(near, Buffer.from('head'), 20))).toBe('head')
+    const read = readExactly(near, 5)
+    far.write('45678')
+    expect(String(await read)).toBe('12345')
+    expect(near.readableLength).toBe(_name === 'a pair in memory' ? 3 : 0)
+    expect(String(await readExactly(near, 3))).toBe('678')
   })
 
   it('lose no byte to a reader who gives up, and PT_CLOSED tells of the end', async () => {
@@ -95,12 +120,25 @@ describe.each([
   })
 })
 
-describe('a codec that wants few bytes for the time being', () => {
+/** The two ways to carry a connection with a codec: without streams, and as a framed stream, whose reads a handshake has bounded. */
+const carriers = [
+  ['spliced', (plain: Duplex, conn: Duplex, codec: Codec) => splice(plain, framed(conn, codec))!],
+  [
+    'framed',
+    (plain: Duplex, conn: Duplex, codec: Codec) => {
+      boundReads(conn, 192)
+      const wire = framed(conn, codec)
+      return relay(plain, wire, { wire })
+    },
+  ],
+] as const
+
+describe.each(carriers)('a codec that wants few bytes for the time being, %s', (_name, carried) => {
   it('leaves the rest to the system, so that its failure ends the connection by a reset', async () => {
     const [[plain, app], [conn, far]] = await Promise.all([tcpPair(), tcpPair()])
     const codec = { encode: (bytes: Uint8Array) => bytes, decode: (): Uint8Array[] => refuse(), mostDecoded: 10 }
     const direct = { ...codec, input: Buffer.alloc(100) }
-    const done = splice(plain, framed(conn, { ...codec, direct }))!
+    const done = carried(plain, conn, { ...codec, direct })
     app.once('end', () => app.end()).resume()
     far.write(Buffer.alloc(11))
     const [end] = await Promise.all([endOf(far), expect(done).rejects.toThrow('not for me')])
@@ -114,20 +152,30 @@ describe('a codec that wants few bytes for the time being', () => {
       lengths.push(bytes.length)
       return [Buffer.from(bytes)]
     }
-    const direct = {
+    const codec = {
       encode: (bytes: Uint8Array) => bytes,
       decode,
-      input: Buffer.alloc(1000),
       get mostDecoded() {
         return lengths.length < 2 ? 10 : undefined
       },
     }
-    const done = splice(plain, framed(conn, { encode: direct.encode, decode, direct }))!
+    const direct: DirectCodec = Object.create(codec, { input: { value: Buffer.alloc(1000) } }) as DirectCodec
+    const done = carried(plain, conn, Object.assign(codec, { direct }))
     far.end(Buffer.alloc(500, 'x'))
     expect(await drain(app)).toEqual(Buffer.alloc(500, 'x'))
     app.end()
     await done
-    expect(lengths).toEqual([10, 10, 480])
+    expect(lengths.slice(0, 2)).toEqual([10, 10])
+    expect(lengths).toHaveLength(3)
+  })
+
+  it('ends as obfs4proxy’s obfs3 does if the magic never comes: with a reset, and no more than its share was read', async () => {
+    const [[plain, app], [conn, far]] = await Promise.all([tcpPair(), tcpPair()])
+    const done = carried(plain, conn, obfs3Codec('Responder', Buffer.alloc(192, 7)))
+    app.once('end', () => app.end()).resume()
+    far.write(randomBytes(8194 + 32 + 1))
+    const [end] = await Promise.all([endOf(far), expect(done).rejects.toMatchObject({ code: 'PT_HANDSHAKE' })])
+    expect([end, conn.bytesRead]).toEqual(['RST', 8194 + 32])
   })
 })
 

@@ -1,10 +1,11 @@
 /** Memory that the system writes into is ours alone: what a codec does with its own can break its connection and no more. */
 import { randomBytes } from 'node:crypto'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import type { Codec, DirectCodec } from '../../src/io/carry/codec.ts'
 import { withDirect } from '../../src/io/carry/codec.ts'
 import { framed } from '../../src/io/carry/framed.ts'
 import { splice } from '../../src/io/carry/splice.ts'
+import { channelOf } from '../../src/io/tcp/node-channel.ts'
 import { readMemory } from '../../src/io/tcp/read-memory.ts'
 import { drain, tcpPair } from './streams.ts'
 
@@ -60,6 +61,55 @@ it('a codec that gives its memory away loses its connection, and others go on', 
   const [near, far] = await tcpPair()
   near.end('others')
   expect(String(await drain(far))).toBe('others')
+})
+
+it('what a codec gives from memory of its own is copied: it may change it or give it away while the system has not taken all', async () => {
+  const MUCH = 12 << 20
+  const given: ArrayBuffer[] = []
+  const { codec } = foreign((bytes) => {
+    const own = Uint8Array.from(bytes)
+    given.push(own.buffer)
+    return own
+  })
+  const [application, plain] = await tcpPair()
+  const [wire, peer] = await tcpPair()
+  const done = splice(plain, framed(wire, codec))!
+  const bytes = randomBytes(MUCH)
+  application.end(bytes)
+  await vi.waitUntil(() => channelOf(wire)!.duplex.writableLength > 0 || wire.bytesWritten > 1_000_000)
+  for (const buffer of given.splice(0)) structuredClone(buffer, { transfer: [buffer] })
+  expect((await drain(peer)).equals(bytes)).toBe(true)
+  peer.end()
+  application.resume()
+  await done.catch(() => undefined)
+})
+
+it('a codec that is an instance of a class keeps its methods', () => {
+  class Adding {
+    readonly #n: number
+    constructor(n: number) {
+      this.#n = n
+    }
+    preface(): Uint8Array {
+      return Uint8Array.of(this.#n)
+    }
+    encode(bytes: Uint8Array): Uint8Array {
+      return bytes.map((byte) => byte + this.#n)
+    }
+    decode(bytes: Uint8Array): Uint8Array[] {
+      return [bytes.map((byte) => byte - this.#n)]
+    }
+    end(): void {
+      throw new Error(`ended at ${this.#n}`)
+    }
+  }
+  const codec = withDirect(new Adding(3))
+  for (const one of [codec, codec.direct!]) {
+    expect(one.preface!()).toEqual(Uint8Array.of(3))
+    expect(one.encode(Uint8Array.of(1))).toEqual(Uint8Array.of(4))
+    expect([...one.decode(Uint8Array.of(4))]).toEqual([Uint8Array.of(1)])
+    expect(() => one.end!()).toThrow('ended at 3')
+  }
 })
 
 it('the memory that codecs are given views of cannot be given away', () => {

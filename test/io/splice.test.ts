@@ -17,7 +17,10 @@ import { withDirect } from '../../src/io/carry/codec.ts'
 import { framed } from '../../src/io/carry/framed.ts'
 import { splice } from '../../src/io/carry/splice.ts'
 import { root } from '../support.ts'
-import { drain, listeners, settle, socketPair, tcpPair } from './streams.ts'
+import { bulkMemory } from '../../src/io/tcp/bulk-memory.ts'
+import { closeWithReset } from '../../src/io/tcp/close.ts'
+import { carry } from '../../src/io/carry/carry.ts'
+import { drain, endOf, listeners, settle, socketPair, tcpPair } from './streams.ts'
 import { channelOf } from '../../src/io/tcp/node-channel.ts'
 import { lend } from '../../src/io/tcp/read-memory.ts'
 
@@ -255,6 +258,116 @@ describe.each(kinds)('%s', (_name, pair) => {
     other.right.end()
     for (const one of done) await one?.catch(() => undefined)
   })
+})
+
+describe.each(kinds)('without a codec, %s', (_name, pair) => {
+  async function ends(): Promise<Ends> {
+    const [left, a] = await pair()
+    const [b, right] = await pair()
+    return { left, a, b, right }
+  }
+
+  it('carries bulk both ways, byte for byte, and gives its memory back', async () => {
+    const before = bulkMemory.taken
+    const { left, a, b, right } = await ends()
+    const done = splice(a, b)
+    const bytes = randomBytes(12 << 20)
+    left.end(bytes)
+    right.end(bytes)
+    const [atRight, atLeft] = await Promise.all([drain(right), drain(left)])
+    expect([atRight.equals(bytes), atLeft.equals(bytes)]).toEqual([true, true])
+    expect(await done).toEqual({ fromA: bytes.length, fromB: bytes.length })
+    expect(bulkMemory.taken).toBe(before)
+  })
+
+  it('many at once, more than there are pieces of memory, mix no bytes', async () => {
+    const all = await Promise.all(Array.from({ length: 80 }, ends))
+    const sent = all.map((_, n) => Buffer.alloc(600_000, n + 1))
+    const done = all.map(({ a, b }) => carry(a, b))
+    const received = all.map(({ right }) => drain(right))
+    for (const [n, { left }] of all.entries()) left.end(sent[n])
+    for (const [n, one] of received.entries()) expect((await one).equals(sent[n]!)).toBe(true)
+    for (const { left, right } of all) {
+      right.end()
+      left.resume()
+    }
+    await Promise.all(done)
+    expect(bulkMemory.taken).toBe(0)
+  })
+
+  it('a short read is not overwritten by the next one while the system has not taken it', async () => {
+    const { left, a, b, right } = await ends()
+    const done = splice(a, b)
+    const bytes = randomBytes(8 << 20)
+    for (let at = 0; at < bytes.length; at += 1_000) left.write(bytes.subarray(at, at + 1_000))
+    left.end()
+    await settle(50)
+    expect((await drain(right)).equals(bytes)).toBe(true)
+    right.end()
+    left.resume()
+    await done
+  })
+
+  it('asks before it passes an end on, with the stream that it was given', async () => {
+    const { left, a, b, right } = await ends()
+    const asked: Duplex[] = []
+    const wire = framed(b, flipping)
+    const done = splice(a, wire, {
+      beforeEnd: async (ended) => {
+        asked.push(ended)
+        await Promise.reject(new Error('it has died'))
+      },
+    })!
+    left.resume()
+    right.end()
+    await expect(done).rejects.toThrow('it has died')
+    expect(asked).toEqual([wire])
+  })
+
+  it('tells of a loss before the other side hears of it, so that it can be reset', async () => {
+    const { left, a, b, right } = await ends()
+    const broken = new PtError('PT_FRAME', 'a frame was altered')
+    const codec = withDirect({
+      encode: flip,
+      decode: () => {
+        throw broken
+      },
+    })
+    const wire = framed(b, codec)
+    const lost: unknown[] = []
+    const done = carry(a, wire, {
+      wire,
+      onLost: (...what) => {
+        lost.push(...what)
+        closeWithReset(a)
+      },
+    })
+    right.write('x')
+    const [end] = await Promise.all([endOf(left), expect(done).rejects.toBe(broken)])
+    expect([end, ...lost]).toEqual(['RST', wire, broken])
+  })
+
+  it('counts what each connection has read and written', async () => {
+    const { left, a, b, right } = await ends()
+    const done = carry(a, b)
+    left.end('question')
+    expect(String(await drain(right))).toBe('question')
+    right.end('answer!')
+    expect(String(await drain(left))).toBe('answer!')
+    await done
+    expect([a.bytesRead, a.bytesWritten, b.bytesRead, b.bytesWritten]).toEqual([8, 7, 7, 8])
+  })
+})
+
+it('a framed stream may come first, and is the wire', async () => {
+  const [left, a] = await tcpPair()
+  const [b, right] = await tcpPair()
+  const done = splice(framed(b, flipping), a)
+  right.end(flip(Buffer.from('down')))
+  expect(String(await drain(left))).toBe('down')
+  await vi.waitUntil(() => b.destroyed)
+  left.end()
+  expect(await done).toEqual({ fromA: 4, fromB: 0 })
 })
 
 function readOnce(stream: Duplex): Duplex {

@@ -1,12 +1,14 @@
 import { createHook } from 'node:async_hooks'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { ProxyUri } from 'postern/ipc'
-import { readExactly, readUntil } from 'postern/io'
+import { boundReads, readExactly, readUntil } from 'postern/io'
 import { makeConnect } from 'postern/upstream'
 import { describe, expect, test } from 'vitest'
 import type { LoopbackServer } from '../loopback.ts'
 import { echo, serve } from '../loopback.ts'
+import { endOf } from '../io/streams.ts'
 import { bytes } from '../socks/far-side.ts'
 import { failureOf } from '../support.ts'
 import { forever, printed, proxyAt } from './peers.ts'
@@ -258,3 +260,61 @@ function countLookups(): { stop(): number } {
     },
   }
 }
+
+/** Grants the connection, and sends eleven bytes of the target in the same segment. */
+const generous: readonly (readonly [protocol: ProxyUri['protocol'], script: Script])[] = [
+  [
+    'socks5',
+    async (conn) => {
+      await readExactly(conn, 3)
+      conn.write(bytes('0500'))
+      await readExactly(conn, REQUEST)
+      conn.write(Buffer.concat([bytes('05000001000000000000'), Buffer.alloc(11, 'x')]))
+    },
+  ],
+  [
+    'socks4a',
+    async (conn) => {
+      await readExactly(conn, 9)
+      conn.write(Buffer.concat([bytes('005a000000000000'), Buffer.alloc(11, 'x')]))
+    },
+  ],
+  [
+    'http',
+    async (conn) => {
+      await readUntil(conn, EMPTY_LINE, 4096)
+      conn.write(`HTTP/1.1 200 OK\r\n\r\n${'x'.repeat(11)}`)
+    },
+  ],
+]
+
+describe.each(generous)('a handshake behind a %s proxy', (protocol, script) => {
+  const connected = async (): Promise<{ conn: Duplex; far: Socket }> => {
+    const accepted: Socket[] = []
+    const server = await proxy(async (conn) => {
+      accepted.push(conn)
+      await script(conn)
+    })
+    const conn = await makeConnect({ proxy: proxyAt(protocol, server.port) })('127.0.0.1:1', forever)
+    return { conn, far: accepted[0]! }
+  }
+
+  test('loses no byte that came with the answer of the proxy', async () => {
+    const { conn, far } = await connected()
+    boundReads(conn, 100)
+    far.write('the rest')
+    expect(String(await readExactly(conn, 13))).toBe('xxxxxxxxxxxth')
+    expect(String(await readExactly(conn, 6))).toBe('e rest')
+    conn.destroy()
+  })
+
+  test('reads no more than it asks for, so that its failure is a reset', async () => {
+    const { conn, far } = await connected()
+    boundReads(conn, 10)
+    far.write('more')
+    expect(await readExactly(conn, 12)).toHaveLength(12)
+    const end = endOf(far)
+    conn.destroy()
+    expect(await end).toBe('RST')
+  })
+})

@@ -202,7 +202,7 @@ class FramedStream extends Duplex implements EndWatcher {
     const { mostDecoded } = this.#codec
     this.#bounded = mostDecoded !== undefined
     if (mostDecoded === undefined) handshakeReaderOf(this.#conn)?.readFreely()
-    else handshakeReaderOf(this.#conn)?.bound(mostDecoded)
+    else handshakeReaderOf(this.#conn)?.flow(mostDecoded)
   }
 
   override _write(payload: Uint8Array, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {

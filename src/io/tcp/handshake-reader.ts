@@ -60,6 +60,13 @@ export class HandshakeReader implements EndWatcher, ReadOwner {
     this.#readUpTo(most)
   }
 
+  /** From now on reads are bounded, and do not wait for a reader: bytes go into the stream, which flows. */
+  flow(most: number): void {
+    this.bound(most)
+    // Readable takes itself to be reading, as the last bytes of the handshake did not pass through it.
+    this.#channel.readOn()
+  }
+
   /** From now on a read takes what there is again, and reading does not wait for a reader. */
   readFreely(): void {
     if (this.#most === undefined) return
@@ -184,8 +191,8 @@ export function startHandshakeReads(conn: Duplex): void {
 
 /**
  * From now on `conn` takes from the system what its reader waits for and no more: readExactly() takes as many bytes as it was asked
- * for, every other reader up to `most` at a time. framed() and splice() read as usual again. If `conn` is no TCP connection, or this
- * Node cannot do it, nothing changes.
+ * for, every other reader up to `most` at a time. Until framed() is given the connection, only the readers of this entry may read
+ * it. If `conn` is no TCP connection, or this Node cannot do it, nothing changes.
  */
 export function boundReads(conn: Duplex, most: number): void {
   startHandshakeReads(conn)
