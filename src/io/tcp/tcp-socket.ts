@@ -9,6 +9,11 @@ import { channelKey, requireLent } from './channel.ts'
 import { readMemory } from './read-memory.ts'
 import type { TcpBinding, TcpHandle, WriteRequest } from './tcp-binding.ts'
 
+interface Peer {
+  address?: string
+  port?: number
+}
+
 type Done = (error?: Error | null) => void
 
 /** UV_EOF of libuv. */
@@ -32,6 +37,7 @@ export class TcpSocket extends Duplex implements TcpConn, TcpChannel {
   /** Undefined if what is read goes into the stream. */
   #owner: ReadOwner | undefined
   #closesWithReset = false
+  #knownPeer: Peer | undefined
 
   /** Takes over a connected handle, and starts to read. */
   constructor(handle: TcpHandle, binding: TcpBinding) {
@@ -78,17 +84,23 @@ export class TcpSocket extends Duplex implements TcpConn, TcpChannel {
   }
 
   get remoteAddress(): string | undefined {
-    return this.#peer().address
+    return this.#peer()?.address
   }
 
   get remotePort(): number | undefined {
-    return this.#peer().port
+    return this.#peer()?.port
   }
 
-  #peer(): { address?: string; port?: number } {
-    const peer = {}
-    this.#handle?.getpeername(peer)
-    return peer
+  /** The system is asked once. After the close there is no peer. */
+  #peer(): Peer | undefined {
+    const handle = this.#handle
+    if (handle === undefined) return undefined
+    if (this.#knownPeer === undefined) {
+      const peer: Peer = {}
+      if (handle.getpeername(peer) !== 0) return undefined
+      this.#knownPeer = peer
+    }
+    return this.#knownPeer
   }
 
   /** The handle calls this if bytes lie in the memory, and at the end or after an error. */
