@@ -126,7 +126,7 @@ test('arguments are asked about before the server is launched', async () => {
   await expect(refused).rejects.toMatchObject({
     code: 'PT_ARGS',
     stage: 'argument',
-    message: "argument 'key': it is too short",
+    message: "malformed argument 'key': it is too short",
   })
   expect(launches).toBe(0)
   await serve(transport)
