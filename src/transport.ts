@@ -1,8 +1,5 @@
 /**
  * The contract of a transport: types only. docs/write-a-transport.md is the guide and says what happens if something goes wrong.
- *
- *     parent ── SOCKS ── PT client ── dial() ══ transport's bytes ══ accept() or deliver() ── PT server ── ORPort ── application
- *
  * A transport opens sockets only by `connect` and `datagrams`, writes files only below `stateDir`, and never touches the process.
  */
 import type { Duplex } from 'node:stream'
@@ -10,10 +7,8 @@ import type { Cancellation } from './io/wait/cancellation.ts'
 import type { Datagrams } from './io/udp/datagrams.ts'
 import type { Address, ArgumentFinding, Args, ArgsInit, Severity } from './ipc/index.ts'
 
-export type { Cancellation } from './io/wait/cancellation.ts'
 export type { Codec } from './io/carry/codec.ts'
-export type { Datagrams } from './io/udp/datagrams.ts'
-export type { Address, ArgumentFinding, Args, ArgsInit, Severity } from './ipc/index.ts'
+export type { Address, ArgumentFinding, Args, ArgsInit, Cancellation, Datagrams, Severity }
 
 /** Opens a TCP connection to `host:port` (IPv6 in brackets), through the upstream proxy and from the address that the parent asked for. */
 export type Connect = (target: string, signal: Cancellation) => Promise<Duplex>

@@ -25,6 +25,14 @@ export interface ArgumentFinding {
   readonly message: string
 }
 
+const phrases: Readonly<Record<string, string>> = { 'it is missing': 'missing', 'it is not supported': 'unsupported' }
+
+/** A finding as one sentence: `missing argument 'cert'`, `malformed argument 'cert': it has …`. */
+export function formatFinding({ key, message }: Pick<ArgumentFinding, 'key' | 'message'>): string {
+  const phrase = phrases[message]
+  return phrase === undefined ? `malformed argument '${key}': ${message}` : `${phrase} argument '${key}'`
+}
+
 /** An immutable, ordered multimap of k=v arguments. Duplicates are kept, in the order in which they came. */
 export class Args implements Iterable<Pair> {
   static readonly none: Args = new Args([])

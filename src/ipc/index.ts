@@ -6,6 +6,7 @@ export {
   Args,
   CLIENT_ARGS_LIMIT,
   formatClientArgs,
+  formatFinding,
   formatSmethodArgs,
   formatTransportOptions,
   parseClientArgs,

@@ -51,6 +51,8 @@ export interface ServerConfig {
   readonly destinationTimeout?: number
   /** Milliseconds after which a delivered session that carries nothing is ended (7,200,000). */
   readonly sessionIdleTimeout?: number
+  /** The number of connections beyond which a delivered session is destroyed (65,536). */
+  readonly maxConnections?: number
 }
 
 /** Launches the transports, reports them up to SMETHODS DONE, and serves. Resolves with those that succeeded. */
@@ -86,6 +88,7 @@ async function launch(requested: ServerEntry, abandoned: () => boolean, config: 
     replays: config.replays?.(name),
     acceptTimeout: config.acceptTimeout,
     sessionIdleTimeout: config.sessionIdleTimeout,
+    maxSessions: config.maxConnections,
     // A plain ORPort has no use for it.
     wantsUserAddr: destination.type === 'extendedOrPort',
     abandoned,

@@ -6,7 +6,7 @@ import { readUserAddress } from '../sessions/user-address.ts'
 import type { Cases } from './case.ts'
 import type { Lab } from './lab.ts'
 import { openLab } from './lab.ts'
-import { exchange, gone, until, within } from './wait.ts'
+import { exchange, gone, outcome, until, within } from './wait.ts'
 
 async function exchangeSome(lab: Lab, near: Duplex, far: Duplex | Promise<Duplex>, what: string): Promise<void> {
   await within(lab.settings.patience, what, exchange(near, far, 1_000, false))
@@ -21,7 +21,8 @@ const outlivingCases: Cases = (transport, settings) => [
       await exchangeSome(lab, near, far, '1000 bytes went each way')
       const before = lab.clientWires.length
       for (const wire of [...lab.clientWires, ...lab.serverWires]) wire.reset()
-      await exchangeSome(lab, near, far, '1000 bytes went each way after the connection had broken')
+      const { error } = await outcome(exchangeSome(lab, near, far, '1000 bytes went each way'))
+      if (error !== undefined) assert.fail(`the session has ended with its connection: ${String(error)}`)
       assert.ok(lab.clientWires.length > before, 'there was no new connection')
       assert.equal(lab.userAddrs.length, 1, 'the same session came twice')
     },

@@ -4,7 +4,7 @@
  */
 import { PtError } from '../error.ts'
 import type { Args, ArgumentFinding } from '../ipc/index.ts'
-import { nearestName } from '../ipc/index.ts'
+import { formatFinding, nearestName } from '../ipc/index.ts'
 
 /** `client`: the arguments of a bridge line. `server`: the options of a bridge. */
 export type ArgumentRole = 'client' | 'server'
@@ -40,7 +40,7 @@ export class ArgumentError extends PtError {
   readonly why: string
 
   constructor(key: string, why: string = MISSING) {
-    super('PT_ARGS', sentence(key, why), { stage: 'argument' })
+    super('PT_ARGS', formatFinding({ key, message: why }), { stage: 'argument' })
     this.key = key
     this.why = why
   }
@@ -49,11 +49,6 @@ export class ArgumentError extends PtError {
 /** Makes the error for a key that the transport knows and cannot serve. */
 export function unsupported(key: string): ArgumentError {
   return new ArgumentError(key, UNSUPPORTED)
-}
-
-function sentence(key: string, why: string): string {
-  if (why === MISSING) return `missing argument '${key}'`
-  return why === UNSUPPORTED ? `unsupported argument '${key}'` : `malformed argument '${key}': ${why}`
 }
 
 /** An `error` for each of `reads` that throws an ArgumentError. */

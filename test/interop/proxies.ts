@@ -29,7 +29,7 @@ interface RunningProxy {
 
 type Start = (context: TestContext) => Promise<RunningProxy>
 
-async function microsocks(context: TestContext): Promise<RunningProxy> {
+export async function microsocks(context: TestContext): Promise<RunningProxy> {
   const port = await freePort()
   const child = spawn(peer('microsocks', context), ['-i', '127.0.0.1', '-p', String(port), '-b', PROXY_SOURCE])
   return await running(child, { protocol: 'socks5', address: { host: '127.0.0.1', port } })
@@ -45,7 +45,7 @@ async function microsocksWithPassword(context: TestContext): Promise<RunningProx
 }
 
 /** Dante asks the system's accounts: it sees an /etc/passwd and an /etc/shadow that hold the one user. */
-async function danted(context: TestContext): Promise<RunningProxy> {
+export async function danted(context: TestContext): Promise<RunningProxy> {
   const dir = tempDir()
   const root = 'root:x:0:0::/:/bin/false'
   writeFileSync(join(dir, 'passwd'), `${root}\n${USER}:x:64999:65534::/:/bin/false\n`)
@@ -96,8 +96,12 @@ client pass {
 }
 socks pass {
   from: 127.0.0.0/8 to: 0.0.0.0/0
-  command: connect
+  command: connect udpassociate
   socksmethod: ${method}
+}
+socks pass {
+  from: 0.0.0.0/0 to: 127.0.0.0/8
+  command: udpreply
 }
 `
 }

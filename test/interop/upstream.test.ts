@@ -1,14 +1,15 @@
 /** Upstream proxies that others wrote: what goes through them, and that nothing goes past them. */
 import { randomBytes } from 'node:crypto'
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import type { ProxyUri } from 'postern/ipc'
 import { readExactly } from 'postern/io'
-import { makeConnect } from 'postern/upstream'
-import { describe, expect, test } from 'vitest'
+import { makeConnect, makeDatagrams } from 'postern/upstream'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { echo, serve } from '../loopback.ts'
 import { failureOf } from '../support.ts'
 import { forever, printed } from '../upstream/peers.ts'
-import { proxies, PROXY_SOURCE } from './proxies.ts'
+import { danted, microsocks, proxies, PROXY_SOURCE } from './proxies.ts'
 import { sha256 } from './traffic.ts'
 
 const SIZE = 1024 * 1024
@@ -79,3 +80,37 @@ describe.runIf(process.platform === 'linux').each(proxies.filter(([name]) => / w
     })
   },
 )
+
+describe.runIf(process.platform === 'linux')('datagrams', () => {
+  /** The addresses from which datagrams came to a UDP echo, and its port. */
+  async function udpEcho(): Promise<{ port: number; sources: Set<string> }> {
+    const sources = new Set<string>()
+    const socket = createSocket('udp4')
+    socket.on('message', (message, { port, address }) => {
+      sources.add(address)
+      socket.send(message, port, address)
+    })
+    await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve))
+    onTestFinished(() => void socket.close())
+    return { port: socket.address().port, sources }
+  }
+
+  test('CENV-3: danted carries them there and back, by UDP ASSOCIATE', async (context) => {
+    const [{ uri }, { port, sources }] = [await danted(context), await udpEcho()]
+    const flow = await makeDatagrams({ proxy: uri })(`127.0.0.1:${port}`, forever)
+    for (const size of [1, 600, 1_200]) {
+      const sent = randomBytes(size)
+      flow.send(sent)
+      expect((await flow.next()).value).toEqual(sent)
+    }
+    flow.close()
+    expect([...sources]).toEqual([PROXY_SOURCE])
+  })
+
+  test('CENV-3, ANON-3: microsocks, which has no UDP ASSOCIATE, is an error, and nothing goes around it', async (context) => {
+    const [{ uri }, { port, sources }] = [await microsocks(context), await udpEcho()]
+    const error = await failureOf(makeDatagrams({ proxy: uri })(`127.0.0.1:${port}`, forever))
+    expect(error).toMatchObject({ code: 'PT_PROXY', stage: 'proxy' })
+    expect([...sources]).toEqual([])
+  })
+})

@@ -22,6 +22,18 @@ describe('an unsound transport is caught', () => {
     await expect(silence!.run()).rejects.toThrow('it answered')
   })
 
+  test('one that names another client than the front does', async () => {
+    const cases = transportCases(sound({ userAddr: '192.0.2.1' }), { userAddr: '127.0.0.1' })
+    const address = cases.find(({ name }) => name === 'the server says that its client is 127.0.0.1')
+    await expect(address!.run()).rejects.toThrow('192.0.2.1')
+  })
+
+  test('one whose sessions end with their connections, if they should not', async () => {
+    const cases = transportCases(sound(), { outlivesConnections: true, patience: 250 })
+    const going = cases.find(({ name }) => name.startsWith('a session goes on over a new connection'))
+    await expect(going!.run()).rejects.toThrow('the session has ended with its connection')
+  })
+
   test('one that closes before its last bytes are out, where the wire has no half-close', async () => {
     const hasty = sound({
       codec: () => {

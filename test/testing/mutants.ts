@@ -33,6 +33,10 @@ export interface Parts {
   readonly hear?: (conn: Duplex, nonce: Buffer, session: ServerSession) => Promise<Buffer>
   readonly codec?: (...nonces: Buffer[]) => Codec
   readonly wrap?: (conn: Duplex, codec: Codec) => Duplex
+  /** What the server says of its client. */
+  readonly userAddr?: string
+  /** The close() of the server. */
+  readonly close?: () => void | Promise<void>
   /** What dial() and accept() make of a failure. */
   readonly failed?: (conn: Duplex, error: unknown) => Promise<never>
 }
@@ -83,10 +87,12 @@ export function sound(parts: Parts = {}): Transport {
   }
   const server = (options: ServerOptions): Server => ({
     ...part.launchServer(options),
+    ...(part.close === undefined ? {} : { close: part.close }),
     async accept(session) {
       const nonce = randomBytes(NONCE_SIZE)
       try {
-        return part.wrap(session.conn, part.codec(await hear(session.conn, nonce, session), nonce))
+        const stream = part.wrap(session.conn, part.codec(await hear(session.conn, nonce, session), nonce))
+        return part.userAddr === undefined ? stream : { stream, userAddr: part.userAddr }
       } catch (error) {
         return await failed(session.conn, error)
       }
@@ -155,6 +161,24 @@ export interface Mutant {
 }
 
 export const mutants: readonly Mutant[] = [
+  {
+    fault: 'never ends to close',
+    parts: { close: () => new Promise(() => undefined) },
+    caught: 'close() settles',
+    says: 'close() has settled',
+  },
+  {
+    fault: 'fails to close',
+    parts: { close: () => Promise.reject(new Error('it is stuck')) },
+    caught: 'close() settles',
+    says: 'it is stuck',
+  },
+  {
+    fault: 'takes a word for its client’s address',
+    parts: { userAddr: 'localhost' },
+    caught: "what the server says of its client's address",
+    says: 'it said what is no address: localhost',
+  },
   {
     fault: 'has a name with a dash',
     parts: { name: 'un-sound' },

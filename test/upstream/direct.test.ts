@@ -2,15 +2,16 @@ import { getEventListeners, once } from 'node:events'
 import * as upstream from 'postern/upstream'
 import { makeConnect } from 'postern/upstream'
 import { readExactly } from 'postern/io'
-import type { Connect } from 'postern/transport'
+import type { Connect, OpenDatagrams } from 'postern/transport'
 import { describe, expect, test } from 'vitest'
 import { firstOf } from '../../src/io/wait/race.ts'
 import { echo, serve } from '../loopback.ts'
 import { failureOf } from '../support.ts'
 import { forever, noneConnecting, printed, proxyAt, silentPort } from './peers.ts'
 
-test('CENV-3: there is one function to open connections, and it is a transport’s connect', () => {
-  expect(Object.keys(upstream)).toEqual(['makeConnect'])
+test('CENV-3: there is one function to open connections and one for datagrams, and they are a transport’s', () => {
+  expect(Object.keys(upstream)).toEqual(['makeConnect', 'makeDatagrams'])
+  expect(upstream.makeDatagrams({}) satisfies OpenDatagrams).toBeTypeOf('function')
   expect(makeConnect({}) satisfies Connect).toBeTypeOf('function')
 })
 
