@@ -9,8 +9,8 @@ import { echo, serve } from '../loopback.ts'
 import { failureOf } from '../support.ts'
 import { forever, noneConnecting, printed, proxyAt, silentPort } from './peers.ts'
 
-test('CENV-3: there is one function to open connections, and it is a transport’s connect', () => {
-  expect(Object.keys(upstream)).toEqual(['makeConnect'])
+test('CENV-3: there is one function to open connections, a transport’s connect, and one for datagrams', () => {
+  expect(Object.keys(upstream)).toEqual(['makeConnect', 'makeDatagrams'])
   expect(makeConnect({}) satisfies Connect).toBeTypeOf('function')
 })
 
