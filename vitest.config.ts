@@ -27,7 +27,10 @@ export const common = {
  * Tests of functions and handshakes. Their files change nothing of the process that they run in and leave nothing behind in it, so
  * that several of them share one: starting a process and loading the sources into it costs more than most of these files do.
  */
-const sharing = ['test/{crypto,extor,ipc,lines,socks,upstream}/**/*.test.ts', 'test/{error,options}.test.ts']
+const sharing = [
+  'test/{check,cli,crypto,extor,ipc,lines,parent,socks,upstream}/**/*.test.ts',
+  'test/{error,options}.test.ts',
+]
 
 /** All tests without those of `exclude`, in two projects: files that share processes, and files with a process of their own. */
 export function projectsWithout(exclude: readonly string[]): TestProjectInlineConfiguration[] {

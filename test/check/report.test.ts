@@ -120,7 +120,7 @@ describe('postern check', () => {
 
   test.each([
     [[], 'check: expected "check pt" or "check parent"'],
-    [['pt'], 'check pt: no command; it stands behind --'],
+    [['pt'], 'check pt: no command; it comes after --'],
     [['pt', '--only', 'XYZ-1', '--', 'true'], '--only XYZ-1: no such requirement'],
     [['pt', '--patience', 'x', '--', 'true'], '--patience x: expected a number of seconds'],
     [['pt', '--patience', '0', '--', 'true'], '--patience 0: expected a number of seconds'],

@@ -1,8 +1,8 @@
 import { Args } from 'postern/ipc'
 import { expect, test } from 'vitest'
-import { delay } from '../../src/io/wait/deadline.ts'
 import { GuessedWords, guessStage } from '../../src/parent/guess.ts'
 import { PtError } from '../../src/error.ts'
+import { timePasses } from '../support.ts'
 
 function heard(): { guessed: GuessedWords; readonly status: (pairs: Record<string, string>) => void } {
   const guessed = new GuessedWords()
@@ -16,7 +16,7 @@ test('STATUS-2: the reason of a PT that reports is waited for, as it may come af
   const { guessed, status } = heard()
   status({ CONNECT: 'Success' })
   const words = guessed.since('a', Date.now())
-  await delay(200)
+  await timePasses(200)
   status({ CONNECT: 'Success' })
   status({ ADDRESS: '192.0.2.1:1', CONNECT: 'Failed', ERRSTR: 'no route' })
   expect(await words).toBe('CONNECT=Failed ERRSTR=no route')
