@@ -48,8 +48,10 @@ export const errorCodes = {
   PT_DENIED: 'A tunnel does not let this in or out: a wrong secret, or a destination that is not on the list.',
 } as const
 
+/** The code of a PtError; errorCodes has a sentence for each. */
 export type PtErrorCode = keyof typeof errorCodes
 
+/** What a PtError may carry besides its code and message. */
 export interface PtErrorOptions {
   readonly cause?: unknown
   /** The protocol line, without NL, that says this error to the parent (`ENV-ERROR …`). */

@@ -34,6 +34,7 @@ import { startServer } from './server.ts'
 import type { StopReason, StopRequest } from './shutdown.ts'
 import { watchForStop } from './shutdown.ts'
 
+/** The options of runPt. */
 export interface PtOptions extends ConnectionLimits {
   /**
    * What this PT can run. A function is called when the environment has been found good; if it fails, ENV-ERROR tells the

@@ -11,6 +11,7 @@ export interface LazyTransport {
   load(): Promise<Transport>
 }
 
+/** A transport for runPt, or one that is loaded when it is asked for. */
 export type TransportEntry = Transport | LazyTransport
 
 export type Registry = ReadonlyMap<string, TransportEntry>

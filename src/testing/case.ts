@@ -2,6 +2,7 @@
 import type { Transport } from '../transport.ts'
 import type { Settings } from './settings.ts'
 
+/** One case of the suite. */
 export interface TransportCase {
   /** What holds, as a sentence about the transport. */
   readonly name: string
