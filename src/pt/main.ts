@@ -258,7 +258,7 @@ async function die(pt: Pt, error: unknown): Promise<never> {
   return await exit(pt, FAILED)
 }
 
-/** For a user who started the PT by hand, or who reads what tor logs of its stderr. */
+/** Tells a user on stderr, which serves a start by hand and tor's log. */
 function complain({ options, stderr }: Pt, error: unknown): void {
   const text = `${options.implementation?.name ?? 'pt'}: ${messageOf(error)}\n`
   stderr.write(options.unsafeLogging ? text : scrubAddresses(text))

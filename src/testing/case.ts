@@ -6,7 +6,7 @@ import type { Settings } from './settings.ts'
 export interface TransportCase {
   /** What holds, as a sentence about the transport. */
   readonly name: string
-  /** Resolves where it holds, and rejects with what was seen instead. Cases are independent and may run in any order. */
+  /** Resolves if it holds, and rejects with what was seen instead. Cases are independent and may run in any order. */
   readonly run: () => Promise<void>
 }
 
