@@ -2,7 +2,7 @@
 import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { transportCases } from 'postern/testing'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, onTestFinished, test } from 'vitest'
 import { upgrade } from '../../examples/upgrade.ts'
 
 /** A front on `localhost`, as a web server is configured that passes one path on and says who has asked. */
