@@ -48,25 +48,44 @@ function resolved(from, specifier) {
   return posix.normalize(posix.join(dirname(from), specifier))
 }
 
-/** Where `name` of the module `file` is declared: { module, statement, declaration }. */
+/** The declaration of `name`, which the module `file` exports: { module, statement, declaration, comment }. */
 function declarationOf(file, name) {
+  const found = exportOf(file, name)
+  if (found === undefined) throw new Error(`${file} exports no ${name}`)
+  return found
+}
+
+function exportOf(file, name) {
   const module = moduleOf(file)
   for (const statement of module.body) {
+    if (statement.type === 'ExportAllDeclaration') {
+      const found = exportOf(resolved(file, statement.source.value), name)
+      if (found !== undefined) return found
+    }
     if (statement.type !== 'ExportNamedDeclaration') continue
     for (const specifier of statement.specifiers) {
       if (specifier.exported.name !== name) continue
       if (statement.source === null) return declarationIn(module, specifier.local.name)
-      return declarationOf(resolved(file, statement.source.value), specifier.local.name)
+      const found = declarationOf(resolved(file, statement.source.value), specifier.local.name)
+      // A name may have a comment where it is exported again, such as that it is deprecated.
+      return { ...found, comment: commentBefore(module.text, specifier.start) ?? found.comment }
     }
-    if (namesOf(statement.declaration).includes(name)) return { module, statement, declaration: statement.declaration }
+    if (namesOf(statement.declaration).includes(name))
+      return {
+        module,
+        statement,
+        declaration: statement.declaration,
+        comment: commentBefore(module.text, statement.start),
+      }
   }
-  throw new Error(`${file} exports no ${name}`)
+  return undefined
 }
 
 /** The declaration of a name that a module exports later, or imports. */
 function declarationIn(module, name) {
   for (const statement of module.body) {
-    if (namesOf(statement).includes(name)) return { module, statement, declaration: statement }
+    if (namesOf(statement).includes(name))
+      return { module, statement, declaration: statement, comment: commentBefore(module.text, statement.start) }
     if (statement.type !== 'ImportDeclaration') continue
     const found = statement.specifiers.find((specifier) => specifier.local.name === name)
     if (found !== undefined) return declarationOf(resolved(module.file, statement.source.value), found.imported.name)
@@ -85,6 +104,7 @@ export function exportedNames(file) {
   return moduleOf(file).body.flatMap((statement) => {
     if (statement.type === 'ExportNamedDeclaration')
       return statement.specifiers.map(({ exported }) => exported.name).concat(namesOf(statement.declaration))
+    if (statement.type === 'ExportAllDeclaration') return exportedNames(resolved(file, statement.source.value))
     if (statement.type.startsWith('Export')) throw new Error(`${file}: exports have to be named`)
     return []
   })
@@ -101,15 +121,14 @@ const kinds = {
 
 /** One export: its kind, its text, the lines of TypeScript that show its form, and its members. */
 function describe(file, name) {
-  const { module, statement, declaration } = declarationOf(file, name)
-  const kind = kinds[declaration.type]
+  const { module, declaration, comment } = declarationOf(file, name)
+  const kind = comment?.startsWith('@deprecated') ? 'Deprecated' : kinds[declaration.type]
   if (kind === undefined) throw new Error(`${module.file}: ${name} is a ${declaration.type}, which no page can show`)
   return {
     name,
     kind,
     home: module.file,
-    text: commentBefore(module.text, statement.start) ?? (kind === 'Types' ? '' : undefined),
-    commented: commentBefore(module.text, statement.start) !== undefined,
+    text: comment?.replace(/^@deprecated\s+/, ''),
     form: formOf(module, declaration, name),
     members: membersOf(module, declaration),
   }
@@ -181,7 +200,7 @@ function homesOf(read) {
 export function apiPages(errorCodes) {
   const read = publicEntries.filter(({ source }) => existsSync(join(root, source))).map(readEntry)
   const bare = read.flatMap(({ entry, exports }) =>
-    exports.filter(({ commented }) => !commented).map(({ name, home }) => `${entry}: ${name} (${home})`),
+    exports.filter(({ text }) => text === undefined).map(({ name, home }) => `${entry}: ${name} (${home})`),
   )
   if (bare.length > 0) throw new Error(`exports without a comment that says what they are:\n  ${bare.join('\n  ')}`)
   const homes = homesOf(read)
@@ -199,7 +218,7 @@ export function apiPages(errorCodes) {
   return { ...pages, 'docs/api/README.md': indexOf(read, book) }
 }
 
-const groups = ['Functions', 'Classes', 'Constants', 'Types']
+const groups = ['Functions', 'Classes', 'Constants', 'Types', 'Deprecated']
 
 /** The exports of a page in the order in which it shows them. */
 function inOrder(exports) {
@@ -270,6 +289,7 @@ function pageOf({ entry, page, header, exports }, book) {
 }
 
 function sectionOf(one, page, example, book) {
+  if (one.kind === 'Deprecated') return [`### ${one.name}`, ...proseToMarkdown(one.text)]
   const { name, text, form, members } = one
   const lines = [`### ${name}`, ...proseToMarkdown(text), `\`\`\`ts\n${form}\n\`\`\``]
   if (members.length > 0) lines.push(members.map(memberLine).join('\n'))

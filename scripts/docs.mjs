@@ -1,8 +1,9 @@
 // npm run docs: writes the pages of docs/ that are made from the sources and tests. test/docs.test.ts holds them fresh.
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { format, resolveConfig } from 'prettier'
+import { apiPages } from './api.mjs'
 import { build, root } from './setup.mjs'
 import { filesBelow, shownIn, testFilesWith, testTitles, textOf } from './titles.mjs'
 import { tunnelOptions } from './tunnel-options.mjs'
@@ -17,7 +18,13 @@ export async function pages({ requirements, errorCodes, stages, replies, transpo
     'docs/spec-map.md': await markdown(specMap(requirements)),
     'docs/errors.md': await markdown([...errors(errorCodes), ...stagesOf(stages, replies)]),
     'docs/arguments.md': await markdown(argumentsOf(transportArguments)),
+    ...(await apiReference(errorCodes)),
   }
+}
+
+async function apiReference(errorCodes) {
+  const pages = Object.entries(apiPages(errorCodes)).map(async ([file, blocks]) => [file, await markdown(blocks)])
+  return Object.fromEntries(await Promise.all(pages))
 }
 
 /** The ids that a text names, each once. */
@@ -146,6 +153,7 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const { transportArguments } = await import('../dist/transports/arguments.js')
   const schema = await import('../dist/cli/tunnels/schema/tunnel-options.js')
   const sources = { requirements, errorCodes, stages, replies, transportArguments, schema }
+  mkdirSync(join(root, 'docs/api'), { recursive: true })
   for (const [file, text] of Object.entries(await pages(sources))) {
     writeFileSync(join(root, file), text)
     console.log(file)

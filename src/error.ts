@@ -6,7 +6,7 @@ import type { DialStage } from './failure.ts'
 
 /** The stable codes, each with the one sentence that docs/errors.md prints. Sorted by room. */
 export const errorCodes = {
-  PT_ADDRESS: 'An address is not <ip>:<port>, or not <host>:<port> where a host name is allowed.',
+  PT_ADDRESS: 'An address is not <ip>:<port>, or not <host>:<port> if a host name is allowed.',
   PT_ARGS:
     'Per-connection arguments, transport options or SMETHOD ARGS cannot be read, cannot be written, or lack what the transport needs.',
   PT_CSTRING: 'A quoted string of LOG or STATUS cannot be read.',
@@ -51,13 +51,15 @@ export const errorCodes = {
   PT_DENIED: 'A tunnel does not let this in or out: a wrong secret, or a destination that is not on the list.',
 } as const
 
+/** The code of a PtError; errorCodes has a sentence for each. */
 export type PtErrorCode = keyof typeof errorCodes
 
+/** What a PtError may carry besides its code and message. */
 export interface PtErrorOptions {
   readonly cause?: unknown
   /** The protocol line, without NL, that says this error to the parent (`ENV-ERROR …`). */
   readonly line?: string
-  /** Where a connection failed. */
+  /** The stage at which a connection failed. */
   readonly stage?: DialStage
   /** The reply with which a SOCKS server refused: 1 to 255 of SOCKS 5, 91 to 93 of SOCKS 4. */
   readonly reply?: number

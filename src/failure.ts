@@ -96,7 +96,7 @@ const rows = {
   },
 } as const
 
-/** Where a connection failed: `stage` of a PtError, and STAGE of our STATUS lines. */
+/** The stage at which a connection failed: `stage` of a PtError, and STAGE of our STATUS lines. */
 export type DialStage = keyof typeof rows
 
 /** The row of each stage. The later a stage stands, the further the connection came. */
@@ -202,7 +202,7 @@ export function connectionFailure(
   })
 }
 
-/** The words of an error for the operator's log, and behind them its stage and what that most likely means. */
+/** Returns the words of an error for the operator's log, followed by its stage and what that most likely means. */
 export function withAdvice(error: unknown): string {
   const stage = stageOf(error)
   return stage === undefined ? messageOf(error) : `${messageOf(error)} (${stage}: ${stages[stage].advice})`

@@ -41,6 +41,7 @@ export interface ClientSession extends Session {
 /** One connection that was made to this server. */
 export type ServerSession = Session & { readonly conn: Duplex }
 
+/** The client side of a transport. */
 export interface Client {
   /** Resolves with a stream that is ready for the application's bytes. A rejection fails the parent's SOCKS request. */
   dial(session: ClientSession): Promise<Duplex>
@@ -53,6 +54,7 @@ export interface Client {
 /** A stream for the application, and the client's `ip:port` or `ip` if the transport knows it; without it no address is said. */
 export type Accepted = { readonly stream: Duplex; readonly userAddr?: string | undefined }
 
+/** The server side of a transport. */
 export interface Server {
   /** What clients need in order to use this server: the ARGS of SMETHOD. */
   readonly args?: ArgsInit
@@ -70,6 +72,7 @@ export interface ClientOptions extends Report {
   readonly connect: Connect
 }
 
+/** What a server is given when it is launched. */
 export interface ServerOptions extends Report {
   readonly stateDir: string
   /** The options of this transport in TOR_PT_SERVER_TRANSPORT_OPTIONS. */
@@ -82,6 +85,7 @@ export interface ServerOptions extends Report {
 /** Remembers `id` for `ttl` milliseconds, and says whether it was remembered before. Another process may hold the table. */
 export type Replays = { testAndSet(id: Uint8Array, ttl: number): boolean | Promise<boolean> }
 
+/** A pluggable transport: its name and both of its sides. */
 export interface Transport {
   /** A C identifier, unique in its PT. */
   readonly name: string

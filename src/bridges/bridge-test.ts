@@ -1,5 +1,5 @@
 /**
- * One bridge tried out: where it fails, how long it takes, and what that most likely means.
+ * A test of one bridge: the stage at which it fails, how long it takes, and what that most likely means.
  *
  *     lint ── TCP connect of our own, if a PT tells too little ── dial ── closed again, without a byte of payload
  */
@@ -30,7 +30,7 @@ export interface BridgeTest {
   readonly message: string | undefined
 }
 
-/** The dialer's own time limit knows better where time ran out, so it comes first by so many milliseconds. */
+/** The dialer's own time limit knows the stage at which time ran out, so it comes first by so many milliseconds. */
 const GRACE = 1_000
 
 /** The options of testBridge. */

@@ -75,7 +75,7 @@ export async function openProxyDoor(
   }
 }
 
-/** Never rejects: the caller behind the door sees the end of its connection. */
+/** Passes one connection on. Never rejects: the caller sees the end of its connection. */
 async function pass(conn: Socket, connect: () => Promise<Duplex>, onFailure: (message: string) => void): Promise<void> {
   try {
     const proxy = await connect()

@@ -20,7 +20,7 @@ let isKept = false
 
 /**
  * Some 40 MB of results lie between two collections of garbage. glibc hands what is freed at the end of its heap back to the system, whose
- * pages are then mapped anew with every round, which can take four fifths of the CPU. It keeps twice the largest piece that was ever mapped by
+ * pages are then mapped again with every round, which can take four fifths of the CPU. It keeps twice the largest piece that was ever mapped by
  * itself and freed: so one is, untouched, which costs no memory.
  */
 function keepFreedMemory(): void {

@@ -77,14 +77,14 @@ function readKey(algorithm: Uint8Array, key: Uint8Array): KeyObject {
   return createPublicKey({ key: element(sequence, algorithm, bits), format: 'der', type: 'spki' })
 }
 
-/** The contents of an INTEGER: without zeros in front, and with one where the first bit would be a sign. */
+/** Writes the contents of an INTEGER: without zeros in front, but with one if the first bit would be a sign. */
 function unsigned(bytes: Uint8Array): Uint8Array[] {
   const first = bytes.findIndex((byte) => byte !== 0)
   const digits = bytes.subarray(first)
   return digits[0]! < 0x80 ? [digits] : [Buffer.of(0), digits]
 }
 
-/** An element of DER: its tag, its length in two bytes where one does not hold it, its contents. */
+/** Writes an element of DER: its tag, its length in two bytes if one does not hold it, its contents. */
 function element(tag: number, ...contents: readonly Uint8Array[]): Buffer {
   const body = Buffer.concat(contents)
   const { length } = body
@@ -93,7 +93,7 @@ function element(tag: number, ...contents: readonly Uint8Array[]): Buffer {
   return Buffer.concat([Buffer.of(tag, 0x82, length >> 8, length & 0xff), body])
 }
 
-/** Where the element at `start` has its contents. */
+/** Returns the bounds of the element at `start` and of its contents. */
 function elementAt(
   der: Buffer,
   start: number,

@@ -6,7 +6,7 @@
  *
  * The map is map_to_curve_elligator2_curve25519 of RFC 9380 (section 6.7.1, Z = 2), x-coordinate only. Keys are made as
  * obfs4proxy 0.0.14 makes them: with a component of low order, without which an observer who decodes many
- * representatives would find all of them in the subgroup of prime order, where random bytes hardly ever land.
+ * representatives would find all of them in the subgroup of prime order, in which random bytes hardly ever land.
  *
  * WebAssembly does the arithmetic, or JavaScript in plain mode and if there is no WebAssembly. Both give the same bytes.
  */

@@ -14,7 +14,7 @@ export class GoRandom {
     this.#source = new SipHashDrbg(seed)
   }
 
-  /** A number of 0 to n-1, for n of 1 to 2^31-1. Takes a block even where n is 1. */
+  /** Returns a number of 0 to n-1, for n of 1 to 2^31-1. It takes a block even if n is 1. */
   intn(n: number): number {
     if ((n & (n - 1)) === 0) return this.#source.int63().upper & (n - 1)
     const max = twoTo31 - 1 - (twoTo31 % n)

@@ -59,7 +59,7 @@ export function hmac(key: HmacKey | Uint8Array, ...parts: readonly (Uint8Array |
   return mac.digest()
 }
 
-/** The HMACs of several messages, `begin` with each of `ends` behind it. */
+/** Computes the HMACs of several messages: `begin`, followed by each of `ends`. */
 export function hmacs(key: HmacKey, begin: Uint8Array, ends: readonly string[]): Buffer[] {
   const kernel = kernelFor(key)
   let longest = 0

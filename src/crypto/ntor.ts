@@ -52,7 +52,7 @@ export interface NtorClientOptions {
 
 /**
  * The client's side, to be called with Y, the server's ephemeral key. What needs no Y is computed here, while the server
- * computes too. The result is undefined where a shared secret is all zero: nobody may be trusted on it.
+ * computes too. The result is undefined if a shared secret is all zero, as it would prove nothing.
  */
 export function ntorClient({
   nodeId,
@@ -79,7 +79,7 @@ export interface NtorServerOptions {
   readonly peer: Uint8Array
 }
 
-/** The server's side. Undefined where a shared secret is all zero. */
+/** Computes the server's side. The result is undefined if a shared secret is all zero. */
 export function ntorServer({ nodeId, identity, ephemeral, peer }: NtorServerOptions): NtorResult | undefined {
   const key = x25519PublicKey(peer)
   const secrets = [x25519(ephemeral.privateKey, key), x25519(identity.privateKey, key)]

@@ -10,8 +10,8 @@ let block: Buffer = Buffer.alloc(0)
 let used = 0
 
 /**
- * `length` bytes that nobody else gets: each byte of a block is given out once, and a block is never filled again. The rest of a
- * block is behind the same ArrayBuffer, so a piece must not leave the process by its `buffer`.
+ * Returns `length` bytes that no other caller gets: each byte of a block is given out once, and a block is never filled again. The rest of a
+ * block shares the same ArrayBuffer, so a piece must not leave the process by its `buffer`.
  */
 export function randomPiece(length: number): Buffer {
   if (length > blockLength) return randomFillSync(Buffer.allocUnsafeSlow(length))

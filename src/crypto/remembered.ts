@@ -2,7 +2,7 @@
  * Values in the order in which they came, each with a number such as a time: the oldest is forgotten at the same cost however
  * many there are.
  *
- * A Map alone keeps that order too, but what was deleted from it stays at its head for a while, and whoever asks for its first
+ * A Map alone keeps that order too, but what was deleted from it stays at its head for a while, and a search for its first
  * entry walks over all of that each time.
  */
 export class Remembered {

@@ -9,7 +9,7 @@ const defaultCapacity = 102_400
 export interface ReplayFilterOptions {
   /** Milliseconds for which a value is remembered. */
   readonly ttl: number
-  /** Milliseconds of a clock that is not set back; where it is all the same, everything is forgotten. */
+  /** A clock in milliseconds that is not set back; if it is set back all the same, everything is forgotten. */
   readonly now: () => number
   /** How many values are remembered; 102,400 unless told. Beyond it the oldest is forgotten. */
   readonly capacity?: number
@@ -17,7 +17,7 @@ export interface ReplayFilterOptions {
 
 export interface ReplayFilter {
   readonly size: number
-  /** Remembers `value`; true where it was remembered already. */
+  /** Remembers `value`; true if it was remembered already. */
   testAndSet(value: Uint8Array): boolean
 }
 

@@ -14,7 +14,7 @@ export function sealBox(key: Uint8Array, nonce: Uint8Array, plain: Uint8Array): 
   return xsalsa20poly1305(key, nonce).encrypt(plain)
 }
 
-/** The plaintext, or undefined where the tag does not fit. The tag is compared in constant time. */
+/** Returns the plaintext; undefined if the tag does not fit. The tag is compared in constant time. */
 export function openBox(key: Uint8Array, nonce: Uint8Array, box: Uint8Array): Uint8Array | undefined {
   try {
     return xsalsa20poly1305(key, nonce).decrypt(box)

@@ -24,7 +24,7 @@ export const uniformDhLength = 192
 export interface UniformDh {
   /** 192 bytes to send; nothing tells them from random ones. */
   readonly publicKey: Buffer
-  /** The 192 bytes shared with the owner of `peer` (192 bytes). Throws PT_HANDSHAKE where `peer` is no public key. */
+  /** Computes the 192 bytes shared with the owner of `peer` (192 bytes). Throws PT_HANDSHAKE if `peer` is no public key. */
   secret(peer: Uint8Array): Buffer
 }
 

@@ -1,7 +1,7 @@
 /**
  * X25519 (RFC 7748) on raw 32-byte keys.
  *
- * Keys go through JWK where that is possible: Node 20 takes ten times as long to read the same bytes as DER.
+ * Keys go through JWK if that is possible: Node 20 takes ten times as long to read the same bytes as DER.
  */
 import type { KeyObject } from 'node:crypto'
 import { createPrivateKey, createPublicKey, diffieHellman } from 'node:crypto'
@@ -53,12 +53,12 @@ export function x25519PublicBytes(privateKey: KeyObject): Buffer {
   return Buffer.from(createPublicKey(privateKey).export({ format: 'jwk' }).x ?? '', 'base64url')
 }
 
-/** The shared secret, or undefined where it is all zero: the peer's key was a point of low order. */
+/** Computes the shared secret; undefined if it is all zero: the peer's key was a point of low order. */
 export function x25519(privateKey: KeyObject, publicKey: KeyObject): Buffer | undefined {
   try {
     return diffieHellman({ privateKey, publicKey })
   } catch (error) {
-    // What OpenSSL says of an all-zero secret, since a handshake on it would be authenticated by nobody.
+    // OpenSSL says this of an all-zero secret, on which a handshake would prove nothing.
     if ((error as NodeJS.ErrnoException).code === 'ERR_OSSL_FAILED_DURING_DERIVATION') return undefined
     throw error
   }

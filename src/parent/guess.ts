@@ -13,7 +13,7 @@ import { stageOf } from '../failure.ts'
 import type { Args } from '../ipc/index.ts'
 import type { PtEvent } from './events.ts'
 
-/** Pairs of a STATUS that say where the bridge is and who it is: an error repeats neither. */
+/** Pairs of a STATUS that hold the address and the identity of the bridge: an error repeats neither. */
 const confidential: ReadonlySet<string> = new Set(['TRANSPORT', 'ADDRESS', 'FINGERPRINT'])
 
 /**

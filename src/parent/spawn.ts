@@ -38,7 +38,7 @@ export interface Child {
   /** True while other processes of its group run, such as the PT behind a wrapper script that has ended. */
   readonly hasOffspring: boolean
   readonly lastWords: LastWords
-  /** What stands on stdout behind the last NL. */
+  /** What followed the last NL on stdout. */
   readonly cutOff: string
   closeStdin(): void
   /** Asks for no more connections to be accepted (SIGINT). False on Windows, which has no way to ask for it. */

@@ -31,7 +31,7 @@ const KILLING_OFFSPRING = 1_000
 /** Ends the process and resolves when it is gone or has to be left; `stopTimeout` is the wait of each step, in milliseconds. */
 export async function stopChild(child: Child, stopTimeout: number): Promise<ExitStatus> {
   const gone = await within(child.exited, 0)
-  // A wrapper script may have ended by SIGINT, and the PT behind it still carries.
+  // A wrapper script may have ended by SIGINT, and the PT that it started still carries.
   if (gone !== undefined && !child.hasOffspring) return { ...gone, step: 'exited' }
   child.closeStdin()
   const asked = await endOf(child, stopTimeout)

@@ -15,7 +15,7 @@ import type { Reporter } from './report.ts'
  */
 const LAUNCH_TIMEOUT = 60_000
 
-/** A listener that accepts, the line that says so, and the end of the transport behind it. */
+/** A listener that accepts, the line that says so, and the end of its transport. */
 export interface Launched {
   readonly listener: Server
   readonly message: Message

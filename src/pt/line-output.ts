@@ -17,7 +17,7 @@ const BLOCKED_LIMIT = 5_000
 const BLOCKED_PAUSE = 5
 
 export interface LineOutput {
-  /** True once a write has found that nobody reads any more (EPIPE). */
+  /** True once a write has found that there is no reader any more (EPIPE). */
   readonly unread: boolean
   /** Writes a line that holds its NL. Never throws. */
   write(line: string): void

@@ -34,6 +34,7 @@ import { startServer } from './server.ts'
 import type { StopReason, StopRequest } from './shutdown.ts'
 import { watchForStop } from './shutdown.ts'
 
+/** The options of runPt. */
 export interface PtOptions extends ConnectionLimits {
   /**
    * What this PT can run. A function is called when the environment has been found good; if it fails, ENV-ERROR tells the
@@ -257,7 +258,7 @@ async function die(pt: Pt, error: unknown): Promise<never> {
   return await exit(pt, FAILED)
 }
 
-/** For a user who started the PT by hand, or who reads what tor logs of its stderr. */
+/** Tells a user on stderr, which serves a start by hand and tor's log. */
 function complain({ options, stderr }: Pt, error: unknown): void {
   const text = `${options.implementation?.name ?? 'pt'}: ${messageOf(error)}\n`
   stderr.write(options.unsafeLogging ? text : scrubAddresses(text))

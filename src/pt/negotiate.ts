@@ -3,7 +3,7 @@
  *
  *     TOR_PT_MANAGED_TRANSPORT_VER ── VERSION 1 | VERSION-ERROR no-version
  *     every other variable ────────── nothing   | LOG SEVERITY=error …, ENV-ERROR <message>
- *     TOR_PT_PROXY (client) ───────── PROXY DONE (or nothing, where there is none) | PROXY-ERROR <message>
+ *     TOR_PT_PROXY (client) ───────── PROXY DONE (or nothing, if there is none)    | PROXY-ERROR <message>
  */
 import { isAbsolute, resolve } from 'node:path'
 import { isPtError, messageOf } from '../error.ts'
@@ -31,7 +31,7 @@ export type Configuration =
   | { readonly role: 'client'; readonly env: ClientEnvironment; readonly proxy: ProxyUri | undefined }
   | { readonly role: 'server'; readonly env: ServerEnvironment }
 
-/** Answers the version, before anything else is read (FLOW-2). Throws PT_VERSION, or PT_ENV where none is offered. */
+/** Answers the version, before anything else is read (FLOW-2). Throws PT_VERSION, or PT_ENV if none is offered. */
 export function negotiateVersion(env: Environment, reporter: Reporter, implementation?: Implementation): void {
   reporter.say({ type: 'version', version: readVersion(env) })
   if (implementation !== undefined) reporter.say(versionStatus(implementation.name, implementation.version))

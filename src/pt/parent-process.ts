@@ -5,7 +5,7 @@
  *     (parent) ─────── PT           the parent died before our first line: process.ppid never was the parent's
  *
  * Node needs some 40 ms until the first line of a program runs, so the second case is real. Its signs: the PT is in a session
- * that is neither its own nor that of process.ppid, which no child of that process can be in; or nobody reads stdout. The
+ * that is neither its own nor that of process.ppid, which no child of that process can be in; or stdout has no reader. The
  * second sign counts only if the first cannot decide, because a parent may well close stdout, and only while the PT starts.
  * A parent that really is process 1, as in a container, shows neither sign.
  */

@@ -11,6 +11,7 @@ export interface LazyTransport {
   load(): Promise<Transport>
 }
 
+/** A transport for runPt, or one that is loaded when it is asked for. */
 export type TransportEntry = Transport | LazyTransport
 
 export type Registry = ReadonlyMap<string, TransportEntry>
@@ -30,7 +31,7 @@ export async function loadTransport(entry: TransportEntry): Promise<Transport> {
   return isTransport(entry) ? entry : await entry.load()
 }
 
-/** True for what has the shape of a Transport; used where a module of a third party is loaded. */
+/** True for a value that has the shape of a Transport, such as an export of a third party's module. */
 export function isTransport(value: unknown): value is Transport {
   if (typeof value !== 'object' || value === null) return false
   const { name, client, server } = value as Partial<Transport>

@@ -30,7 +30,7 @@ export function makeStateDir(path: string, role: 'client' | 'server'): string | 
   }
 }
 
-/** Node's `recursive` tries for ever where the system says ENOENT in a directory that is there, as Linux does below /proc. */
+/** Makes a folder and those above it. Node's `recursive` tries for ever if the system says ENOENT in a directory that is there, as Linux does below /proc. */
 function makeDirectories(path: string): void {
   if (isDirectory(path)) return
   const above = dirname(path)

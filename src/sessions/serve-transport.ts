@@ -36,7 +36,7 @@ export interface ServeOptions extends Omit<ServiceOptions, 'connections'> {
   readonly connections?: Connections | undefined
   /** The table of what was seen before. Default one in memory. */
   readonly replays?: Replays | undefined
-  /** Where a rehearsal is added, and what it does with its streams: it takes them to `echo` by `connect`. */
+  /** The list to which a rehearsal is added, and what it does with its streams: it takes them to `echo` by `connect`. */
   readonly rehearsal?: ServerRehearsal | undefined
   /** True if the caller has given the launch up; it is asked after each step that takes time. */
   readonly abandoned?: (() => boolean) | undefined
@@ -49,9 +49,9 @@ interface ServerRehearsal {
 
 export interface TransportServer {
   readonly listener: Listener
-  /** What clients are told: the server's own address if it has one, or else where it listens. */
+  /** What clients are told: the server's own address if it has one, or else the bound one. */
   readonly address: Address
-  /** Where it listens. */
+  /** The address that it listens on. */
   readonly boundAddress: Address
   /** What clients need in order to use it. */
   readonly args: Args

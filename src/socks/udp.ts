@@ -1,7 +1,7 @@
 /**
  * UDP ASSOCIATE as a client, and the head of each datagram. RFC 1928, sections 4 and 7.
  *
- *     request    05 03 00 01 00000000 0000  →  05 00 00 type addr port      where the proxy takes datagrams
+ *     request    05 03 00 01 00000000 0000  →  05 00 00 type addr port      ADDR PORT: for the datagrams
  *     datagram   0000 frag type addr port data
  */
 import type { Duplex } from 'node:stream'
@@ -22,7 +22,7 @@ const HEAD = 3
 
 /**
  * Asks for an association, which lives as long as `conn`, and resolves with the address that takes the datagrams. Rejects as
- * connectSocks does, and with PT_SOCKS if that address is a name: there is no way to look it up that tells nobody.
+ * connectSocks does, and with PT_SOCKS if that address is a name: a look-up would tell a resolver.
  */
 export async function associateSocks(
   conn: Duplex,

@@ -2,10 +2,11 @@
 import type { Transport } from '../transport.ts'
 import type { Settings } from './settings.ts'
 
+/** One case of the suite. */
 export interface TransportCase {
   /** What holds, as a sentence about the transport. */
   readonly name: string
-  /** Resolves where it holds, and rejects with what was seen instead. Cases are independent and may run in any order. */
+  /** Resolves if it holds, and rejects with what was seen instead. Cases are independent and may run in any order. */
   readonly run: () => Promise<void>
 }
 

@@ -22,7 +22,7 @@ async function carrySome(lab: Lab): Promise<void> {
 
 export const hygieneCases: Cases = (transport, settings) => [
   {
-    name: 'it opens sockets through connect() alone, and leaves no connection and no timer behind',
+    name: 'it opens sockets through connect() alone, and leaves neither connections nor timers',
     run: async () => {
       using watched = watch()
       await using lab = await openLab(transport, settings, { watch: watched })

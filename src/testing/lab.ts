@@ -1,5 +1,5 @@
 /**
- * A transport at work on loopback: its server behind a listener as a PT would put it, its client with a `connect` that is
+ * A transport at work on loopback: its server at a listener as a PT would put it, its client with a `connect` that is
  * watched, and taps on the wire at both ends.
  */
 import assert from 'node:assert/strict'
@@ -124,7 +124,7 @@ export class Lab implements AsyncDisposable {
     return message.args
   }
 
-  /** A loopback listener that ends with the lab; where it listens. */
+  /** Starts a loopback listener that ends with the lab, and returns its address. */
   async listen(onSocket: (socket: Socket) => void): Promise<string> {
     return await this.#outside(async () => {
       const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {

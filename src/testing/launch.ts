@@ -32,7 +32,7 @@ export const launchCases: Cases = (transport, settings) => [
     },
   },
   {
-    name: 'it writes nothing outside its state directory, where its files begin with its name',
+    name: 'it writes nothing outside its state directory, and its files there begin with its name',
     run: async () => {
       const before = await readdir('.')
       await using lab = await openLab(transport, settings)

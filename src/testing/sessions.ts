@@ -1,4 +1,4 @@
-/** Cases: what outlives a connection, how it is closed, and who the server says its client is. */
+/** Cases: what outlives a connection, how it is closed, and which address the server gives for its client. */
 import assert from 'node:assert/strict'
 import type { Duplex } from 'node:stream'
 import { parseAddress } from '../ipc/index.ts'

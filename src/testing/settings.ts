@@ -4,6 +4,7 @@ import type { Check, Checks } from '../options.ts'
 import { aBoolean, aFunction, aString, expecting, listOf, milliseconds, optional, someArgs } from '../options.ts'
 import type { Transport } from '../transport.ts'
 
+/** The options of transportCases. */
 export interface CaseOptions {
   /** The server's options, as in TOR_PT_SERVER_TRANSPORT_OPTIONS. Default none. */
   readonly serverOptions?: ArgsInit

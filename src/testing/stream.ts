@@ -15,7 +15,7 @@ import { exchange, gone, receive, send, within } from './wait.ts'
 const MiB = 1024 * 1024
 /** Around the payload of obfs4's frames and of an Ethernet segment, and a buffer of Node. */
 const SIZES = [0, 1, 1427, 1448, 65536, 4 * MiB]
-/** What a transport and the buffers around it may hold of bytes that nobody takes. */
+/** How many bytes that are not taken a transport and the buffers around it may hold. */
 const HELD_LIMIT = 2 * MiB
 const STILL_MS = 250
 
@@ -29,10 +29,10 @@ async function exchangeOnce(lab: Lab, size: number): Promise<void> {
 const splits: readonly { readonly name: string; readonly delivery: Delivery; readonly size: number }[] = [
   { name: 'one byte at a time', delivery: () => 1, size: 3000 },
   { name: 'in pieces of random size', delivery: () => randomInt(1, 100), size: 30_000 },
-  { name: 'gathered, so that bytes come right behind the handshake', delivery: 'gathered', size: 3000 },
+  { name: 'gathered, so that bytes come right after the handshake', delivery: 'gathered', size: 3000 },
 ]
 
-/** `wire` splits the first chunk behind byte `at`. */
+/** `wire` splits the first chunk after byte `at`. */
 function splitAt(at: number): Wire {
   const once = (): { delivery: Delivery } => {
     let first = true
@@ -142,7 +142,7 @@ function halfCloseCase(transport: Transport, settings: Settings, clientFirst: bo
 function closeCase(transport: Transport, settings: Settings, clientFirst: boolean): TransportCase {
   const [one, other] = clientFirst ? ['client', 'server'] : ['server', 'client']
   return {
-    name: `where the ${one} ends, the ${other} has all its bytes and then the end`,
+    name: `when the ${one} ends, the ${other} has all its bytes and then the end`,
     run: async () => {
       await using lab = await openLab(transport, settings)
       const { near, far } = await lab.open()
@@ -160,7 +160,7 @@ function closeCase(transport: Transport, settings: Settings, clientFirst: boolea
 async function settled(count: () => number): Promise<void> {
   for (let seen = -1; seen < count();) {
     seen = count()
-    assert.ok(seen < HELD_LIMIT, `${seen} bytes are held that nobody takes, and no end is in sight`)
+    assert.ok(seen < HELD_LIMIT, `${seen} bytes are held that are not taken, and no end is in sight`)
     await pause(STILL_MS)
   }
 }

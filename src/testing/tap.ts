@@ -11,12 +11,12 @@ import { Duplex } from 'node:stream'
 /** How bytes from the socket reach the transport. */
 export type Delivery =
   | 'whole' // as they come
-  | 'gathered' // what arrives within GATHER_MS as one chunk: a handshake and what was sent right behind it
+  | 'gathered' // what arrives within GATHER_MS as one chunk: a handshake and what was sent right after it
   | ((left: number) => number) // in pieces of the size that the function gives, one a turn
 
 export interface TapOptions {
   readonly delivery?: Delivery
-  /** Behind so many bytes the peer vanishes, with FIN or RST. */
+  /** After so many bytes the peer vanishes, with FIN or RST. */
   readonly cut?: { readonly after: number; readonly by: 'end' | 'reset' }
   /** An exception in a listener of the transport, or an error that it does not listen to. */
   readonly onCrash: (error: unknown) => void

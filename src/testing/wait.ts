@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 
-/** Rejects where `promise` has not settled after `ms`: `what` has not happened. */
+/** Rejects if `promise` has not settled after `ms`: `what` has not happened. */
 export async function within<T>(ms: number, what: string, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
@@ -46,7 +46,7 @@ export async function gone(ms: number, what: string, stream: Duplex): Promise<vo
   await until(ms, what, () => stream.readableEnded || stream.destroyed)
 }
 
-/** Writes in chunks of changing size and waits where the stream says so; `end` closes this direction behind it. */
+/** Writes in chunks of changing size and waits if the stream says so; `end` then closes this direction. */
 export async function send(
   stream: Duplex,
   payload: Buffer,

@@ -45,7 +45,7 @@ export async function handshake(
   options: HandshakeOptions,
   act: (signal: Cancellation) => Promise<Codec>,
 ): Promise<Duplex> {
-  // Between two reads nobody listens.
+  // Between two reads there is no other listener.
   silenceErrors(conn)
   if (options.mostPerRead !== undefined) boundReads(conn, options.mostPerRead)
   const limit = closeAfter(conn, options.timeout, 'the handshake')

@@ -26,6 +26,7 @@ interface Rule {
   readonly name: string | undefined
 }
 
+/** A list of rules that says which targets a SOCKS server may connect to. */
 export interface AllowList {
   /** The rules as they were given. */
   readonly rules: readonly string[]

@@ -27,6 +27,7 @@ import { Connections } from './connections.ts'
 import { tunnelClientChecks } from './option-checks.ts'
 import { Tunnel } from './tunnel.ts'
 
+/** The options of startTunnelClient. */
 export interface TunnelClientOptions {
   /** Closed with the tunnel. */
   readonly bridge: Bridge
@@ -67,6 +68,7 @@ export async function startTunnelClient(options: TunnelClientOptions): Promise<T
   }
 }
 
+/** The client end of a tunnel: a port of this machine that leads through a bridge. */
 export class TunnelClient extends Tunnel {
   readonly #options: TunnelClientOptions
   readonly #server: Server

@@ -5,8 +5,10 @@
 import type { Duplex } from 'node:stream'
 import type { PtError } from '../error.ts'
 
+/** The state of a tunnel. */
 export type TunnelState = 'ready' | 'restarting' | 'draining' | 'closed'
 
+/** The counts of a tunnel. */
 export interface TunnelStats {
   readonly state: TunnelState
   /** Connections that carry bytes now, those that are being made, and all that were ever taken. */

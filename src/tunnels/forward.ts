@@ -15,6 +15,7 @@ import type { OwnNetworks } from '../addresses/own-networks.ts'
 import type { AllowList } from './allow-list.ts'
 import { leadsToThisMachine } from '../addresses/own-networks.ts'
 
+/** The destination of a tunnel's connections. */
 export type Forward =
   | { readonly type: 'address'; readonly target: Address | string }
   | { readonly type: 'socks'; readonly allow: AllowList }

@@ -26,6 +26,7 @@ import { tunnelRestart } from '../bridges/pt-process.ts'
 import { tunnelServerChecks } from './option-checks.ts'
 import { Tunnel } from './tunnel.ts'
 
+/** The options of startTunnelServer. */
 export interface TunnelServerOptions {
   readonly exec: string | readonly string[]
   readonly transport: string
@@ -77,6 +78,7 @@ export async function startTunnelServer(options: TunnelServerOptions): Promise<T
   }
 }
 
+/** The server end of a tunnel: a bridge in front of a service. */
 export class TunnelServer extends Tunnel {
   readonly #options: TunnelServerOptions
   readonly #stopping = new AbortController()

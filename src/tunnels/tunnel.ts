@@ -20,6 +20,7 @@ export interface TunnelEvents {
   closed: [error?: PtError]
 }
 
+/** A tunnel that runs: its address, its counts and its end. */
 export abstract class Tunnel extends Emitter<TunnelEvents> implements AsyncDisposable {
   protected readonly connections: Connections
   #closed: Promise<void> | undefined

@@ -23,6 +23,7 @@ import { directError, proxyError, requireTarget } from './connect.ts'
 import type { UpstreamOptions } from './connect.ts'
 import { addressless, connectTcp, resolveName } from './direct.ts'
 
+/** The options of a flow of datagrams. */
 export interface DatagramOptions extends UpstreamOptions, DatagramLimits {
   /** The number of flows at once. Default 1,024. */
   readonly maxFlows?: number | undefined

@@ -141,7 +141,7 @@ test('the metrics move with the file, stay where they were if the new address is
   await hold(third)
   await reload(at(third))
   expect(await running.next(({ event }) => event === 'reload-failed')).toMatchObject({
-    message: 'metrics: the address to listen on is in use; they stay where they were, and it is tried again',
+    message: 'metrics: the address to listen on is in use; they keep their address, and it is tried again',
   })
   expect(await isOpen(second)).toBe(true)
   await reload(client('a', a))

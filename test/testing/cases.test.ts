@@ -43,6 +43,6 @@ describe('an unsound transport is caught', () => {
       },
     })
     const cases = transportCases(hasty, { halfClose: false, patience: 250 })
-    await expect(cases.find(({ name }) => name.startsWith('where the client ends'))!.run()).rejects.toThrow()
+    await expect(cases.find(({ name }) => name.startsWith('when the client ends'))!.run()).rejects.toThrow()
   })
 })

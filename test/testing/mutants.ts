@@ -278,7 +278,7 @@ export const mutants: readonly Mutant[] = [
     says: 'malformed handshake',
   },
   {
-    fault: 'loses what came right behind the handshake',
+    fault: 'loses what came right after the handshake',
     parts: {
       greet: async (conn, nonce, { signal }) => {
         conn.write(nonce)

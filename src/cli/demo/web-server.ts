@@ -32,7 +32,7 @@ export interface WebServer extends AsyncDisposable {
 export async function serveFile(path: string): Promise<WebServer> {
   const { size } = await stat(path)
   const server = createServer((request, response) => {
-    if (request.url !== '/file') return void response.end('Hello from behind the transport.\n')
+    if (request.url !== '/file') return void response.end('Hello through the transport.\n')
     response.writeHead(200, { 'content-length': size, 'content-type': 'application/octet-stream' })
     createReadStream(path, { highWaterMark: CHUNK }).pipe(response)
   })

@@ -44,7 +44,7 @@ function isWildcard({ host }: Address): boolean {
   return /^(?:0\.0\.0\.0|[0:]+)$/.test(host)
 }
 
-/** The path without links; of a folder that is not there yet, the path where it will be. */
+/** Returns the path without links; of a folder that is not there yet, its future path. */
 function realPath(path: string): string {
   try {
     return realpathSync(path)

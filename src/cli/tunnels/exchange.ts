@@ -58,7 +58,7 @@ export async function planExchange(wanted: readonly TunnelSpec[], running: reado
   }
 }
 
-/** The system's error if nobody can listen there at this moment. */
+/** Returns the system's error if no program can listen there at this moment. */
 export async function whyNotListen({ host, port }: Address): Promise<unknown> {
   if (port === 0) return undefined
   const server = createServer((conn) => conn.destroy())

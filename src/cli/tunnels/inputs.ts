@@ -70,7 +70,7 @@ function readSome(fd: number, into: Buffer): number {
   }
 }
 
-/** A bridge line, and where its user wrote it. */
+/** A bridge line, and the place at which its user wrote it. */
 export interface NamedLine {
   readonly text: string
   /** The option that it came by: an argument or an item of a list, or a file. */

@@ -1,11 +1,11 @@
 /**
- * Where a key stands in a TOML file, for messages: the parser tells lines of syntax errors only.
+ * Finds the line of a key in a TOML file, for messages: the parser tells lines of syntax errors only.
  *
  *     3  [client.web]
  *     4  listen = "127.0.0.1:9000"        ['client', 'web', 'listen'] is on line 4
  */
 
-/** The line, from 1, of the longest part of `path` that the file has; undefined where it has none of it. */
+/** Returns the line, from 1, of the longest part of `path` that the file has; undefined if it has none of it. */
 export function locateKey(text: string, path: readonly string[]): number | undefined {
   const lines = keyLines(text)
   for (let length = path.length; length > 0; length--) {
@@ -47,7 +47,7 @@ function partsOf(text: string): string[] {
   return (text.match(new RegExp(part, 'g')) ?? []).map((one) => one.replace(/^(["'])(.*)\1$/s, '$2'))
 }
 
-/** The delimiter of a string of several lines that is open behind this line. */
+/** The delimiter of a string of several lines that is open after this line. */
 function stillOpen(line: string, open: string | undefined): string | undefined {
   let state = open
   for (const [delimiter] of line.matchAll(/"""|'''/g)) {

@@ -8,7 +8,7 @@
  *     {"time":"2026-01-01T00:00:00.000Z","event":"failure","tunnel":"web","stage":"timeout","message":"…"}
  *
  * Texts of PTs and of the system are scrubbed of addresses, unless those were asked for, and of all that a terminal obeys; what
- * others can cause as often as they like is bounded by the second; and what nobody reads is dropped and counted.
+ * others can cause as often as they like is bounded by the second; and what is not read is dropped and counted.
  */
 import type { BridgeLine, Tunnel, TunnelStats } from '../../app/index.ts'
 import { PLACEHOLDER, TunnelClient } from '../../app/index.ts'
@@ -36,7 +36,7 @@ export interface TunnelOutput {
   say(event: string, message: string): void
   /** The same, of a text of ours that holds no address and may look as if (`tunnels.toml:5`). */
   sayAsItIs(event: string, message: string): void
-  /** Where the counts are, which is an address of this machine alone. */
+  /** The address of the counts, which is one of this machine alone. */
   metrics(url: string): void
   /** A bridge line of a tunnel cannot be served; `message` says which line and why. */
   passedOver(tunnel: string, message: string): void
@@ -193,7 +193,7 @@ class Output implements TunnelOutput {
 /** Writing never waits and keeps no more than a bounded queue. */
 function plainLines(json: boolean): Lines {
   const dropped = (count: number): string => {
-    const fields = { message: `${count} lines: nobody read them` }
+    const fields = { message: `${count} lines were not read` }
     return `${(json ? [jsonLine('dropped', undefined, fields)] : textLines('dropped', undefined, fields)).join('')}\n`
   }
   const output = openLineOutput(1, dropped)
@@ -201,7 +201,7 @@ function plainLines(json: boolean): Lines {
   return { above: (line) => output.write(`${line}\n`), close: () => output.close(FLUSH_TIMEOUT) }
 }
 
-/** Of several bridges the one that is spoken of: its place in the list, as its address is nobody's business. */
+/** Names one of several bridges by its place in the list, as its address stays private. */
 function whichOf(tunnel: Tunnel, line: BridgeLine | undefined): Record<string, number> {
   if (line === undefined || !(tunnel instanceof TunnelClient) || tunnel.bridges.length === 1) return {}
   return { bridge: tunnel.bridges.indexOf(line) + 1 }

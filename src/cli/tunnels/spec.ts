@@ -81,7 +81,7 @@ function forwardOf(target: ServerValues['forward'], allow: ServerValues['allow']
   }
   if (some) return { type: 'socks', allow }
   const examples = 'such as example.com:443 or *:443'
-  throw new OptionMistake('allow', `a SOCKS server needs at least one rule for where it may connect to, ${examples}`)
+  throw new OptionMistake('allow', `a SOCKS server needs at least one rule for its targets, ${examples}`)
 }
 
 /** The options that another program of `exec` does not have. */

@@ -15,7 +15,7 @@ export function whyNotStarted(error: unknown): string {
   if (code === 'EADDRINUSE') return 'the address to listen on is in use'
   if (code === 'EACCES') return 'no permission to listen there; ports below 1024 need a privilege'
   if (code === 'EADDRNOTAVAIL') return 'the address to listen on is not one of this machine'
-  // What the PT says of its transport says all; that there is a PT in between is nobody's business.
+  // The PT's own words about its transport say everything; the user need not know that there is a PT in between.
   if (error instanceof PtProcessError && error.code === 'PT_LAUNCH' && error.failures.size > 0) {
     return [...error.failures].map(([name, reason]) => `${name}: ${reason}`).join('; ')
   }

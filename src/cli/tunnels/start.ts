@@ -15,7 +15,7 @@ import { whyNoHome } from './state-home.ts'
 export interface Started {
   readonly spec: TunnelSpec
   readonly tunnel: Tunnel
-  /** What its operator has to know: where it listens, or where its identity is. */
+  /** What its operator has to know: the address that it listens on, or the folder of its identity. */
   readonly facts: Readonly<Record<string, string>>
   /** What a server's operator hands out. It is a secret of its users, and not for every eye. */
   readonly bridgeLine?: string

@@ -1,5 +1,5 @@
 /**
- * Where a server's identity is kept. It is worth more than a start: a place that nobody would look for it in, such as the
+ * The folder for a server's identity. It is worth more than a start: an unlikely place, such as the
  * current folder, is refused, and the error names --state-dir.
  */
 import { statSync } from 'node:fs'

@@ -189,7 +189,7 @@ export class TunnelHost {
     this.#output.say('reload-failed', message)
   }
 
-  /** False if the endpoint cannot be where it should be now; it stays where it was. */
+  /** False if the endpoint cannot move to its new address; it then keeps the old one. */
   async #measure(plan: MetricsPlan | undefined): Promise<boolean> {
     const before = this.#metrics
     if (before !== undefined && plan !== undefined && sameAddress(before.plan.address, plan.address)) {
@@ -201,7 +201,7 @@ export class TunnelHost {
       else await this.#openMetrics(plan)
       this.#said.delete('metrics')
     } catch (error) {
-      const stays = before === undefined ? '' : 'they stay where they were, and '
+      const stays = before === undefined ? '' : 'they keep their address, and '
       this.#sayOnce('metrics', `${(error as Error).message}; ${stays}it is tried again`)
       return false
     }

@@ -27,7 +27,7 @@ export function forwardTarget(text: string): Address | 'socks' {
   return text === 'socks' ? text : withPort(parseTarget(text))
 }
 
-/** Where clients reach this machine. Without a port it is the one that is listened on. */
+/** Reads the address at which clients reach this machine. Without a port it is the one that is listened on. */
 export interface PublicAddress {
   readonly host: string
   readonly port: number | undefined

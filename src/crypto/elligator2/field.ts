@@ -39,7 +39,7 @@ function power2523(a: bigint): bigint {
   return join(x250, 2, a)
 }
 
-/** A root of n/d for canonical n and d, d not 0; undefined where n/d is no square. RFC 8032, section 5.1.3. */
+/** Returns a root of n/d for canonical n and d, d not 0; undefined if n/d is no square. RFC 8032, section 5.1.3. */
 export function rootOfRatio(n: bigint, d: bigint): bigint | undefined {
   const d3 = (((d * d) % p) * d) % p
   const d7 = (((d3 * d3) % p) * d) % p

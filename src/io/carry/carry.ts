@@ -7,7 +7,7 @@ import { splice } from './splice.ts'
 
 /**
  * Carries bytes between two streams until both are closed, as relay() does, and by splice() if that applies: if both are TCP
- * connections of this process, of which one may be behind a codec of ours. Both are given away. If `wire` is a framed stream, its
+ * connections of this process, of which one may run through a codec of ours. Both are given away. If `wire` is a framed stream, its
  * first end closes it both ways, unless `halfOpen` is set.
  */
 export function carry(a: Duplex, b: Duplex, options: RelayOptions = {}): Promise<RelayCount> {

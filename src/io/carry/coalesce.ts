@@ -53,7 +53,7 @@ export class Coalescing {
   }
 }
 
-/** The whole process pauses. There are no pauses in plain mode, nor on systems other than Linux, where one may be some ms long. */
+/** The whole process pauses. There are no pauses in plain mode, nor on other systems than Linux, on which a pause may be some ms long. */
 export const coalescing: Coalescing = new Coalescing(
   () => performance.now(),
   process.platform === 'linux' && !isPlain() ? sleepSync : () => undefined,

@@ -20,6 +20,7 @@ export interface RelayCount {
 /** This is asked before the end of a stream is passed on. A rejection is taken for an error of that stream. */
 export type BeforeEnd = (ended: Duplex) => Promise<void>
 
+/** The options of relay. */
 export interface RelayOptions {
   /** If it aborts, both streams are destroyed at once. */
   readonly signal?: AbortSignal | undefined

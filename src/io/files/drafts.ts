@@ -14,7 +14,7 @@ import { placeOf } from './in-place.ts'
 /** Earlier versions wrote drafts without the process id. */
 const draftName = /^(?:(\d{1,10})-)?[0-9a-f]{12}\.tmp$/
 
-/** A process id is given to another program sooner or later: a draft as old as this (ms) is nobody's, whoever has the id. */
+/** A process id is given to another program sooner or later: a draft as old as this (ms) is left over, whatever process has the id. */
 const longAgo = 3_600_000
 
 /** The drafts that this process is writing now. */
@@ -59,7 +59,7 @@ async function isInUse(draft: string, pid: number): Promise<boolean> {
   return Math.abs(Date.now() - mtimeMs) < longAgo
 }
 
-/** True if there is a process of this id, whoever's it is. */
+/** True if there is a process of this id, of any user. */
 export function isRunning(pid: number): boolean {
   try {
     return process.kill(pid, 0)

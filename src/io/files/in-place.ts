@@ -1,5 +1,5 @@
 /**
- * Files that cannot be replaced and are written as they lie: behind a link, on a mount, in a folder that is not ours to write.
+ * Files that cannot be replaced and are written in place: the target of a link, a mount, a file in a folder that is not ours to write.
  */
 import { constants } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
@@ -10,14 +10,14 @@ import { basename, dirname, isAbsolute, join } from 'node:path'
 const maxLinks = 40
 
 export interface Place {
-  /** Where the bytes lie, or are to lie. */
+  /** The path of the file that holds the bytes, or will hold them. */
   readonly path: string
   /** A link led there. */
   readonly linked: boolean
 }
 
 /**
- * Where the links lead that stand at `path`, if they were made by this user or by root. A link of anybody else is not
+ * Follows the links at `path`, if they were made by this user or by root. A link of anybody else is not
  * followed: it may have been put there so that we write over a file of ours.
  */
 export async function placeOf(path: string): Promise<Place> {
@@ -27,7 +27,7 @@ export async function placeOf(path: string): Promise<Place> {
     if (stats?.isSymbolicLink() !== true || !isOurs(stats.uid)) return { path: at, linked: links > 0 }
     const target = await readlink(at)
     const raw = isAbsolute(target) ? target : `${dirname(at)}/${target}`
-    // Folders on the way may be links too, and `..` behind one starts where it leads: only the system can tell.
+    // Folders on the way may be links too, and `..` after a link starts from its target: only the system can tell.
     at = join(await realpath(dirname(raw)), basename(raw))
   }
   throw Object.assign(new Error('too many links'), { code: 'ELOOP' })

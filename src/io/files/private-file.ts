@@ -3,7 +3,7 @@
  *
  *     first       draft ── fsync ── link ── fsync of the folder       of two processes that do it, one wins and both know
  *     later       draft ── fsync ── rename ── fsync of the folder
- *     in place    a mount, the file behind a link, a folder that is not ours to write (in-place.ts)
+ *     in place    a mount, the target of a link, a folder that is not ours to write (in-place.ts)
  */
 import { constants } from 'node:fs'
 import { link, lstat, open, readFile, rename, stat } from 'node:fs/promises'
@@ -137,7 +137,7 @@ export async function appendPrivateLines(path: string, lines: string): Promise<v
       size = (await file.stat()).size
       const last = Buffer.alloc(1)
       if (size > 0) await file.read(last, 0, 1, size - 1)
-      // One write, which the system puts behind whatever another process has written until then.
+      // This is one write, which the system puts after everything that other processes have written until then.
       await file.appendFile(size > 0 && last.toString() !== '\n' ? `\n${lines}` : lines)
       await file.datasync()
     } finally {

@@ -1,5 +1,5 @@
 /**
- * What Linux says of a process in /proc/PID/stat: `PID (name) state parent group session …`, where the name may hold spaces and
+ * What Linux says of a process in /proc/PID/stat: `PID (name) state parent group session …`, in which the name may hold spaces and
  * brackets.
  */
 import { readFileSync } from 'node:fs'

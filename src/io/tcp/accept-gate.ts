@@ -11,6 +11,7 @@ import type { Server } from 'node:net'
 import type { TcpHandle } from './tcp-binding.ts'
 import { tcpBinding } from './tcp-binding.ts'
 
+/** A way to stop a listener from accepting, and to let it go on. */
 export interface AcceptGate {
   /** The listener accepts no more. */
   shut(): void

@@ -10,6 +10,7 @@ import type { AddressInfo, Server } from 'node:net'
  */
 const BACKLOG = 65_535
 
+/** The options of listen. */
 export interface ListenOptions {
   /** If true, an IPv6 wildcard takes no IPv4 connections. Default false. */
   readonly ipv6Only?: boolean

@@ -12,6 +12,7 @@ import type { Duplex } from 'node:stream'
 import type { EndWatcher } from '../ends.ts'
 import { unwatchEnds, watchEnds } from '../ends.ts'
 
+/** The options of a Lobby. */
 export interface LobbyOptions {
   /** How many connections may wait here. */
   readonly limit: number
@@ -29,6 +30,7 @@ export interface Guest {
   leave(): void
 }
 
+/** The connections of a local port that have not proved yet that they are meant for it. */
 export class Lobby {
   readonly #limit: number
   readonly #onEnded: (() => void) | undefined

@@ -10,6 +10,7 @@ import type { TcpBinding, TcpHandle } from './tcp-binding.ts'
 import { tcpBinding } from './tcp-binding.ts'
 import { systemError, TcpSocket } from './tcp-socket.ts'
 
+/** The address that openTcp connects to. */
 export interface TcpTarget {
   /** An IP address. */
   readonly host: string

@@ -22,6 +22,7 @@ export interface Envelope {
   unwrap(message: Buffer): Buffer | undefined
 }
 
+/** The limits of a flow of datagrams. */
 export interface DatagramLimits {
   /** The number of datagrams that may wait to be taken. Default 1,024. */
   readonly maxWaiting?: number | undefined
@@ -38,6 +39,7 @@ interface Wanted {
 
 const over: IteratorReturnResult<undefined> = { done: true, value: undefined }
 
+/** Datagrams between this process and one peer. */
 export class DatagramFlow implements Datagrams, AsyncIterator<Buffer, undefined> {
   readonly #socket: Socket
   readonly #envelope: Envelope | undefined

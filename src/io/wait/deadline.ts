@@ -7,6 +7,7 @@ import { PtError } from '../../error.ts'
 import type { Cancellation } from './cancellation.ts'
 import { Canceller } from './cancellation.ts'
 
+/** A time limit that can be taken back. */
 export interface Deadline extends Disposable {
   readonly signal: AbortSignal
   /** The same signal for a wait that needs no AbortSignal; it costs less. */
@@ -89,6 +90,7 @@ export interface Closable {
   destroy(error: Error): unknown
 }
 
+/** A time limit at which a connection is closed. */
 export class ClosingLimit {
   readonly #timer: NodeJS.Timeout
 

@@ -44,7 +44,7 @@ export function makeDial(environment: Environment, pool: KeyPool): (session: Cli
   const shapes = shapeCache(environment)
   return async (session) => {
     const { bridge, iatMode } = parseClientArguments(session.args)
-    // Before there is a connection: how long a key takes is nobody's to see.
+    // This comes before there is a connection, so that no observer sees how long a key takes.
     const pair = await pool.take()
     const conn = await connectOrGiveBack(session, pool, pair)
     try {
@@ -72,7 +72,7 @@ interface Attempt extends ClientArguments {
   readonly environment: Environment
 }
 
-/** Sends the hello and awaits the answer. Bytes behind the answer go back into `conn`. */
+/** Sends the hello and awaits the answer. Bytes after the answer go back into `conn`. */
 async function shakeHands(session: ClientSession, conn: Duplex, attempt: Attempt): Promise<Established> {
   const { bridge, pair, pool, environment } = attempt
   const padding = environment.randomBytes(

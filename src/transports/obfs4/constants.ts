@@ -1,5 +1,5 @@
 /**
- * The sizes of obfs4, each from those that it follows from. All are bytes, except where said.
+ * The sizes of obfs4, each from those that it follows from. All are bytes, unless the comment says otherwise.
  */
 import { macLength } from '../../crypto/hmac.ts'
 import { directionKeysLength, maxFrameLength, packetOverhead } from './frames/sizes.ts'

@@ -27,11 +27,11 @@ export type ClientProgress =
   | { readonly state: 'failed'; readonly stage: 'mark' | 'mac' | 'auth' }
   /** The answer is signed for another hour than the hello was; the bridge's clock is that much ahead. */
   | { readonly state: 'failed'; readonly stage: 'hour'; readonly hoursAhead: number }
-  /** Bytes behind the answer are the beginning of the frames. */
+  /** Bytes after the answer are the beginning of the frames. */
   | { readonly state: 'done'; readonly keyMaterial: Buffer; readonly surplus: Buffer }
 
 export interface ClientHandshake {
-  /** To be sent at once, and nothing behind it before the answer has come. */
+  /** The message to send at once; nothing may follow it before the answer has come. */
   readonly hello: Buffer
   /** Does, while the bridge is at its answer, what needs nothing of it. */
   prepare(): void

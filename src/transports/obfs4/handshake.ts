@@ -4,7 +4,7 @@
  *     client   X' (32) | padding | mark | MAC
  *     server   Y' (32) | AUTH (32) | padding | mark | MAC | first frame
  *
- *     mark     HMAC16(K, X') or HMAC16(K, Y'): where the padding ends
+ *     mark     HMAC16(K, X') or HMAC16(K, Y'): it marks the end of the padding
  *     MAC      HMAC16(K, all before it | E), E the hour since 1970 in decimal, the client's in both hellos
  *     K        B | NODEID
  */
@@ -42,7 +42,7 @@ export function hourOfMac(
   mac: Uint8Array,
   hours: readonly number[],
 ): number | undefined {
-  // map() makes arrays of another kind once it is optimized, and who takes them is compiled anew.
+  // map() makes arrays of another kind once it is optimized, and functions that take them are compiled again.
   const texts: string[] = []
   for (const hour of hours) texts.push(String(hour))
   const macs = hmacs(key, signed, texts)
@@ -54,7 +54,7 @@ export function hourOfMac(
   return found
 }
 
-/** For a MAC that does not fit: by how many hours its maker's clock is ahead of `hour`, where that explains it. */
+/** For a MAC that does not fit: returns by how many hours its maker's clock is ahead of `hour`, if that explains it. */
 export function hoursAhead(key: HmacKey, signed: Uint8Array, mac: Uint8Array, hour: number): number | undefined {
   const hours = Array.from({ length: 2 * maxHoursOff + 1 }, (_, i) => hour + i - maxHoursOff)
   const found = hourOfMac(key, signed, mac, hours)

@@ -1,6 +1,6 @@
 /**
  * Pauses: iat-mode 1 sends a padded burst in frame-sized pieces, iat-mode 2 in pieces of random length, each with a pause
- * behind it. The next write waits until the last piece has gone.
+ * after it. The next write waits until the last piece has gone.
  *
  *     mode 1   burst and padding ── 1448 ‖ 1448 ‖ … ‖ rest ‖
  *     mode 2   burst ── t1 ‖ t2 ‖ … ‖ rest, padded to tn ‖
@@ -28,7 +28,7 @@ export function* randomPieces(
     const target = nonZero(sample)
     if (rest.length < target && padded++ < maxAttempts) {
       rest = Buffer.concat([rest, pad(rest.length, target)])
-      // Padding may have gone beyond the target: then the burst is cut anew.
+      // Padding may have gone beyond the target: then the burst is cut again.
       if (rest.length !== target) continue
     }
     yield rest.subarray(0, target)

@@ -1,4 +1,4 @@
-/** obfs4: looks like nothing, and answers nobody who does not know the bridge's cert. */
+/** obfs4 looks like nothing, and answers only clients that know the bridge's cert. */
 import type { Transport } from '../../transport.ts'
 import { makeObfs4 } from './make.ts'
 

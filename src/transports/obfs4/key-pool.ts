@@ -4,7 +4,7 @@
  *
  *     take    ── from the pool; or, once it is empty, a place in a queue that is served in order
  *     restock ── one more, while a handshake awaits its peer
- *     fill    ── half a millisecond at a time; at leisure while nobody waits
+ *     fill    ── half a millisecond at a time; at leisure while no handshake waits
  */
 import { elligatorKey, elligatorSeedLength } from '../../crypto/elligator2.ts'
 import type { NtorKeyPair } from '../../crypto/ntor.ts'
@@ -20,9 +20,9 @@ export interface KeyPool {
   readonly ready: number
   /** Starts filling, at leisure. */
   warm(): void
-  /** A pair that nobody else gets. */
+  /** Returns a pair that no other handshake gets. */
   take(): Promise<EphemeralPair>
-  /** Makes a pair in the next turn of the event loop: for whoever has sent its message, and can but wait for the peer's. */
+  /** Makes a pair in the next turn of the event loop, for a side that has sent its message and only waits for the peer's. */
   restock(): void
   /** Takes back a pair of which the peer has seen nothing. */
   giveBack(pair: EphemeralPair): void
@@ -31,11 +31,11 @@ export interface KeyPool {
 const poolSize = 32
 /** How long the event loop is held at a time, in ms; some five pairs. The first slice also makes the table of multiples. */
 const slice = 0.5
-/** How long the loop is left alone between two slices while nobody waits, in ms: handshakes come first. Some 2,000 pairs a second. */
+/** How long the loop is left alone between two slices while no handshake waits, in ms: handshakes come first. Some 2,000 pairs a second. */
 const leisure = 2
 /**
  * How long it is left alone at the start and when a pair was taken, in ms: a launch comes first, and so does a handshake,
- * which restocks what it took when it has time for that. Where someone wants a pair nothing rests.
+ * which restocks what it took when it has time for that. If a handshake wants a pair, the loop is not left alone.
  */
 const grace = 20
 
@@ -80,7 +80,7 @@ export function makeKeyPool(randomBytes: (length: number) => Uint8Array, size: n
         fill(isPressed)
       })
     } else if (isShort()) {
-      // A process is not kept alive for keys that nobody wants.
+      // A process is not kept alive for keys that no handshake wants.
       timer ??= setTimeout(() => {
         timer = undefined
         fill(isShort)

@@ -21,7 +21,7 @@ export function serverIdentity(nodeId: Buffer, privateKey: KeyObject, drbgSeed: 
 
 const macKey = memoizeByBytes(64, hmacKey)
 
-/** The key of all marks and MACs: B | NODEID. Who knows the cert has it; who does not cannot tell a hello from noise. */
+/** The key of all marks and MACs: B | NODEID. It is in the cert; without the cert a hello cannot be told from noise. */
 export function handshakeMacKey({ publicKey, nodeId }: BridgeIdentity): HmacKey {
   return macKey(Buffer.concat([publicKey, nodeId]))
 }

@@ -67,7 +67,7 @@ export async function loadServerState(
 }
 
 async function stateAt(path: string, args: Args, environment: Environment): Promise<State> {
-  // Read even where options have it all: a file that cannot be read is the operator's to look at.
+  // The file is read even if the options have all of it: the operator has to look at a file that cannot be read.
   const kept = await readState(() => readFile(path, 'utf8'))
   const given = args.get('iat-mode')
   const iatMode = given === undefined ? undefined : parseIatMode(given)
@@ -143,7 +143,7 @@ export function formatState({ nodeId, privateKey, publicKey, drbgSeed, iatMode }
 }
 
 function formatBridgeLine(cert: string, iatMode: IatMode): string {
-  return `# What clients of this bridge put into their torrc. Written anew at each start.
+  return `# What clients of this bridge put into their torrc. Written again at each start.
 #
 # Replace the three words in angle brackets:
 #  <IP ADDRESS>   the address at which the world reaches this bridge

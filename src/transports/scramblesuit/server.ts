@@ -34,7 +34,7 @@ import { masterLength, newTicketKeys, openTicket, rotateTicketKeys, sealTicket }
 const helloTime = 30
 
 const hour = 3_600_000
-/** A hello of an hour that may be one ahead or one behind can be played back for less than three. */
+/** A hello may be of the hour before or of the hour after, so it can be played back for less than three hours. */
 const helloHours = 3
 
 interface Bridge {

@@ -1,6 +1,6 @@
 /**
  * The kinds of values that options of a tunnel have. A kind reads a value from a flag, whose words are all text, and from a file,
- * where TOML has types already; both give the same value, checked. What is wrong is a Mistake.
+ * in which TOML has types already; both give the same value, checked. What is wrong is a Mistake.
  *
  *     --listen 127.0.0.1:9000            listen = "127.0.0.1:9000"            { host: '127.0.0.1', port: 9000 }
  *     --allow '*:80' --allow '*:443'     allow = ["*:80", "*:443"]            ['*:80', '*:443']

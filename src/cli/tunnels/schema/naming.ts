@@ -1,5 +1,5 @@
 /**
- * How an option and its parts are called in messages, which depends on where its user wrote it.
+ * How an option and its parts are called in messages, which depends on the place at which its user wrote it.
  *
  *                     on a command line          in a file
  *     option          --listen, LINE             listen, bridges

@@ -156,7 +156,7 @@ export const clientOptions: OptionsOf<ClientValues> = {
   stateDir: optional(
     path(resolveStateDir),
     'DIR',
-    'where transports keep what they keep; by default it is gone at the end',
+    'the folder for what transports keep; by default it is gone at the end',
   ),
   connectTimeout: withDefault(
     seconds(1, 600),
@@ -186,11 +186,11 @@ export interface ServerValues extends TunnelValues {
 
 export const serverOptions: OptionsOf<ServerValues> = {
   transport: required(aTransport, 'TRANSPORT', 'the transport, such as obfs4', { argument: 'TRANSPORT' }),
-  listen: required(text(listenAddress), 'IP:PORT', 'where clients connect to'),
+  listen: required(text(listenAddress), 'IP:PORT', 'the address that clients connect to'),
   forward: required(
     text(forwardTarget),
     'HOST:PORT',
-    'the service behind the bridge; or the word socks: a built-in SOCKS 5 server,\nwhich goes where allow says and nowhere else',
+    'the service behind the bridge; or the word socks: a built-in SOCKS 5 server,\nwhich connects to what allow names and nothing else',
   ),
   allow: optional(
     mapped(
@@ -198,7 +198,7 @@ export const serverOptions: OptionsOf<ServerValues> = {
       allowList,
     ),
     'HOST:PORT',
-    'where the SOCKS server may connect to; may be given several times. HOST is a name, *.name,\nan address, a subnet (10.0.0.0/8), or * for all of the Internet; PORT is 443, 8000-8099 or *',
+    'a target that the SOCKS server may connect to; may be given several times. HOST is a name, *.name,\nan address, a subnet (10.0.0.0/8), or * for all of the Internet; PORT is 443, 8000-8099 or *',
   ),
   publicAddress: optional(
     text(publicAddress),
@@ -208,7 +208,7 @@ export const serverOptions: OptionsOf<ServerValues> = {
   stateDir: optional(
     path(resolveStateDir),
     'DIR',
-    "where the bridge's identity is kept; by default a folder for it, which is printed",
+    "the folder for the bridge's identity; by default one for it, which is printed",
   ),
   options: withDefault(
     pairs(pairOf),
@@ -267,5 +267,5 @@ export const printLineOption: Option<boolean> = withDefault(
   yes,
   false,
   '',
-  'prints bridge lines, secrets of their users, even where they are not on a terminal',
+  'prints bridge lines, secrets of their users, even if the output is no terminal',
 )

@@ -136,7 +136,7 @@ class Memory implements KernelMemory {
     return state
   }
 
-  /** Puts `chunk` where the module reads its input, unless it lies there already. */
+  /** Copies `chunk` to the module's input, unless it lies there already. */
   putInput(chunk: Uint8Array): void {
     const isThere = chunk.buffer === this.bytes.buffer && chunk.byteOffset === this.inputAt
     if (!isThere) this.bytes.set(chunk, this.inputAt)
