@@ -17,6 +17,7 @@ const rooms = {
   ipc: [],
   io: [],
   crypto: [],
+  tls: ['io', 'crypto'],
   socks: ['ipc', 'io'],
   extor: ['ipc', 'io'],
   transport: ['ipc', 'io'],
@@ -91,10 +92,10 @@ const forbiddenModules = {
  * The only places that touch process.env, the standard streams, signals and exit. A parent hands its environment on and signals its
  * PTs, and the checker's stand-in is a process of its own, which the parent under test launches. io/tcp/tcp-binding.ts asks which
  * Node it runs on, plain.ts whether the plain mode is wanted, http/runtime.ts whether it is Node at all, and io/files/ whose files and processes are their own;
- * bridges/temp-folder.ts clears up when the process exits.
+ * bridges/temp-folder.ts clears up when the process exits, and tls/certificates/roots.ts reads SSL_CERT_FILE and SSL_CERT_DIR.
  */
 const mayTouchProcess =
-  /^(?:cli\/|plain\.ts$|pt\/(?:main|parent-process)\.ts$|parent\/(?:cookie-home|child-environment|group)\.ts$|check\/parent\/stand-in\.ts$|io\/(?:tcp\/tcp-binding|files\/(?:drafts|in-place))\.ts$|bridges\/(?:own-pt|temp-folder)\.ts$|http\/runtime\.ts$)/
+  /^(?:cli\/|plain\.ts$|pt\/(?:main|parent-process)\.ts$|parent\/(?:cookie-home|child-environment|group)\.ts$|check\/parent\/stand-in\.ts$|io\/(?:tcp\/tcp-binding|files\/(?:drafts|in-place))\.ts$|bridges\/(?:own-pt|temp-folder)\.ts$|http\/runtime\.ts$|tls\/certificates\/roots\.ts$)/
 
 const roomOf = (file) => file.split('/')[0].replace(/\.ts$/, '')
 const partOf = (file) => file.split('/')[1].replace(/\.ts$/, '')

@@ -28,6 +28,9 @@ export const errorCodes = {
   PT_CONNECT: 'An outgoing connection could not be made; the cause holds the system error.',
   PT_PROXY: 'The upstream proxy could not be reached, or refused the connection.',
   PT_HANDSHAKE: 'The handshake of a transport failed; the stage says where, if the transport does.',
+  PT_TLS:
+    'A TLS server cannot be agreed with, broke the protocol, or ended the handshake with an alert; the message says which.',
+  PT_CERTIFICATE: 'The certificate of a TLS server does not prove that it is the server that was asked for.',
   PT_FRAME: 'A peer of a transport sent what is no valid frame: altered on the way, or written by a broken peer.',
   PT_STATE: 'A state file of a transport cannot be read or written.',
   PT_EXEC: 'The program of a PT cannot be started.',
