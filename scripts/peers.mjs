@@ -7,10 +7,10 @@
  *     snowflake-client          with lists and a cache of its own and checks the signatures. The suite moves, so the versions
  *     snowflake-proxy           are printed and kept in versions.json, and not pinned.
  *     bun deno                  from npm, from the packages that hold their programs for this machine
- *     ptadapter                 from PyPI into a virtual environment
+ *     ptadapter tlslite         from PyPI into virtual environments
  *     arti                      built by cargo, which takes some five minutes; it wants libssl-dev, libsqlite3-dev and pkg-config
  *
- * The last four are pinned, and kept for all checkouts in $XDG_CACHE_HOME/postern or ~/.cache/postern.
+ * The last five are pinned, and kept for all checkouts in $XDG_CACHE_HOME/postern or ~/.cache/postern.
  */
 import { spawnSync } from 'node:child_process'
 import {
@@ -39,6 +39,7 @@ const built = {
   bun: ['1.4.5', fromNpm(`@oven/bun-linux-${process.arch === 'arm64' ? 'aarch64' : 'x64'}`, 'bin/bun')],
   deno: ['2.9.6', fromNpm(`@deno/linux-${process.arch}-glibc`, 'deno')],
   ptadapter: ['3.0.1', makePtadapter],
+  tlslite: ['0.8.2', makeTlslite],
   arti: ['2.7.0', makeArti],
 }
 
@@ -137,9 +138,19 @@ function fromNpm(name, program) {
 }
 
 function makePtadapter(folder, version) {
+  makeVenv(folder, `ptadapter==${version}`)
+}
+
+/** Its script has the name tls.py, which says little among other programs. */
+function makeTlslite(folder, version) {
+  makeVenv(folder, `tlslite-ng==${version}`)
+  copyFileSync(join(folder, 'bin/tls.py'), join(folder, 'bin/tlslite-server'))
+}
+
+function makeVenv(folder, requirement) {
   rmSync(folder, { recursive: true, force: true })
   run('python3', ['-m', 'venv', folder])
-  run(join(folder, 'bin/pip'), ['--quiet', '--disable-pip-version-check', 'install', `ptadapter==${version}`])
+  run(join(folder, 'bin/pip'), ['--quiet', '--disable-pip-version-check', 'install', requirement])
 }
 
 /** Without optimization and debug information, as a test needs no speed of it. */

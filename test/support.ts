@@ -24,6 +24,7 @@ const peers = {
   'webtunnel-client': BROUGHT,
   'webtunnel-server': BROUGHT,
   ptadapter: BROUGHT,
+  'tlslite-server': BROUGHT,
   arti: ARTI,
   bun: BROUGHT,
   deno: BROUGHT,
@@ -43,6 +44,11 @@ const peers = {
   microsocks: 'microsocks',
   danted: 'dante-server',
   tinyproxy: 'tinyproxy',
+  openssl: 'openssl',
+  nginx: 'nginx-light',
+  haproxy: 'haproxy',
+  caddy: 'caddy',
+  'gnutls-serv': 'gnutls-bin',
 } as const
 
 export type Peer = keyof typeof peers
@@ -50,7 +56,7 @@ export type Peer = keyof typeof peers
 /** What `npm run peers` brought and what tests build of peers: it is kept, and several checkouts may share it. */
 export const peersFolder: string = debianFolder
 
-const builtFolders = ['arti', 'bun', 'deno', 'ptadapter'].map((name) => join(builtFolder(name), 'bin'))
+const builtFolders = ['arti', 'bun', 'deno', 'ptadapter', 'tlslite'].map((name) => join(builtFolder(name), 'bin'))
 
 /**
  * The path of a real peer. If it is not installed the test is skipped and says what brings it; with
