@@ -192,6 +192,7 @@ class FramedStream extends Duplex implements EndWatcher {
     if (!this.#decoding) {
       this.#conn.on('data', this.#decode)
       this.#boundReads()
+      handshakeReaderOf(this.#conn)?.readOn()
     }
     this.#decoding = true
     this.#conn.resume()

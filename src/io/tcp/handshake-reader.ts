@@ -75,6 +75,14 @@ export class HandshakeReader implements EndWatcher, ReadOwner {
     this.#channel.readOn()
   }
 
+  /**
+   * Starts to read for a stream that flows. A reader that waited was given its bytes past the stream, which therefore still takes the
+   * system for reading and does not ask again by itself.
+   */
+  readOn(): void {
+    this.#channel.readOn()
+  }
+
   /** Tells the system only if the length changes: Node keeps a little memory for each time until the connection is closed. */
   #readUpTo(length: number): void {
     const all = readMemory()
