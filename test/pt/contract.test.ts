@@ -132,7 +132,8 @@ test('arguments that the transport cannot use are refused before it dials', asyn
   })
   expect((await socks(port, '192.0.2.1:1')).reply).not.toBe(0)
   expect(dials).toBe(0)
-  const status = /^STATUS TRANSPORT=plain .*CONNECT=Failed STAGE=argument ERRSTR="malformed argument 'N': it is not known"$/
+  const status =
+    /^STATUS TRANSPORT=plain .*CONNECT=Failed STAGE=argument ERRSTR="malformed argument 'N': it is not known"$/
   expect(lines).toContainEqual(expect.stringMatching(status))
 })
 
