@@ -31,8 +31,10 @@ export const profiles: Readonly<Record<Exclude<ProfileName, 'node'>, Profile>> =
   firefox: firefox,
 }
 
+/** Which program's ClientHello is sent: those of browsers are data files with a date, and `node` is Node's own TLS. */
 export type ProfileName = 'chromium-websocket' | 'chromium-page' | 'firefox' | 'node'
 
+/** What the connection shows, whom it trusts, and when it is given up. */
 export interface ConnectTlsOptions {
   /** Whose hello is sent. By default it is that of a WebSocket of Chromium. */
   readonly profile?: ProfileName | Profile | undefined

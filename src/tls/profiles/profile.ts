@@ -10,6 +10,7 @@ export type Code = string
 /** The same, or 'grease'. */
 export type CodeOrGrease = string
 
+/** One extension of a ClientHello: what its bytes are, or by which rule they are made. */
 export type ProfileExtension =
   /** An extension whose data are always the same. */
   | { readonly kind: 'fixed'; readonly type: Code; readonly data: string }
@@ -57,6 +58,7 @@ export type EchPayload =
    */
   | { readonly base: number; readonly leastName: number }
 
+/** What one version of one browser sends: every field of its ClientHello, or the rule by which that field varies. */
 export interface Profile {
   /** Of the browser and of the form, such as 'chromium-156-websocket'. Tickets of one profile are not used with another. */
   readonly name: string
