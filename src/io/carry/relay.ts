@@ -24,6 +24,7 @@ export type BeforeEnd = (ended: Duplex) => Promise<void>
 export interface RelayOptions {
   /** If it aborts, both streams are destroyed at once. */
   readonly signal?: AbortSignal | undefined
+  /** This is asked before an end is passed on. */
   readonly beforeEnd?: BeforeEnd | undefined
   /**
    * The one of the two that leads over the network. At the first end it is closed both ways within milliseconds and nothing more

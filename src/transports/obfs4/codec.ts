@@ -1,5 +1,5 @@
 /**
- * One connection after its handshake: application bytes to bursts of frames and back.
+ * One connection after its handshake. Application bytes become bursts of frames, and frames become application bytes.
  *
  *     write of n bytes ── packets of up to 1427 ── frames ── padding ── one burst
  */
@@ -22,9 +22,9 @@ export interface CodecOptions {
   readonly sealer: FrameSealer
   readonly opener: FrameOpener
   readonly iatMode: IatMode
-  /** The shape of what this side sends, at this moment. */
+  /** Gives the shape that this side's traffic has at this moment. */
   readonly shape: () => Shape
-  /** Takes the seed that the peer has sent; only a client wants one. */
+  /** Takes the seed that the peer has sent. Only a client wants one. */
   readonly onSeed?: (seed: Buffer) => void
   readonly environment: Environment
 }
@@ -33,7 +33,7 @@ export function obfs4Codec(options: CodecOptions): Codec | PacedCodec {
   return options.iatMode === 0 ? new BurstCodec(options) : pacedCodec(options)
 }
 
-/** iat-mode 0: a write is a burst. */
+/** The codec of iat-mode 0, in which a write is a burst. */
 class BurstCodec implements Codec {
   protected readonly options: CodecOptions
   protected readonly take: TakePacket
@@ -60,7 +60,7 @@ class BurstCodec implements Codec {
   }
 }
 
-/** The same in the kernel's memory. */
+/** The direct form of that codec, which works in the kernel's memory. */
 class DirectBurstCodec extends BurstCodec implements DirectCodec {
   get input(): Uint8Array {
     return this.options.environment.frameKernel().memory.input
@@ -103,12 +103,12 @@ function pacedCodec(options: CodecOptions): PacedCodec {
   }
 }
 
-/** What brings the burst of `payload` to a length of this side's shape. */
+/** The padding that brings the burst of `payload` to a length of this side's shape. */
 function padding({ shape }: CodecOptions, payload: Uint8Array): number[] {
   return burstPadding(framesLength(payload.length), shape().length())
 }
 
-/** Packets of other types are not ours to understand. */
+/** Takes the seed out of its packet. Packets of other types mean nothing here. */
 function seedTaker({ onSeed }: CodecOptions): TakePacket {
   return (type, payload) => {
     if (type === packetTypes.seed && payload.length === drbgSeedLength) onSeed?.(payload)

@@ -1,5 +1,5 @@
 /**
- * What obfs4 takes from the machine it runs on, so that tests can hold it still.
+ * What obfs4 takes from the machine that it runs on: clocks, randomness, pauses, the kernel. Tests put their own in its place.
  */
 import { randomInt } from 'node:crypto'
 import { frameKernel } from './frames.ts'
@@ -12,13 +12,13 @@ export interface Environment {
   readonly now: () => number
   /** A clock in ms that is never set back. */
   readonly uptime: () => number
-  /** Secure randomness. */
+  /** Gives secure random bytes. */
   readonly randomBytes: (length: number) => Uint8Array
-  /** 0 to n-1, secure. */
+  /** Gives a secure random number from 0 to n-1. */
   readonly randomInt: (n: number) => number
-  /** Waits for a number of ms: the pauses of iat-mode 1 and 2. */
+  /** Waits for a number of ms, for the pauses of iat-mode 1 and 2. */
   readonly sleep: (ms: number) => Promise<void>
-  /** What seals and opens frames. */
+  /** Gives the kernel that seals and opens frames. */
   readonly frameKernel: () => FrameKernel
 }
 

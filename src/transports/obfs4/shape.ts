@@ -10,13 +10,13 @@ import { lengthRange, pauseRange } from './constants.ts'
 import type { Environment } from './environment.ts'
 
 export interface Shape {
-  /** 0 to 1448. */
+  /** Draws a length from 0 to 1448. */
   length(): number
-  /** 0 to 100, in units of 100 µs. */
+  /** Draws a pause from 0 to 100, in units of 100 µs. */
   pause(): number
 }
 
-/** The shape of a 24-byte seed. Its tables are made when they are first asked for: most clients get a bridge's seed first. */
+/** Gives the shape of a 24-byte seed. Its tables are made when they are first asked for: most clients get a bridge's seed first. */
 export function shapeOf(seed: Uint8Array, environment: Environment): Shape {
   const source = sampleSource(environment)
   let lengths: WeightedDist | undefined
@@ -27,7 +27,7 @@ export function shapeOf(seed: Uint8Array, environment: Environment): Shape {
   }
 }
 
-/** The seed of the pauses follows from that of the lengths. */
+/** Derives the seed of the pauses from that of the lengths. */
 function pauseSeed(seed: Uint8Array): Uint8Array {
   return createHash('sha256').update(seed).digest().subarray(0, drbgSeedLength)
 }
@@ -37,8 +37,8 @@ function sampleSource({ randomInt }: Environment): SampleSource {
   return { int: randomInt, float: () => randomInt(floatSteps) / floatSteps }
 }
 
-/** Shapes by seed, for a client that dials few bridges often. Holds the last few. */
+/** Remembers the shapes of the last few seeds, for a client that dials few bridges often. */
 export function shapeCache(environment: Environment, size: number = 16): (seed: Uint8Array) => Shape {
-  // A copy: a seed may lie in memory that is used for others.
+  // The seed is copied, because it may lie in memory that is used for others.
   return memoizeByBytes(size, (seed) => shapeOf(Buffer.from(seed), environment))
 }

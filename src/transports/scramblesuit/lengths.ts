@@ -10,7 +10,7 @@ import { packetOverhead, segmentLength } from './packet.ts'
 
 const systemSource: SampleSource = {
   int: (n) => randomInt(n),
-  // 53 random bits are as many as a number of 0 to 1 has.
+  // A number between 0 and 1 has 53 bits.
   float: () => Number(randomBytes(8).readBigUInt64BE() >> 11n) / 2 ** 53,
 }
 
@@ -24,7 +24,7 @@ export function lengthSampler(seed: Uint8Array): () => number {
   return () => (distribution ??= distributionOf(kept)).sample()
 }
 
-/** The last few: a client dials few bridges often. */
+/** Remembers the last few distributions: a client dials few bridges often. */
 const distributionOf = memoizeByBytes(16, (seed) =>
   weightedDist(seed, { min: packetOverhead, max: segmentLength, biased: true }, systemSource),
 )
