@@ -24,7 +24,7 @@ export interface ServeOptions extends Omit<ServiceOptions, 'connections'> {
   readonly transport: Transport
   /** The server's options. Default none. */
   readonly args?: Args | undefined
-  /** Where to listen; `0.0.0.0` is every address of the machine. Default a port of the system's choice there. */
+  /** The address to listen on; `0.0.0.0` is every address of the machine. Default a port of the system's choice there. */
   readonly bindAddress?: Address | undefined
   /** The other addresses that this process listens on. */
   readonly otherAddresses?: readonly Address[] | undefined

@@ -22,7 +22,7 @@ const outlivingCases: Cases = (transport, settings) => [
       const before = lab.clientWires.length
       for (const wire of [...lab.clientWires, ...lab.serverWires]) wire.reset()
       const { error } = await outcome(exchangeSome(lab, near, far, '1000 bytes went each way'))
-      if (error !== undefined) assert.fail(`the session has ended with its connection: ${String(error)}`)
+      if (error instanceof Error) assert.fail(`the session has ended with its connection: ${error.message}`)
       assert.ok(lab.clientWires.length > before, 'there was no new connection')
       assert.equal(lab.userAddrs.length, 1, 'the same session came twice')
     },

@@ -48,7 +48,7 @@ test('the transports of the guide compile and pass the suite as the guide runs i
     'my-transport.test.ts',
     'echo.ts',
     'greeting.ts',
-    'behind-front.ts',
+    'client-address.ts',
     'datagrams.ts',
     'arguments.ts',
   ])

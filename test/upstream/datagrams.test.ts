@@ -45,7 +45,7 @@ describe('without a proxy', () => {
     await flow.closed
   })
 
-  test('CENV-8: they come from the outbound bind address, but not on loopback, as connections do', async () => {
+  test('they come from the outbound bind address, but not on loopback, as connections do', async () => {
     const { port, heard } = await udp()
     const outboundBind = { v4: '192.0.2.1' }
     const flow = await makeDatagrams({ outboundBind })(`127.0.0.1:${port}`, forever)
