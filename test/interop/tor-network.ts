@@ -130,12 +130,6 @@ export class Tor {
     return answer
   }
 
-  /** The first line on the control connection, of an answer or an event, that matches, now or later. */
-  async told(pattern: RegExp): Promise<string> {
-    await this.#controlConnection()
-    return await this.#await(this.#controlLines, pattern)
-  }
-
   /** The address of the SOCKS port. */
   async socksPort(): Promise<number> {
     const [answer] = await this.control('GETINFO net/listeners/socks')

@@ -21,7 +21,7 @@ import {
   serverHandshakeTimeout,
 } from './constants.ts'
 import { cancellationOf } from '../handshake.ts'
-import type { Environment } from './environment.ts'
+import type { Machine } from './machine.ts'
 import { FrameOpener, FrameSealer } from './frames.ts'
 import { epochHour } from './handshake.ts'
 import type { ClientProgress } from './handshake-client.ts'
@@ -40,16 +40,16 @@ interface Established {
 }
 
 /** What dials for one launch of the client. */
-export function makeDial(environment: Environment, pool: KeyPool): (session: ClientSession) => Promise<Duplex> {
-  const shapes = shapeCache(environment)
+export function makeDial(machine: Machine, pool: KeyPool): (session: ClientSession) => Promise<Duplex> {
+  const shapes = shapeCache(machine)
   return async (session) => {
     const { bridge, iatMode } = parseClientArguments(session.args)
     // This comes before there is a connection, so that no observer sees how long a key takes.
     const pair = await pool.take()
     const conn = await connectOrGiveBack(session, pool, pair)
     try {
-      const { keyMaterial } = await shakeHands(session, conn, { bridge, iatMode, pair, pool, environment })
-      return framed(conn, clientCodec(keyMaterial, iatMode, shapes, environment))
+      const { keyMaterial } = await shakeHands(session, conn, { bridge, iatMode, pair, pool, machine })
+      return framed(conn, clientCodec(keyMaterial, iatMode, shapes, machine))
     } catch (error) {
       conn.destroy()
       throw error
@@ -69,17 +69,15 @@ async function connectOrGiveBack(session: ClientSession, pool: KeyPool, pair: Ep
 interface Attempt extends ClientArguments {
   readonly pair: EphemeralPair
   readonly pool: KeyPool
-  readonly environment: Environment
+  readonly machine: Machine
 }
 
 /** Sends the hello and awaits the answer. Bytes after the answer go back into `conn`. */
 async function shakeHands(session: ClientSession, conn: Duplex, attempt: Attempt): Promise<Established> {
-  const { bridge, pair, pool, environment } = attempt
-  const padding = environment.randomBytes(
-    minClientPadding + environment.randomInt(maxClientPadding - minClientPadding + 1),
-  )
-  const handshake = clientHandshake({ bridge, pair, padding, hour: epochHour(environment.now()) })
-  const begin = environment.uptime()
+  const { bridge, pair, pool, machine } = attempt
+  const padding = machine.randomBytes(minClientPadding + machine.randomInt(maxClientPadding - minClientPadding + 1))
+  const handshake = clientHandshake({ bridge, pair, padding, hour: epochHour(machine.now()) })
+  const begin = machine.uptime()
   const limit = closeAfter(conn, clientHandshakeTimeout, 'the obfs4 handshake')
   boundReads(conn, maxHandshakeLength)
   try {
@@ -96,7 +94,7 @@ async function shakeHands(session: ClientSession, conn: Duplex, attempt: Attempt
       return progress
     }
   } catch (error) {
-    throw waitFailure(error, environment.uptime() - begin)
+    throw waitFailure(error, machine.uptime() - begin)
   } finally {
     limit.clear()
   }
@@ -153,18 +151,18 @@ function clientCodec(
   keyMaterial: Buffer,
   iatMode: IatMode,
   shapes: (seed: Buffer) => Shape,
-  environment: Environment,
+  machine: Machine,
 ): ReturnType<typeof obfs4Codec> {
   // Its own shape until the bridge sends its seed, which comes with the answer.
   let shape: Shape | undefined
-  const kernel = environment.frameKernel()
-  const ownShape = (): Shape => shapes(Buffer.from(environment.randomBytes(drbgSeedLength)))
+  const kernel = machine.frameKernel()
+  const ownShape = (): Shape => shapes(Buffer.from(machine.randomBytes(drbgSeedLength)))
   return obfs4Codec({
     sealer: new FrameSealer(keyMaterial.subarray(0, directionKeysLength), kernel),
-    opener: new FrameOpener(keyMaterial.subarray(directionKeysLength), environment.randomInt, kernel),
+    opener: new FrameOpener(keyMaterial.subarray(directionKeysLength), machine.randomInt, kernel),
     iatMode,
     shape: () => (shape ??= ownShape()),
     onSeed: (seed) => (shape = shapes(seed)),
-    environment,
+    machine,
   })
 }

@@ -9,7 +9,7 @@ import { framesLength } from './frames/sizes.ts'
 import { drbgSeedLength } from '../../crypto/siphash-drbg.ts'
 import { PtError } from '../../error.ts'
 import type { IatMode } from './cert.ts'
-import type { Environment } from './environment.ts'
+import type { Machine } from './machine.ts'
 import type { FrameOpener, FrameSealer } from './frames.ts'
 import { packetTypes } from './frames.ts'
 import { framePieces, pauses, randomPieces } from './iat.ts'
@@ -26,7 +26,7 @@ export interface CodecOptions {
   readonly shape: () => Shape
   /** Takes the seed that the peer has sent. Only a client wants one. */
   readonly onSeed?: (seed: Buffer) => void
-  readonly environment: Environment
+  readonly machine: Machine
 }
 
 export function obfs4Codec(options: CodecOptions): Codec | PacedCodec {
@@ -63,7 +63,7 @@ class BurstCodec implements Codec {
 /** The direct form of that codec, which works in the kernel's memory. */
 class DirectBurstCodec extends BurstCodec implements DirectCodec {
   get input(): Uint8Array {
-    return this.options.environment.frameKernel().memory.input
+    return this.options.machine.frameKernel().memory.input
   }
 
   override encode(payload: Uint8Array): Uint8Array {
@@ -75,13 +75,13 @@ class DirectBurstCodec extends BurstCodec implements DirectCodec {
   }
 
   hold(): () => void {
-    return this.options.environment.frameKernel().memory.hold?.() ?? nothingHeld
+    return this.options.machine.frameKernel().memory.hold?.() ?? nothingHeld
   }
 }
 
 function pacedCodec(options: CodecOptions): PacedCodec {
-  const { sealer, opener, iatMode, shape, environment } = options
-  const pause = pauses(environment)
+  const { sealer, opener, iatMode, shape, machine } = options
+  const pause = pauses(machine)
   const take = seedTaker(options)
   const cut = (payload: Uint8Array): Iterable<Buffer> =>
     iatMode === 1

@@ -6,7 +6,7 @@
  *     mode 2   burst ── t1 ‖ t2 ‖ … ‖ rest, padded to tn ‖
  */
 import { maxFrameLength, pauseUnit } from './constants.ts'
-import type { Environment } from './environment.ts'
+import type { Machine } from './machine.ts'
 import type { Shape } from './shape.ts'
 
 /** Zeros in a row that are skipped, and attempts at padding one burst. */
@@ -54,7 +54,7 @@ export function* framePieces(burst: Buffer): Generator<Buffer, void, undefined> 
  * Sleeps for the time that `shape` gives. The reference's sleep ends when a whole number of milliseconds is over, as its runtime
  * waits for the network in those: 0 is no pause at all, 0.1 ms takes one millisecond, and 3.4 ms take four. Ours does the same.
  */
-export function pauses({ sleep, uptime }: Environment): (shape: Shape) => Promise<void> {
+export function pauses({ sleep, uptime }: Machine): (shape: Shape) => Promise<void> {
   return async (shape) => {
     const wanted = (shape.pause() * pauseUnit) / 1_000
     if (wanted === 0) return

@@ -16,7 +16,7 @@ import { formatCert } from './cert.ts'
 import { obfs4Codec } from './codec.ts'
 import { directionKeysLength, maxServerPadding, replayTtl, serverHandshakeTimeout } from './constants.ts'
 import { cancellationOf } from '../handshake.ts'
-import type { Environment } from './environment.ts'
+import type { Machine } from './machine.ts'
 import { FrameOpener, FrameSealer, packetTypes } from './frames.ts'
 import { epochHour } from './handshake.ts'
 import type { ServerProgress } from './handshake-server.ts'
@@ -35,19 +35,19 @@ const failures: Readonly<Record<'mark' | 'replay' | 'trailing' | 'mac', string>>
 }
 
 interface Bridge extends ServerState {
-  readonly environment: Environment
+  readonly machine: Machine
   readonly pool: KeyPool
   readonly replays: Replays
   readonly shape: Shape
 }
 
-export function makeServer(state: ServerState, environment: Environment, pool: KeyPool, replays: Replays): Server {
+export function makeServer(state: ServerState, machine: Machine, pool: KeyPool, replays: Replays): Server {
   const bridge: Bridge = {
     ...state,
-    environment,
+    machine,
     pool,
     replays,
-    shape: shapeOf(state.identity.drbgSeed, environment),
+    shape: shapeOf(state.identity.drbgSeed, machine),
   }
   const openFor = serverHandshakeTimeout + closeDelay(state.identity.drbgSeed) * 1_000
   return {
@@ -88,24 +88,24 @@ type Done = Extract<ServerProgress, { state: 'done' }>
  * was here before is asked last of all, so that only clients of this bridge fill the table.
  */
 async function readHello(bridge: Bridge, session: ServerSession): Promise<Done> {
-  const { identity, environment } = bridge
-  const latest = environment.uptime() + serverHandshakeTimeout
-  const read = helloReader({ identity, hour: () => epochHour(environment.now()) })
+  const { identity, machine } = bridge
+  const latest = machine.uptime() + serverHandshakeTimeout
+  const read = helloReader({ identity, hour: () => epochHour(machine.now()) })
   let received: Buffer | undefined
   for (;;) {
     received = appended(received, await readSome(session.conn, cancellationOf(session)))
-    requireInTime(environment, latest)
+    requireInTime(machine, latest)
     const progress = read(received)
     if (progress.state === 'failed') throw failure(progress, session)
     if (progress.state !== 'done') continue
     if (await isReplay(bridge, progress.mac, session)) throw failed('replay')
-    requireInTime(environment, latest)
+    requireInTime(machine, latest)
     if (progress.trailing) throw failed('trailing')
     return progress
   }
 }
 
-function requireInTime({ uptime }: Environment, latest: number): void {
+function requireInTime({ uptime }: Machine, latest: number): void {
   if (uptime() >= latest) throw new PtError('PT_TIMEOUT', 'the obfs4 handshake came too late')
 }
 
@@ -143,18 +143,18 @@ function lookForHour(progress: Extract<ServerProgress, { stage: 'mac' }>, report
 
 /** Sends the answer, with the seed of this bridge's shape as the first frame in the same write. */
 function answer(bridge: Bridge, conn: Duplex, pair: EphemeralPair, { hello }: Done): Duplex {
-  const { identity, iatMode, environment, pool, shape } = bridge
-  const padding = environment.randomBytes(environment.randomInt(maxServerPadding + 1))
+  const { identity, iatMode, machine, pool, shape } = bridge
+  const padding = machine.randomBytes(machine.randomInt(maxServerPadding + 1))
   const reply = answerHello({ identity, pair, hello, padding })
   if (reply === undefined) {
     throw new PtError('PT_HANDSHAKE', 'obfs4 handshake failed: the client’s key is of low order', { stage: 'auth' })
   }
-  const kernel = environment.frameKernel()
+  const kernel = machine.frameKernel()
   const sealer = new FrameSealer(reply.keyMaterial.subarray(directionKeysLength), kernel)
-  const opener = new FrameOpener(reply.keyMaterial.subarray(0, directionKeysLength), environment.randomInt, kernel)
+  const opener = new FrameOpener(reply.keyMaterial.subarray(0, directionKeysLength), machine.randomInt, kernel)
   conn.write(Buffer.concat([reply.bytes, sealer.seal(packetTypes.seed, identity.drbgSeed, 0)]))
   pool.restock()
-  return framed(conn, obfs4Codec({ sealer, opener, iatMode, shape: () => shape, environment }))
+  return framed(conn, obfs4Codec({ sealer, opener, iatMode, shape: () => shape, machine }))
 }
 
 /** Takes what comes and throws it away, until the connection is closed by its time or its peer, or the PT ends. */

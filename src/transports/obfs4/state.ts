@@ -21,7 +21,7 @@ import type { Report } from '../../transport.ts'
 import { readIdentityOptions } from './arguments.ts'
 import { formatCert, parseHex, parseIatMode } from './cert.ts'
 import type { IatMode } from './cert.ts'
-import type { Environment } from './environment.ts'
+import type { Machine } from './machine.ts'
 import type { ServerIdentity } from './server-identity.ts'
 import { serverIdentity } from './server-identity.ts'
 
@@ -51,14 +51,14 @@ export interface ServerState {
 export async function loadServerState(
   stateDir: string,
   args: Args,
-  environment: Environment,
+  machine: Machine,
   log: Report['log'],
 ): Promise<ServerState> {
   const [path, linePath] = [join(stateDir, stateFile), join(stateDir, bridgeLineFile)]
   await Promise.all([clearDrafts(path), clearDrafts(linePath)])
   const exposure = await exposureOf(path)
   if (exposure !== undefined) log('warning', exposure)
-  const state = await stateAt(path, args, environment)
+  const state = await stateAt(path, args, machine)
   const identity = serverIdentity(state.nodeId, x25519PrivateKey(state.privateKey), state.drbgSeed)
   const warn = (error: unknown): void => log('warning', (error as PtError).message)
   await writePrivateFile(path, formatState(state)).catch(warn)
@@ -66,7 +66,7 @@ export async function loadServerState(
   return { identity, iatMode: state.iatMode }
 }
 
-async function stateAt(path: string, args: Args, environment: Environment): Promise<State> {
+async function stateAt(path: string, args: Args, machine: Machine): Promise<State> {
   // The file is read even if the options have all of it: the operator has to look at a file that cannot be read.
   const kept = await readState(() => readFile(path, 'utf8'))
   const given = args.get('iat-mode')
@@ -74,7 +74,7 @@ async function stateAt(path: string, args: Args, environment: Environment): Prom
   const withIatMode = (state: State): State => ({ ...state, iatMode: iatMode ?? state.iatMode })
   const known = stateFromOptions(args) ?? kept
   if (known !== undefined) return withIatMode(known)
-  const made = withIatMode(newState(environment))
+  const made = withIatMode(newState(machine))
   // If another process has made one in the meantime, both serve that one.
   const there = await readState(() => createPrivateFile(path, formatState(made)))
   return withIatMode(there ?? made)
@@ -85,7 +85,7 @@ function stateFromOptions(args: Args): State | undefined {
   return identity === undefined ? undefined : { ...identity, publicKey: '', iatMode: 0 }
 }
 
-function newState({ randomBytes }: Environment): State {
+function newState({ randomBytes }: Machine): State {
   const privateKey = Buffer.from(randomBytes(x25519KeyLength))
   return {
     privateKey,

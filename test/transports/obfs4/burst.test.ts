@@ -5,7 +5,7 @@ import type { Codec, PacedCodec } from '../../../src/io/carry/codec.ts'
 import type { IatMode } from '../../../src/transports/obfs4/cert.ts'
 import { obfs4Codec } from '../../../src/transports/obfs4/codec.ts'
 import { maxFrameLength, packetOverhead } from '../../../src/transports/obfs4/constants.ts'
-import { systemEnvironment } from '../../../src/transports/obfs4/environment.ts'
+import { systemMachine } from '../../../src/transports/obfs4/machine.ts'
 import { FrameOpener, FrameSealer } from '../../../src/transports/obfs4/frames.ts'
 import { pauses, randomPieces } from '../../../src/transports/obfs4/iat.ts'
 import { burstPadding } from '../../../src/transports/obfs4/padding.ts'
@@ -25,9 +25,9 @@ function codecOf(iatMode: IatMode, targets: readonly number[], pausesOf: readonl
     pause: () => (waits.length > 1 ? waits.shift()! : waits.at(0)!),
   }
   const uptime = (): number => slept.reduce((sum, ms) => sum + ms, 0)
-  const environment = { ...systemEnvironment, uptime, sleep: async (ms: number) => void slept.push(ms) }
+  const machine = { ...systemMachine, uptime, sleep: async (ms: number) => void slept.push(ms) }
   const [sealer, opener] = [new FrameSealer(keys), new FrameOpener(keys, (n) => n - 1)]
-  const codec = obfs4Codec({ sealer, opener, iatMode, shape: () => shape, environment })
+  const codec = obfs4Codec({ sealer, opener, iatMode, shape: () => shape, machine })
   return { codec, slept }
 }
 
@@ -162,7 +162,7 @@ describe('pauses', () => {
       time += ms - (early[slept.length] ?? 0)
       slept.push(ms)
     }
-    const pause = pauses({ ...systemEnvironment, uptime: () => time, sleep })
+    const pause = pauses({ ...systemMachine, uptime: () => time, sleep })
     return { slept, pause: (units: number) => pause({ length: () => 0, pause: () => units }) }
   }
 
@@ -205,9 +205,9 @@ describe('a codec', () => {
       sealer,
       opener: new FrameOpener(keys, (n) => n - 1),
       iatMode: 0,
-      shape: () => shapeOf(hex(iat.seed), systemEnvironment),
+      shape: () => shapeOf(hex(iat.seed), systemMachine),
       onSeed: (seed) => seeds.push(seed),
-      environment: systemEnvironment,
+      machine: systemMachine,
     })
     const wire = Buffer.concat([
       sealer.seal(1, hex(iat.seed), 0),
@@ -227,7 +227,7 @@ describe('a codec', () => {
     const tables = (seed: string, max: number): number[] =>
       transportVectors.weighted_dist.find((table) => table.seed === seed && table.max === max && table.min === 0)!
         .values
-    const shape = shapeOf(hex(iat.seed), systemEnvironment)
+    const shape = shapeOf(hex(iat.seed), systemMachine)
     const lengths = new Set(Array.from({ length: 2_000 }, () => shape.length()))
     expect([...lengths].filter((length) => !tables(iat.seed, 1448).includes(length))).toEqual([])
     const { values } = weightedDist(hex(iat.iat_seed), { min: 0, max: 100 }, { int: () => 0, float: () => 0 }).tables
@@ -237,7 +237,7 @@ describe('a codec', () => {
   })
 
   test('shapes are kept for the seeds that were seen last', () => {
-    const shapes = shapeCache(systemEnvironment, 2)
+    const shapes = shapeCache(systemMachine, 2)
     const [a, b, c] = [1, 2, 3].map((byte) => Buffer.alloc(24, byte)) as [Buffer, Buffer, Buffer]
     const first = shapes(a)
     shapes(b)

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Args } from '../../../src/ipc/index.ts'
 import { formatCert } from '../../../src/transports/obfs4/cert.ts'
-import { systemEnvironment } from '../../../src/transports/obfs4/environment.ts'
+import { systemMachine } from '../../../src/transports/obfs4/machine.ts'
 import { makeObfs4 } from '../../../src/transports/obfs4/make.ts'
 import { closeDelay } from '../../../src/transports/obfs4/server-identity.ts'
 import type { ServerState } from '../../../src/transports/obfs4/state.ts'
@@ -21,7 +21,7 @@ const written = `{"node-id":"${nodeId}","private-key":"${privateKey}","public-ke
 
 const stateIn = (folder: string): string => join(folder, 'obfs4_state.json')
 const load = (folder: string, args: Record<string, string> = {}): Promise<ServerState> =>
-  loadServerState(folder, Args.from(args), systemEnvironment, () => undefined)
+  loadServerState(folder, Args.from(args), systemMachine, () => undefined)
 
 describe('a bridge’s state', () => {
   test('is made at the first start and the same at the next', async () => {
@@ -55,9 +55,7 @@ describe('a bridge’s state', () => {
       await writeFile(stateIn(folder), written)
       await chmod(stateIn(folder), mode)
       await chmod(folder, folderMode)
-      await loadServerState(folder, Args.from({}), systemEnvironment, (severity, text) =>
-        said.push(`${severity} ${text}`),
-      )
+      await loadServerState(folder, Args.from({}), systemMachine, (severity, text) => said.push(`${severity} ${text}`))
     }
     await start(0o644, 0o755)
     const why = 'every user of this machine could read or change it, and may know its secrets'
@@ -84,13 +82,13 @@ describe('a bridge’s state', () => {
     await mkdir(join(folder, 'obfs4_bridgeline.txt'))
     const said: string[] = []
     const log = (severity: string, message: string): unknown => said.push(`${severity}: ${message}`)
-    const { identity: loaded } = await loadServerState(folder, Args.none, systemEnvironment, log)
+    const { identity: loaded } = await loadServerState(folder, Args.none, systemMachine, log)
     expect(formatCert(loaded)).toBe(handshakeVector.cert)
     expect(said).toEqual(['warning: state file obfs4_bridgeline.txt cannot be written (EISDIR)'])
     // An identity of the options is there again at the next start, whatever becomes of the file.
     said.length = 0
     const missing = join(folder, 'missing')
-    const given = await loadServerState(missing, Args.from(identityOptions), systemEnvironment, log)
+    const given = await loadServerState(missing, Args.from(identityOptions), systemMachine, log)
     expect(formatCert(given.identity)).toBe(handshakeVector.cert)
     expect(said).toEqual([
       'warning: state file obfs4_state.json cannot be written (ENOENT)',

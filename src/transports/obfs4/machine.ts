@@ -7,7 +7,7 @@ import type { FrameKernel } from './frames/kernel.ts'
 import { randomPiece } from '../../crypto/random.ts'
 import { delay } from '../../io/wait/deadline.ts'
 
-export interface Environment {
+export interface Machine {
   /** The wall clock, in ms since 1970: handshakes are good for an hour. */
   readonly now: () => number
   /** A clock in ms that is never set back. */
@@ -22,7 +22,7 @@ export interface Environment {
   readonly frameKernel: () => FrameKernel
 }
 
-export const systemEnvironment: Environment = {
+export const systemMachine: Machine = {
   now: () => Date.now(),
   uptime: () => performance.now(),
   randomBytes: randomPiece,
