@@ -95,7 +95,7 @@ await build()
 const wanted = process.argv.slice(2)
 const bin = mkdtempSync(join(tmpdir(), 'postern-conformance-'))
 symlinkSync(join(root, 'dist/cli/postern.cjs'), join(bin, 'postern'))
-const path = [bin, process.env.PATH, ...goptlib(), join(debianFolder, 'bin')].join(delimiter)
+const path = [bin, join(debianFolder, 'bin'), process.env.PATH, ...goptlib()].join(delimiter)
 mkdirSync(folder, { recursive: true })
 for (const { file, package: origin, title, note = '', check } of reports) {
   if (wanted.length > 0 && !wanted.some((name) => file.startsWith(name))) continue
