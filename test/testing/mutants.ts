@@ -357,13 +357,13 @@ export const mutants: readonly Mutant[] = [
     fault: 'takes whatever the application writes',
     parts: { wrap: (conn, codec) => new Naive(conn, codec) },
     caught: 'a network that takes nothing stops the application',
-    says: 'bytes are held that nobody takes',
+    says: 'bytes are held that are not taken',
   },
   {
     fault: 'reads whatever the network brings',
     parts: { wrap: (conn, codec) => new Naive(conn, codec) },
     caught: 'an application that reads nothing stops the network',
-    says: 'bytes are held that nobody takes',
+    says: 'bytes are held that are not taken',
   },
   ...(['FIN', 'RST'] as const).map((by) => ({
     fault: `waits on when the server has gone by ${by}`,
