@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { Coalescing, coalescing } from '../../src/io/carry/coalesce.ts'
+import { isPlain } from '../../src/plain.ts'
 
 interface Turn {
   /** Since the end of the turn before, its pause included, in ms. */
@@ -58,7 +59,7 @@ describe('a process that is woken for little at a time', () => {
   })
 })
 
-test.runIf(process.platform === 'linux')('the process sleeps for a pause, on Linux', async () => {
+test.runIf(process.platform === 'linux' && !isPlain())('the process sleeps for a pause, on Linux', async () => {
   const wait = vi.spyOn(Atomics, 'wait')
   onTestFinished(() => wait.mockRestore())
   // Where others have the processor, not every turn is soon behind the one before.
