@@ -51,7 +51,7 @@ export interface ConnectTlsOptions {
   readonly alpn?: readonly string[] | undefined
   /** Certificates to trust, in PEM, in place of those of SSL_CERT_FILE, SSL_CERT_DIR, the system or Node. */
   readonly roots?: string | readonly string[] | undefined
-  /** Where tickets for the next visit are kept. Without it every visit is a first one. */
+  /** The tickets for the next visit are kept here. Without it every visit is a first one. */
   readonly tickets?: TicketStore | undefined
   /** How long the handshake may take, in ms; 30,000 by default. */
   readonly timeout?: number | undefined
