@@ -70,6 +70,12 @@ const rows = {
     sentence: 'the bridge hung up without a valid answer',
     advice: 'something else listens there, the bridge line is old or wrong, or the connection is interfered with',
   },
+  tls: {
+    reply: 'generalFailure',
+    code: 'PT_TLS',
+    sentence: 'the TLS handshake with the server failed',
+    advice: 'the server speaks no TLS 1.3, something else listens there, or the connection is interfered with',
+  },
   mark: {
     reply: 'generalFailure',
     code: 'PT_HANDSHAKE',

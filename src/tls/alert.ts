@@ -4,8 +4,8 @@
  *     level u8 | description u8         the level means nothing in TLS 1.3 and is 1 with close_notify and user_canceled alone
  */
 import type { PtErrorCode } from '../error.ts'
-import type { DialStage } from '../failure.ts'
 import { PtError } from '../error.ts'
+import type { DialStage } from '../failure.ts'
 
 const alertNumbers = {
   close_notify: 0,
@@ -59,7 +59,7 @@ export class TlsFault extends PtError {
   readonly alert: AlertName
 
   constructor(alert: AlertName, message: string, options: TlsFaultOptions = {}) {
-    const { code = 'PT_TLS', stage = 'mark', cause } = options
+    const { code = 'PT_TLS', stage = 'tls', cause } = options
     super(code, message, { stage, ...(cause === undefined ? {} : { cause }) })
     this.alert = alert
   }

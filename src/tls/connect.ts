@@ -34,7 +34,7 @@ export const profiles: Readonly<Record<Exclude<ProfileName, 'node'>, Profile>> =
 /** Which program's ClientHello is sent: those of browsers are data files with a date, and `node` is Node's own TLS. */
 export type ProfileName = 'chromium-websocket' | 'chromium-page' | 'firefox' | 'node'
 
-/** What the connection shows, whom it trusts, and when it is given up. */
+/** What the connection shows, which certificates it trusts, and when it is given up. */
 export interface ConnectTlsOptions {
   /** Whose hello is sent. By default it is that of a WebSocket of Chromium. */
   readonly profile?: ProfileName | Profile | undefined
@@ -51,10 +51,11 @@ export interface ConnectTlsOptions {
   readonly alpn?: readonly string[] | undefined
   /** Certificates to trust, in PEM, in place of those of SSL_CERT_FILE, SSL_CERT_DIR, the system or Node. */
   readonly roots?: string | readonly string[] | undefined
-  /** Where tickets for the next visit are kept. Without it every visit is a first one. */
+  /** The tickets for the next visit are kept here. Without it every visit is a first one. */
   readonly tickets?: TicketStore | undefined
   /** How long the handshake may take, in ms; 30,000 by default. */
   readonly timeout?: number | undefined
+  /** Ends the handshake; the connection that has come of it is not touched. */
   readonly signal?: AbortSignal | undefined
 }
 

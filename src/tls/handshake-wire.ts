@@ -1,7 +1,7 @@
 /** The records of a handshake, as messages that are awaited one after another. The only reader and writer of its stream meanwhile. */
 import type { Duplex } from 'node:stream'
-import type { Cancellation } from '../io/wait/cancellation.ts'
 import { readExactly } from '../io/read.ts'
+import type { Cancellation } from '../io/wait/cancellation.ts'
 import type { AlertName } from './alert.ts'
 import { alertBytes, alertName, TlsFault } from './alert.ts'
 import type { HandshakeMessage } from './messages/handshake.ts'

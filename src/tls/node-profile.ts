@@ -42,7 +42,7 @@ function connected(socket: TLSSocket): Promise<void> {
     socket.once('error', (cause: NodeJS.ErrnoException) => {
       const closed = cause.code === 'ECONNRESET' || cause.code === 'EPIPE'
       const message = closed ? 'the connection was closed' : 'the TLS handshake failed'
-      reject(new PtError(closed ? 'PT_CLOSED' : 'PT_TLS', message, { stage: closed ? 'closed' : 'mark', cause }))
+      reject(new PtError(closed ? 'PT_CLOSED' : 'PT_TLS', message, { stage: closed ? 'closed' : 'tls', cause }))
     })
   })
 }

@@ -66,7 +66,7 @@ const oids = {
   delegationUsage: '1.3.6.1.4.1.44363.44',
 }
 
-/** Policies say how well a subject was looked at, and not who it is. Browsers do not need them for a domain. */
+/** Policies say how well a CA looked at a subject, which browsers do not need to know of a domain. */
 const ignorable = new Set([
   oids.certificatePolicies,
   oids.policyMappings,

@@ -34,7 +34,7 @@ const mlDsaOids: Readonly<Record<string, MlDsa>> = {
 
 type MlDsa = 'ml-dsa-44' | 'ml-dsa-65' | 'ml-dsa-87'
 
-/** Algorithms of certificates that nobody can forge a signature of: RSA with SHA-2, ECDSA with SHA-2, Ed25519. */
+/** The algorithms of certificates whose signatures cannot be forged: RSA with SHA-2, ECDSA with SHA-2, Ed25519. */
 const soundAlgorithms = new Set([
   '1.2.840.113549.1.1.10', // RSASSA-PSS, whose hash is a parameter
   '1.2.840.113549.1.1.11',

@@ -30,7 +30,7 @@ export function readKeyUpdate(body: Buffer): boolean {
   return request === 1
 }
 
-/** Never asks for one in return: whoever wants new keys for its own direction says so by itself. */
+/** It never asks for an update in return: the server updates its own direction if it wants to. */
 export function keyUpdate(): Buffer {
   return handshakeMessage(handshakeTypes.keyUpdate, u8(0))
 }
