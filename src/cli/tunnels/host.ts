@@ -43,9 +43,12 @@ export async function hostTunnels(plan: Plan, { output, reload }: HostOptions): 
  * promise that nothing waited for belongs to one connection, and the others go on.
  */
 function watchForFaults(output: TunnelOutput): void {
-  process.on('uncaughtException', (error) => {
-    output.say('internal-error', messageOf(error))
-    void output.close().finally(() => process.exit(1))
-  })
+  process.on('uncaughtException', (error) => void endAfter(error, output))
   process.on('unhandledRejection', (error) => output.say('internal-error', messageOf(error)))
+}
+
+async function endAfter(error: unknown, output: TunnelOutput): Promise<never> {
+  output.say('internal-error', messageOf(error))
+  await output.close()
+  process.exit(1)
 }
