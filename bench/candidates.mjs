@@ -1,4 +1,4 @@
-// What is measured side by side: our PT, obfs4proxy, its successor lyrebird, both mixed, the relay, and no PT at all.
+// What is measured side by side: our PT, obfs4proxy, its successor lyrebird, both mixed, the relay, and no PT at all; and tunnels.
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -14,9 +14,14 @@ export const OUR_CLIENT = 'postern → obfs4proxy'
 export const OUR_SERVER = 'obfs4proxy → postern'
 export const FLOOR = 'C relay'
 export const CEILING = 'no PT'
+/** `postern client` and `postern server`, with the transport in their own process, and in one of its own. */
+export const TUNNEL = 'postern client | server'
+export const ISOLATED = 'postern client | server --isolate'
+/** Another program for tunnels, in Python, with our PT at both ends. */
+export const PTADAPTER = 'ptadapter'
 
 /** As they stand in tables; what is added comes after them. */
-export const order = [PEER, OURS, SUCCESSOR, OUR_CLIENT, OUR_SERVER, FLOOR, CEILING]
+export const order = [PEER, OURS, SUCCESSOR, OUR_CLIENT, OUR_SERVER, TUNNEL, ISOLATED, PTADAPTER, FLOOR, CEILING]
 
 /** Where `npm run peers` puts it. */
 export const lyrebird = join(debianFolder, 'bin', 'lyrebird')
@@ -28,6 +33,14 @@ const { bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
  * @property {string} name
  * @property {readonly string[]} [client] the command of the PT client; without one the load goes straight to the far end
  * @property {readonly string[]} [server]
+ * @property {Tunnel} [tunnel] in place of a PT at each end
+ */
+
+/**
+ * @typedef {object} Tunnel
+ * @property {'ours' | 'ptadapter'} kind
+ * @property {readonly string[]} command our program, or the PT that ptadapter launches
+ * @property {readonly string[]} flags
  */
 
 /**
@@ -36,13 +49,17 @@ const { bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
  * @returns {Candidate[]}
  */
 export function candidates({ relay, peer = 'obfs4proxy', successor = lyrebird }) {
-  const ours = [join(root, bin.postern), 'pt']
+  const postern = [join(root, bin.postern)]
+  const ours = [...postern, 'pt']
   return [
     { name: PEER, client: [peer], server: [peer] },
     { name: OURS, client: ours, server: ours },
     { name: SUCCESSOR, client: [successor], server: [successor] },
     { name: OUR_CLIENT, client: ours, server: [peer] },
     { name: OUR_SERVER, client: [peer], server: ours },
+    { name: TUNNEL, tunnel: { kind: 'ours', command: postern, flags: [] } },
+    { name: ISOLATED, tunnel: { kind: 'ours', command: postern, flags: ['--isolate'] } },
+    { name: PTADAPTER, tunnel: { kind: 'ptadapter', command: ours, flags: [] } },
     { name: FLOOR, client: [relay], server: [relay] },
     { name: CEILING },
   ]

@@ -12,7 +12,8 @@ Measures our PT beside obfs4proxy, lyrebird and a plain relay in C, all on 127.0
   --quick             shorter windows, three repetitions: about twelve minutes instead of 35
   --growth            instead: how cost grows from 1 to 10,000 connections
   --transport NAME    ${transports.join(', ')}; may be given several times (default: all)
-  --metric NAME       ${Object.keys(metrics).join(', ')}; several times (default: all)
+  --metric NAME       ${Object.keys(metrics).join(', ')}; several times
+                      (default: all but tunnels, which have a run of their own)
   --reps N            repetitions, each with fresh processes
   --with NAME=COMMAND one more PT to measure, such as another build of ours; several times
   --obfs4proxy PATH   where it is, if not in PATH
@@ -61,7 +62,9 @@ export function readFlags(argv) {
     command: ['npm run bench', ...(argv.length > 0 ? ['--', ...argv] : [])].join(' '),
     growth: values.growth,
     transports: chosen('--transport', values.transport, transports),
-    metrics: chosen('--metric', values.metric, Object.keys(metrics)),
+    metrics: chosen('--metric', values.metric, Object.keys(metrics)).filter(
+      (name) => values.metric.length > 0 || name !== 'tunnels',
+    ),
     settings,
     extra: values.with,
     obfs4proxy: values.obfs4proxy,

@@ -1,5 +1,5 @@
 // What we want to reach, as ratios to obfs4proxy in the same run or, if so marked, to lyrebird or as absolute figures.
-import { OUR_CLIENT, OUR_SERVER, OURS, PEER, SUCCESSOR } from './candidates.mjs'
+import { ISOLATED, OUR_CLIENT, OUR_SERVER, OURS, PEER, PTADAPTER, SUCCESSOR, TUNNEL } from './candidates.mjs'
 import { compare, median, select } from './statistics.mjs'
 
 const bothWays = (...streams) => streams.flatMap((count) => [`up, ${count}`, `down, ${count}`])
@@ -55,6 +55,16 @@ function connectionsOf(state) {
 function besideLyrebird(name, better, must, aim, figures = [name]) {
   const title = `beside lyrebird: obfs4 ${name}`
   return { name: title, transport: 'obfs4', beside: SUCCESSOR, figures, better, must, aim }
+}
+
+const tunnelFigures = (figure) => ['down', 'up'].map((way) => `tunnel ${way}, 8 streams: ${figure}`)
+
+/**
+ * Of `postern client` and `postern server`.
+ * @returns {Goal}
+ */
+function tunnel(name, beside, better, must, aim, figures) {
+  return { name: `tunnel: ${name}`, transport: 'obfs4', candidate: TUNNEL, beside, figures, better, must, aim }
 }
 
 /** @type {Goal[]} */
@@ -117,6 +127,10 @@ export const goals = [
   besideLyrebird('CPU-s/GB, both ends', 'less', 0.6, 0.5, cpuOf(all)),
   besideLyrebird('set-up, 32 in flight', 'more', 0.9, 1.2),
   besideLyrebird('set-up, 32 in flight, p99', 'less', 2, 1),
+  tunnel('bytes per second of CPU, beside ptadapter', PTADAPTER, 'more', 5, 8, tunnelFigures('per second of CPU')),
+  tunnel('CPU-s/GB, beside postern pt', OURS, 'less', 1.2, 1, tunnelFigures('CPU, both')),
+  tunnel('CPU of a connection, beside postern pt', OURS, 'less', 1.2, 1, ['tunnel, a connection: CPU, both']),
+  tunnel('memory, beside --isolate', ISOLATED, 'less', 0.65, 0.5, ['tunnel: RSS of all processes']),
   ...[OUR_CLIENT, OUR_SERVER].flatMap((candidate) =>
     ['obfs4', 'obfs3', 'obfs2'].map((transport) => ({
       name: `${transport} bulk, ${candidate}`,

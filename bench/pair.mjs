@@ -5,7 +5,7 @@
 import { launch, makeFolder, readLines, removeFolder, stop } from './children.mjs'
 
 /** Cores of the two ends. */
-const PINNED = { client: 0, server: 1 }
+export const PINNED = { client: 0, server: 1 }
 const UNPINNED = { client: undefined, server: undefined }
 
 /**

@@ -1,6 +1,17 @@
 // Which cases a run has, in which order. Candidates take turns within each metric, so that what changes on the machine
 // during the run meets them alike; the one that begins changes with each repetition.
-import { CEILING, FLOOR, OUR_CLIENT, OUR_SERVER, OURS, PEER, SUCCESSOR } from './candidates.mjs'
+import {
+  CEILING,
+  FLOOR,
+  ISOLATED,
+  OUR_CLIENT,
+  OUR_SERVER,
+  OURS,
+  PEER,
+  PTADAPTER,
+  SUCCESSOR,
+  TUNNEL,
+} from './candidates.mjs'
 
 export const transports = ['obfs4', 'obfs3', 'obfs2']
 
@@ -14,6 +25,7 @@ const measuredOf = {
   ping: [PEER, OURS, SUCCESSOR, FLOOR, CEILING],
   memory: [PEER, OURS, SUCCESSOR, FLOOR],
   start: [PEER, OURS, SUCCESSOR, FLOOR],
+  tunnels: [PEER, OURS, TUNNEL, ISOLATED, PTADAPTER, FLOOR, CEILING],
 }
 const sides = new Set([OUR_CLIENT, OUR_SERVER, FLOOR, CEILING])
 /** The last two change no byte, and what lyrebird is good for shows with obfs4: with one transport is enough. */
@@ -72,6 +84,7 @@ const secondsOf = {
   ping: ({ pings, warmPings }) => (4 * pings + warmPings) / 8_000,
   memory: ({ held, settleMs }) => held / PACE + settleMs / 500,
   start: ({ starts }) => starts / 6,
+  tunnels: ({ windowSeconds, warmSeconds, setupSeconds }) => 2 * windowSeconds + 5 * warmSeconds + setupSeconds + 2,
 }
 
 /**

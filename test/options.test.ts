@@ -128,7 +128,7 @@ const table: [Call, unknown[], string][] = [
   [
     connectBridge as Call,
     [line, { timeout: 5 }],
-    'connectBridge: there is no option timeout; there are connectTimeout, exec, halfOpen, onPassedOver, onPtEvent, open, proxy, require, restart, secrets, signal, stateDir, strategy, transports',
+    'connectBridge: there is no option timeout; there are connectTimeout, exec, halfOpen, likePt, onPassedOver, onPtEvent, open, proxy, require, restart, secrets, signal, stateDir, strategy, transports',
   ],
   [launchClient as Call, [], 'launchClient: the options have to be an object, and are undefined'],
   [launchClient as Call, [{ exec: '/nowhere', transports: ['obfs4'] }], 'launchClient: the option stateDir is missing'],

@@ -8,6 +8,7 @@ import { measurePing } from './ping.mjs'
 import { measureSetup } from './setup.mjs'
 import { measureStart } from './start.mjs'
 import { measureTransfer } from './transfer.mjs'
+import { measureTunnels } from './tunnels.mjs'
 
 /** @typedef {{ name: string, unit: string, better: 'more' | 'less', value: number }} Figure */
 /**
@@ -28,4 +29,5 @@ export const metrics = {
   ping: measurePing,
   memory: measureMemory,
   start: measureStart,
+  tunnels: measureTunnels,
 }

@@ -147,6 +147,11 @@ export class Bridge extends Emitter<BridgeEvents> implements AsyncDisposable {
     return new BridgeSocket((signal) => this.connect({ signal }))
   }
 
+  /** True if the transports run in this process, and there is no PT that could end. */
+  get inProcess(): boolean {
+    return this.#dialer.inProcess
+  }
+
   /** Rejects with PT_EXITED if `conn`, which came from connect(), ended because its PT did. */
   async requireAlive(conn: Duplex): Promise<void> {
     await this.#dialer.requireAlive(conn)

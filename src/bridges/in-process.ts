@@ -11,13 +11,23 @@ import { requireArguments } from '../sessions/arguments.ts'
 import { closeEnd } from '../sessions/close.ts'
 import type { Opened } from '../sessions/opened.ts'
 import { trackOpened } from '../sessions/opened.ts'
+import { ParkedDials } from '../sessions/parked.ts'
+import { Rehearsals } from '../sessions/rehearsal.ts'
 import type { Client, Connect, OpenDatagrams, Transport } from '../transport.ts'
 import { makeConnect, makeDatagrams } from '../upstream/index.ts'
 import type { BridgeLine } from '../lines/bridge-line.ts'
 import type { Dialer, DialerOptions, TransportSource } from './dialer.ts'
+import { loadSource } from './dialer.ts'
+import { ownPorts } from './own-ports.ts'
 import { socketLike } from './socket-like.ts'
 
-export interface InProcessOptions extends Pick<DialerOptions, 'proxy' | 'connectTimeout' | 'halfOpen' | 'require'> {
+/** A backstop for a dial that goes on by itself: transports have limits of their own. */
+const PARKED_TIMEOUT = 100_000
+
+export interface InProcessOptions extends Pick<
+  DialerOptions,
+  'proxy' | 'connectTimeout' | 'halfOpen' | 'likePt' | 'require'
+> {
   readonly transports: readonly TransportSource[]
   /** Gives the folder for state. It is asked only by transports that keep something. */
   readonly stateDir: () => string
@@ -26,7 +36,11 @@ export interface InProcessOptions extends Pick<DialerOptions, 'proxy' | 'connect
 /** Throws PT_PROXY_URI. `names` are the transports that will be asked for: PT_LAUNCH if one of them is not there. */
 export async function inProcessDialer(options: InProcessOptions, names: readonly string[]): Promise<Dialer> {
   const proxy = options.proxy === undefined ? undefined : parseProxyUri(options.proxy)
-  const [connect, datagrams] = [makeConnect({ proxy }), makeDatagrams({ proxy })]
+  const connect =
+    options.likePt === true ? ownPorts().descriptors.counting(makeConnect({ proxy })) : makeConnect({ proxy })
+  const datagrams = makeDatagrams({ proxy })
+  const parked = new ParkedDials()
+  const rehearsals = new Rehearsals()
   const clients = new Map<string, Launched>()
   const failures = new Map<string, string>()
   for (const name of new Set(names)) {
@@ -40,12 +54,24 @@ export async function inProcessDialer(options: InProcessOptions, names: readonly
       failures.set(name, (error as Error).message)
     }
   }
+  if (options.likePt === true) {
+    for (const { transport } of clients.values()) rehearsals.addDialer(transport)
+    setImmediate(() => void rehearsals.run())
+  }
   return {
     failures,
-    dial: (line, signal) => dial({ ...clients.get(line.transport)!, line, connect, datagrams, options, signal }),
+    inProcess: true,
+    dial: (line, signal) => {
+      rehearsals.stop()
+      return dial({ ...clients.get(line.transport)!, line, connect, datagrams, options, parked, signal })
+    },
     requireAlive: () => Promise.resolve(),
     watch: () => () => {},
-    close: () => closeAll(clients.values()),
+    close: async () => {
+      rehearsals.stop()
+      parked.end()
+      await closeAll(clients.values())
+    },
   }
 }
 
@@ -66,13 +92,7 @@ async function closeAll(all: Iterable<Launched>): Promise<void> {
 }
 
 async function launch(name: string, connect: Connect, { transports, stateDir }: InProcessOptions): Promise<Launched> {
-  const source = transports.find((candidate) => candidate.name === name)
-  if (source === undefined) {
-    const names = transports.map((transport) => transport.name).join(', ') || 'none'
-    const hint = `built-in are: ${names}; for others, exec names a program that has them`
-    throw new PtError('PT_LAUNCH', `there is no built-in transport ${name}; ${hint}`, { stage: 'argument' })
-  }
-  const transport = 'load' in source ? await source.load() : source
+  const transport = await loadSource(name, transports)
   const opened = trackOpened(connect)
   const options = {
     get stateDir() {
@@ -92,39 +112,63 @@ interface Dial extends Launched {
   readonly connect: Connect
   readonly datagrams: OpenDatagrams
   readonly options: InProcessOptions
+  readonly parked: ParkedDials
   readonly signal: AbortSignal | undefined
 }
 
-async function dial({ transport, client, line, connect, datagrams, options, signal: parent }: Dial): Promise<Duplex> {
-  const { transport: name, address, args } = line
-  const opened: Duplex[] = []
-  const tracked: Connect = async (target, signal) => {
-    const conn = await connect(target, signal)
-    forgetClosed(opened)
-    opened.push(conn)
-    return conn
-  }
+async function dial(given: Dial): Promise<Duplex> {
+  const { transport, client, line, datagrams, options, parked, signal: parent } = given
+  const { transport: name, address: target, args } = line
+  const wires = trackWires(given.connect)
   const limit = deadline(options.connectTimeout ?? 60_000, 'the connection to the bridge', parent)
-  const { signal } = limit
+  const outlasts = options.likePt === true && client.outlastsParent === true
+  const outlasting = outlasts ? parked.dial(PARKED_TIMEOUT, wires) : undefined
+  const session = { target, args, connect: wires.connect, datagrams, ...silent }
   try {
     requireArguments(transport, args, 'client')
-    const session = { target: address, args, connect: tracked, datagrams, signal, ...silent }
-    const conn = await inTime(client.dial(session), signal)
+    const dialling =
+      outlasting?.run(session, (own) => client.dial(own)) ??
+      client.dial({ ...session, signal: limit.signal, cancellation: limit.cancellation })
+    const conn = await inTime(dialling, limit.signal)
+    outlasting?.follow(limit.cancellation)
     // The session's signal lives until the connection has ended.
     conn.once('close', () => limit.abort(new PtError('PT_CLOSED', 'the connection has ended')))
     if (options.halfOpen !== true) endTogether(conn)
-    return socketLike(conn, opened)
+    return socketLike(conn, wires.open)
   } catch (error) {
-    const limitReached: unknown = signal.aborted ? signal.reason : undefined
+    const limitReached: unknown = limit.signal.aborted ? limit.signal.reason : undefined
+    if (outlasting !== undefined && limitReached !== undefined) outlasting.park()
+    else wires.destroyAll()
     limit.abort(error as Error)
-    for (const conn of opened) conn.destroy()
     parent?.throwIfAborted()
     // Our own limit says that time was up, and not before what.
-    if (error === limitReached)
-      throw connectionFailure(opened.length === 0 ? 'connect' : 'timeout', name, { cause: error })
+    if (error === limitReached) throw connectionFailure(wires.connected ? 'timeout' : 'connect', name, { cause: error })
     throw connectionFailure(stageOf(error), name, { cause: error, reported: accountOf(error, line) })
   } finally {
     limit[Symbol.dispose]()
+  }
+}
+
+/** The connections that one dial has opened, and the list of those that are open. */
+interface Wires extends Opened {
+  readonly open: readonly Duplex[]
+}
+
+function trackWires(connect: Connect): Wires {
+  const open: Duplex[] = []
+  const opened = trackOpened(async (target, signal) => {
+    const conn = await connect(target, signal)
+    forgetClosed(open)
+    open.push(conn)
+    return conn
+  })
+  return {
+    open,
+    connect: opened.connect,
+    get connected() {
+      return opened.connected
+    },
+    destroyAll: () => opened.destroyAll(),
   }
 }
 

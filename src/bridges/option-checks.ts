@@ -1,5 +1,5 @@
 /** What the options of bridges have to be. The compiler wants a row for every option. */
-import type { Check, Checks } from '../options.ts'
+import type { Check, Checks, OptionalCheck } from '../options.ts'
 import {
   aBoolean,
   aCommand,
@@ -27,6 +27,9 @@ export const aBridge: Check = expecting('what openBridge gives', (value) => {
 /** A transport, or one that is loaded by its name. */
 const aTransport = expecting('a transport', (value) => typeof (value as { name?: unknown } | null)?.name === 'string')
 
+/** The transports for use in this process. */
+export const someTransports: OptionalCheck = optional(listOf(aTransport, 'transports'))
+
 const aBridgeLine = either('', aString, (value, path) => {
   const { transport, address } = (anObject(value, path) === undefined ? value : {}) as Record<string, unknown>
   return typeof transport === 'string' && typeof address === 'string' ? undefined : path
@@ -40,11 +43,12 @@ export const someBridgeLines: Check = either(
 
 export const bridgeChecks: Checks<OpenBridgeOptions> = {
   exec: optional(aCommand),
-  transports: optional(listOf(aTransport, 'transports')),
+  transports: someTransports,
   stateDir: optional(aString),
   proxy: optional(aString),
   connectTimeout: optional(milliseconds(1)),
   halfOpen: optional(aBoolean),
+  likePt: optional(aBoolean),
   restart: optional(restartCheck),
   strategy: optional(oneOf('failover', 'race')),
   signal: optional(aSignal),

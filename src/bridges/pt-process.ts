@@ -52,6 +52,7 @@ export async function ptProcessDialer(options: PtProcessOptions, names: readonly
   return {
     failures: new Map(missing.map((name) => [name, pt.failures.get(name) ?? 'the program does not have it'])),
     dial: (line, signal) => dial(pt, line, proxy !== undefined, signal),
+    inProcess: false,
     requireAlive: (conn) => pt.requireAlive(conn),
     watch: (events) => {
       watchers.add(events)

@@ -67,12 +67,20 @@ export async function createBridgeServer(
     get failures() {
       return pt.failures
     },
-    bridgeLines: (publicAddress) =>
-      [...pt.methods].map(([name, { address, args }]) => lineOf(name, publicOf(address, publicAddress), args)),
+    bridgeLines: (publicAddress) => [...pt.methods].map(([name, method]) => bridgeLineOf(name, method, publicAddress)),
     drain: (ms) => pt.drain(ms),
     stop: () => pt.stop(),
     [Symbol.asyncDispose]: async () => void (await pt.stop()),
   }
+}
+
+/** The line of one server; see BridgeServer. Throws PT_ADDRESS. */
+export function bridgeLineOf(
+  transport: string,
+  { address, args }: { readonly address: Address; readonly args: Args },
+  publicAddress?: string,
+): string {
+  return lineOf(transport, publicOf(address, publicAddress), args)
 }
 
 function publicOf(bound: Address, given: string | undefined): Address {

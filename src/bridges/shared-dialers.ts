@@ -1,5 +1,5 @@
 /**
- * One PT process for all tunnels that want the same one: a machine with many tunnels needs one process for each kind.
+ * One dialer for all tunnels that want the same. With a PT that is one process for each kind of tunnel, and not one for each tunnel.
  */
 import type { OpenBridgeOptions, OpenDialer } from './bridge.ts'
 import { openDialer } from './bridge.ts'
@@ -13,10 +13,19 @@ interface Entry {
 export class SharedDialers {
   readonly #entries = new Map<string, Entry>()
 
-  /** As openDialer; its `cleanUp` ends the PT once the last of its users has called theirs. */
+  /** Opens as openDialer does. The dialer ends after the last of its users has called `cleanUp`. */
   async open(names: readonly string[], options: OpenBridgeOptions): Promise<OpenDialer> {
-    const { exec, proxy, stateDir, connectTimeout, halfOpen, require } = options
-    const key = JSON.stringify([exec, proxy, stateDir, connectTimeout, halfOpen, require, [...new Set(names)].sort()])
+    const { exec, proxy, stateDir, connectTimeout, halfOpen, likePt, require } = options
+    const key = JSON.stringify([
+      exec,
+      proxy,
+      stateDir,
+      connectTimeout,
+      halfOpen,
+      likePt,
+      require,
+      [...new Set(names)].sort(),
+    ])
     const entry = this.#entries.get(key) ?? { opening: openDialer(names, options), users: 0 }
     this.#entries.set(key, entry)
     entry.users++

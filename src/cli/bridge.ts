@@ -204,6 +204,7 @@ async function open(names: readonly string[], options: DialOptions): Promise<Ope
 /** If no line can be read, nothing is dialled. */
 const nothing: OpenDialer = {
   dialer: {
+    inProcess: true,
     dial: () => Promise.reject(new Error('nothing to dial')),
     requireAlive: () => Promise.resolve(),
     watch: () => () => {},

@@ -37,6 +37,10 @@ export interface PortOptions {
   readonly local: boolean
   /** Counts the connections of this port, if they are to be drained apart from those of the other ports. */
   readonly connections?: Connections | undefined
+  /** The number of connections to this port at once; those beyond it wait to be accepted. By default only the process has a limit. */
+  readonly maxConnections?: number | undefined
+  /** Says what this port has to say, in place of the function of all ports. */
+  readonly log?: Report['log'] | undefined
 }
 
 /** Serves a connection. On a local port `guest` is its place among those that have not made a request. */
@@ -72,7 +76,7 @@ export class Ports {
     this.descriptors = descriptors
     this.#log = log
     this.#maxConnections = maxConnections
-    const warn = this.#warning()
+    const warn = warning(log)
     const silent = 'local connections that ask for nothing are closed, the oldest first, to make room for others'
     this.#lobby = new Lobby({ limit: maxSilent, onEnded: () => warn(silent) })
     descriptors.onFreed = () => this.#lookAgain()
@@ -80,27 +84,28 @@ export class Ports {
 
   /** Accepts the connections to `listener`, which listens already, and gives them to `serve`. */
   accept(listener: Server, options: PortOptions, serve: Serve): void {
-    const port = new Port(this, listener, options, this.#warning())
+    const { log = this.#log } = options
+    const port = new Port(this, listener, options, warning(log))
     this.#ports.add(port)
     listener.once('close', () => {
       this.#ports.delete(port)
       this.#shut.delete(port)
     })
-    listener.on('error', (error) => this.#log('warning', `${options.name}: accepting failed: ${error.message}`))
+    listener.on('error', (error) => log('warning', `${options.name}: accepting failed: ${error.message}`))
     acceptTcp(listener, (conn) => this.#accepted(port, conn, serve))
   }
 
   #accepted(port: Port, conn: TcpConn, serve: Serve): void {
     const admission = port.connections.admit(conn, port)
     const guest = port.local ? this.#lobby.enter(conn, conn.remoteAddress) : undefined
-    if (this.#isFull() || this.#isCrowded(port)) this.#shutOut(port)
+    if (this.#isFull() || port.isFull || this.#isCrowded(port)) this.#shutOut(port)
     serve(conn, admission, guest)
   }
 
   #shutOut(port: Port): void {
     if (!port.shut()) return
     this.#shut.add(port)
-    port.warn(`${port.name}: new connections wait until others have ended, as ${this.#reason()}`)
+    port.warn(`${port.name}: new connections wait until others have ended, as ${this.#reason(port)}`)
     if (port.local) this.#clearLobby()
   }
 
@@ -134,20 +139,17 @@ export class Ports {
   #lookAgain(): void {
     if (this.#shut.size === 0 || this.#isFull()) return
     for (const port of this.#shut) {
-      if (this.#isCrowded(port)) continue
+      if (port.isFull || this.#isCrowded(port)) continue
       this.#shut.delete(port)
       port.open()
     }
   }
 
-  #reason(): string {
+  #reason(port: Port): string {
+    if (port.isFull) return `${port.count} are open`
     if (this.#open >= this.#maxConnections) return `${this.#open} are open`
     if (!this.#isFull()) return 'its handshakes have used up their share; other transports keep theirs'
     return `most of the ${this.descriptors.limit} files that this process may open (LimitNOFILE, ulimit -n) are in use`
-  }
-
-  #warning(): (text: string) => void {
-    return seldom(SAID_EVERY, (text: string) => this.#log('warning', text))
   }
 
   // The ports call these three.
@@ -168,12 +170,19 @@ export class Ports {
   }
 }
 
+function warning(log: Report['log']): (text: string) => void {
+  return seldom(SAID_EVERY, (text: string) => log('warning', text))
+}
+
 class Port implements Entrance {
   readonly name: string
   readonly local: boolean
   readonly connections: Connections
   readonly warn: (text: string) => void
   handshakes = 0
+  /** The connections that are open. */
+  count = 0
+  readonly #maxConnections: number
   readonly #ports: Ports
   readonly #gate: AcceptGate | undefined
 
@@ -183,11 +192,18 @@ class Port implements Entrance {
     this.local = options.local
     this.connections = options.connections ?? ports.connections
     this.warn = warn
+    this.#maxConnections = options.maxConnections ?? Number.POSITIVE_INFINITY
     this.#gate = acceptGate(listener)
+  }
+
+  /** True if there are as many connections as this port may have. */
+  get isFull(): boolean {
+    return this.count >= this.#maxConnections
   }
 
   began(): void {
     this.handshakes++
+    this.count++
     this.#ports.began()
   }
 
@@ -197,6 +213,7 @@ class Port implements Entrance {
   }
 
   closed(): void {
+    this.count--
     this.#ports.closed()
   }
 

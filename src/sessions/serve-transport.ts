@@ -9,7 +9,7 @@ import { createServer } from 'node:net'
 import { listenerOptions } from '../io/tcp/tcp.ts'
 import type { Address } from '../ipc/index.ts'
 import { Args, DEFAULT_BIND_ADDRESS } from '../ipc/index.ts'
-import type { Connect, Replays, Transport } from '../transport.ts'
+import type { Connect, Replays, Report, Transport } from '../transport.ts'
 import { requireArguments } from './arguments.ts'
 import { bind } from './bind.ts'
 import { closeEnd } from './close.ts'
@@ -34,6 +34,10 @@ export interface ServeOptions extends Omit<ServiceOptions, 'connections'> {
   readonly ports: Ports
   /** Counts the connections of this server apart from those of other servers. Default those of `ports`. */
   readonly connections?: Connections | undefined
+  /** The number of connections at once; those beyond it wait to be accepted. By default only the process has a limit. */
+  readonly maxConnections?: number | undefined
+  /** Says what the port has to say, such as that newcomers wait. By default `ports` says it. */
+  readonly portLog?: Report['log'] | undefined
   /** The table of what was seen before. Default one in memory. */
   readonly replays?: Replays | undefined
   /** The list to which a rehearsal is added, and what it does with its streams: it takes them to `echo` by `connect`. */
@@ -79,7 +83,14 @@ export async function serveTransport(options: ServeOptions): Promise<TransportSe
     if (options.abandoned?.() === true) throw new Error('launched too late')
     const { address = boundAddress } = server
     if (options.rehearsal !== undefined) addRehearsal(options, options.rehearsal)
-    ports.accept(listener, { name: transport.name, local: false, connections }, (conn, admission) => {
+    const port = {
+      name: transport.name,
+      local: false,
+      connections,
+      maxConnections: options.maxConnections,
+      log: options.portLog,
+    }
+    ports.accept(listener, port, (conn, admission) => {
       options.rehearsal?.rehearsals.stop()
       void service.serve(server, conn, admission)
     })

@@ -1,28 +1,31 @@
 /**
- * A port on this machine that leads through a bridge to what stands behind it.
+ * A port on this machine that leads through a bridge to what is behind it.
  *
  *     application ── 127.0.0.1:9000 ── bridge ══ transport ══ far end
  *     application ── SOCKS ── 127.0.0.1:1080 ── bridge ══ transport ══ SOCKS server      with socks
  *
- * The port stays open whatever happens to the PT: connections wait for it, each for no longer than the bridge's time.
+ * If a PT carries the connections, the port stays open whatever happens to the PT: connections wait for it, each for no longer than
+ * the time of the bridge. If the transport runs in this process, there is nothing to wait for.
  */
 import { createServer } from 'node:net'
-import type { Server, Socket } from 'node:net'
+import type { Server } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { isPtError, PtError } from '../error.ts'
-import type { AcceptGate } from '../io/tcp/accept-gate.ts'
-import { acceptGate } from '../io/tcp/accept-gate.ts'
+import { carry } from '../io/carry/carry.ts'
+import type { TcpConn } from '../io/tcp/channel.ts'
 import { closeWithReset } from '../io/tcp/close.ts'
 import { listen } from '../io/tcp/listen.ts'
 import { listenerOptions } from '../io/tcp/tcp.ts'
-import { relay } from '../io/carry/relay.ts'
 import type { Address } from '../ipc/index.ts'
 import { isLoopback, parseAddress } from '../ipc/index.ts'
 import { checkOptions } from '../options.ts'
 import type { SocksRequest } from '../socks/index.ts'
 import { acceptSocks, connectSocks } from '../socks/index.ts'
 import type { Bridge } from '../bridges/bridge.ts'
+import { ownPorts } from '../bridges/own-ports.ts'
 import type { BridgeLine } from '../lines/bridge-line.ts'
+import { prepare } from '../sessions/prepare.ts'
+import type { Admission } from '../sessions/connections.ts'
 import { Connections } from './connections.ts'
 import { tunnelClientChecks } from './option-checks.ts'
 import { Tunnel } from './tunnel.ts'
@@ -33,18 +36,18 @@ export interface TunnelClientOptions {
   readonly bridge: Bridge
   /** `<ip>:<port>`; port 0 is one of the system's choice. */
   readonly listen: Address | string
-  /** The port speaks SOCKS 4, 4a and 5, and what stands behind the bridge is a SOCKS server that is asked for the target. */
+  /** The port speaks SOCKS 4, 4a and 5, and what is behind the bridge is a SOCKS server that is asked for the target. */
   readonly socks?: boolean | undefined
   /**
-   * Who does not know it cannot use the port: it speaks SOCKS 5, and the secret is the password, under any user name.
-   * Without `socks` the target that is asked for does not count.
+   * Applications need it to use the port, which speaks SOCKS 5: the secret is the password, under any user name. Without `socks` the
+   * target that an application asks for does not count.
    */
   readonly secret?: string | undefined
   /** The end of one direction leaves the other open; the bridge and its server have to allow it as well. */
   readonly halfOpen?: boolean | undefined
   /** Lets `listen` be other than loopback. */
   readonly exposed?: boolean | undefined
-  /** Connections at once; those beyond are closed. Default 1024. */
+  /** Connections at once; the next ones wait to be accepted. Default 1024. */
   readonly maxConnections?: number | undefined
   /** Milliseconds that connections have to end in when the tunnel is closed. Default 5,000. */
   readonly drainTimeout?: number | undefined
@@ -73,15 +76,11 @@ export class TunnelClient extends Tunnel {
   readonly #options: TunnelClientOptions
   readonly #server: Server
   #address: Address | undefined
-  /** Shut while there are as many connections as there may be: the next ones wait in the system's queue. */
-  #gate: AcceptGate | undefined
 
   constructor(options: TunnelClientOptions) {
     super(new Connections(options.maxConnections ?? 1024), options.signal)
     this.#options = options
-    this.#server = createServer(listenerOptions, (conn) => void this.#serve(conn))
-    // The system's, such as EMFILE while accepting: those that wait are accepted later.
-    this.#server.on('error', () => undefined)
+    this.#server = createServer(listenerOptions)
     options.bridge
       .on('ready', () => this.isReady())
       .on('restart', (error) => this.restarting(error))
@@ -105,7 +104,9 @@ export class TunnelClient extends Tunnel {
     const { host, port } = typeof where === 'string' ? parseAddress(where) : where
     requireLoopback(host, exposed)
     this.#address = await listen(this.#server, host, port)
-    this.#gate = acceptGate(this.#server)
+    const { maxConnections = 1_024 } = this.#options
+    const entrance = { name: 'the client of a tunnel', local: false, maxConnections }
+    ownPorts().accept(this.#server, entrance, (conn, admission) => void this.#serve(conn, admission))
   }
 
   protected override async end(released: () => void): Promise<void> {
@@ -116,21 +117,22 @@ export class TunnelClient extends Tunnel {
   }
 
   /** Serves one connection; never rejects. */
-  async #serve(local: Socket): Promise<void> {
-    local.on('error', () => undefined)
-    if (!this.connections.admit(local, this.#gate !== undefined)) return
-    if (this.connections.full) this.#gate?.shut()
-    local.once('close', () => this.#gate?.open())
+  async #serve(local: TcpConn, admission: Admission): Promise<void> {
+    prepare(local)
+    if (!this.connections.admit(local)) return
     using gone = hangUp(local)
     let request: SocksRequest | undefined
     try {
+      if (!(await this.connections.turn(local))) return
       request = await this.#accept(local, gone.signal)
       const far = await this.#dial(request, gone.signal)
       if (local.destroyed) return void far.destroy()
       request?.grant()
+      admission.established()
       this.connections.carries(local)
       this.emit('connection')
-      await this.#relay(local, far)
+      // Not awaited, so that this function is over: connections may live long.
+      void this.#carry(local, far)
     } catch (error) {
       request?.refuse(error, farReplyOf(error))
       // A reset and no end: what has come so far is not all there is.
@@ -138,13 +140,13 @@ export class TunnelClient extends Tunnel {
     }
   }
 
-  async #accept(local: Socket, signal: AbortSignal): Promise<SocksRequest | undefined> {
+  async #accept(local: TcpConn, signal: AbortSignal): Promise<SocksRequest | undefined> {
     const { socks, secret } = this.#options
     if (socks !== true && secret === undefined) return undefined
     try {
       return await acceptSocks(local, { prefer: 'none', applications: true, password: secret, signal })
     } catch (error) {
-      // An application that hangs up knows it; every other mistake is for its user to learn.
+      // An application that hangs up knows it; its user has to learn of every other mistake.
       if (isPtError(error) && error.code !== 'PT_CLOSED') this.failed(error)
       throw error
     }
@@ -158,41 +160,34 @@ export class TunnelClient extends Tunnel {
       await connectSocks(far, { version: 5, target: request.target }, signal)
       return far
     } catch (error) {
-      // What the far end refuses is its own to say, in its own words.
+      // The application is told what the far end refuses, in the words of the far end.
       if (isPtError(error, 'PT_SOCKS_REFUSED')) throw new FarRefusal(error)
       if (!signal.aborted) this.failed(lost(error))
       throw error
     }
   }
 
-  async #relay(local: Socket, far: Duplex): Promise<void> {
-    let hungUp = false
-    let lostFirst = false
-    local.once('close', () => (hungUp = true))
-    const cut = (): void => {
-      if (hungUp) return
-      lostFirst = true
-      closeWithReset(local)
+  /** Carries bytes until both sides have ended; never rejects. */
+  async #carry(local: TcpConn, far: Duplex): Promise<void> {
+    const { halfOpen, bridge } = this.#options
+    const ofPt = {
+      beforeEnd: async (ended: Duplex) => {
+        if (ended === far) await bridge.requireAlive(far)
+      },
     }
-    far.once('error', cut).once('close', () => {
-      // relay() takes an early close for a failure, and would give the application an end that looks regular.
-      if (!far.readableEnded || !far.writableFinished) cut()
-    })
-    try {
-      await relay(local, far, {
-        halfOpen: this.#options.halfOpen,
-        beforeEnd: async (ended) => {
-          if (ended !== far) return
-          await this.#options.bridge.requireAlive(far).catch((error: unknown) => {
-            cut()
-            throw error
-          })
-        },
-      })
-    } catch (error) {
-      // Not where the application left first: nobody misses what it did not wait for.
-      if (lostFirst) this.failed(lost(error))
-    }
+    await carry(local, far, {
+      halfOpen,
+      ...(bridge.inProcess ? { wire: far } : ofPt),
+      onLost: (side, error) => {
+        // If the application left first, it did not wait for what was lost.
+        if (side !== far) return
+        // With a reset and not with an end: a half download must not look whole.
+        closeWithReset(local)
+        this.failed(lost(error))
+      },
+    }).catch(() => undefined)
+    // A stream that was taken apart does not notice that its connection has closed.
+    far.destroy()
   }
 }
 
@@ -221,8 +216,8 @@ function lost(cause: unknown): PtError {
   return new PtError('PT_CLOSED', 'a connection through the bridge was lost before its end', { cause, stage: 'closed' })
 }
 
-/** A signal for whoever still works for a client that is not there any more. */
-function hangUp(local: Socket): { readonly signal: AbortSignal } & Disposable {
+/** A signal that aborts when the application is not there any more. */
+function hangUp(local: Duplex): { readonly signal: AbortSignal } & Disposable {
   const controller = new AbortController()
   const abort = (): void => controller.abort(new PtError('PT_CLOSED', 'the application hung up'))
   local.once('close', abort)

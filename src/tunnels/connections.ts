@@ -1,9 +1,12 @@
 /**
- * What a tunnel knows of itself: its connections, bounded in number and ended together, and the counts that people and
- * programs are shown. There is no address in any of it.
+ * What a tunnel knows of itself: its connections, limited in number and ended together, and the counts that people and programs are
+ * shown. No address is in any of it.
+ *
+ *     admitted ── has its turn ── carries ── closed
+ *         └── there are as many as there may be: it waits for its turn, and is not refused
  */
 import type { Duplex } from 'node:stream'
-import type { PtError } from '../error.ts'
+import { PtError } from '../error.ts'
 
 /** The state of a tunnel. */
 export type TunnelState = 'ready' | 'restarting' | 'draining' | 'closed'
@@ -11,37 +14,39 @@ export type TunnelState = 'ready' | 'restarting' | 'draining' | 'closed'
 /** The counts of a tunnel. */
 export interface TunnelStats {
   readonly state: TunnelState
-  /** Connections that carry bytes now, those that are being made, and all that were ever taken. */
+  /** Connections that carry bytes now. */
   readonly open: number
+  /** Connections that are being made, or wait for their turn. */
   readonly waiting: number
+  /** All that were ever taken. */
   readonly total: number
-  /** Not taken, as there were too many. */
+  /** Connections that were not taken, because the tunnel was ending. */
   readonly refused: number
   /** From the tunnel's client to its far end, and back. */
   readonly bytesUp: number
   readonly bytesDown: number
-  /** Failed connections by the stage of their failure; `unknown` where that is not known. */
+  /** Failed connections by the stage of their failure; `unknown` if that is not known. */
   readonly failures: Readonly<Record<string, number>>
   readonly restarts: number
   readonly lastFailure: { readonly at: Date; readonly stage: string; readonly message: string } | undefined
 }
 
-/** What sockets count by themselves; a stream that does not is carried all the same, and moves no bytes here. */
+/** What sockets count by themselves. A stream that does not count is carried all the same, and moves no bytes here. */
 interface Counting {
   readonly bytesRead?: number
   readonly bytesWritten?: number
 }
 
 interface Moved {
-  readonly read: number
-  readonly written: number
+  readonly up: number
+  readonly down: number
 }
 
 interface Carried {
-  readonly conn: Duplex & Counting
-  /** What was read and written before, as the handshake of SOCKS. */
-  readonly before: Moved
-  /** As it was last seen, and since when, for those that carry nothing. */
+  readonly conn: Duplex
+  /** How many bytes have gone up and down by now. */
+  readonly moved: () => Moved
+  /** The count when it was last looked at, and since when it is the same. */
   seen: Moved
   since: number
 }
@@ -52,6 +57,8 @@ const IDLE_CHECKS = 4
 export class Connections {
   readonly #max: number
   readonly #taken = new Set<Duplex>()
+  /** Those that wait for their turn, the oldest first, and what is called when it has come. */
+  readonly #queue = new Map<Duplex, (hasTurn: boolean) => void>()
   readonly #carried = new Map<Duplex, Carried>()
   readonly #failures = new Map<string, number>()
   #state: TunnelState = 'ready'
@@ -72,38 +79,41 @@ export class Connections {
     this.#idleCheck = setInterval(() => this.#endIdle(idleTimeout), Math.ceil(idleTimeout / IDLE_CHECKS)).unref()
   }
 
-  /** True if there are as many as there may be. */
+  /** True if there are as many as there may be: then no more should be accepted. */
   get full(): boolean {
-    return this.#taken.size >= this.#max
+    return this.#taken.size - this.#queue.size >= this.#max
   }
 
-  /**
-   * Counts `conn` in until it closes. Destroys it, and is false, if the tunnel takes no more, or if there are too many: unless
-   * it is `queued`, which says that the port stops accepting by itself.
-   */
-  admit(conn: Duplex, queued = false): boolean {
-    if (this.#refusing || (this.full && !queued)) {
+  /** Counts `conn` in until it closes. If the tunnel takes no more, it destroys `conn` and is false. */
+  admit(conn: Duplex): boolean {
+    if (this.#refusing) {
       this.#refused++
       conn.destroy()
       return false
     }
     this.#total++
+    const mayBegin = !this.full
     this.#taken.add(conn)
-    conn.once('close', () => {
-      this.#settle(conn)
-      this.#taken.delete(conn)
-      if (this.#taken.size === 0) this.#whenEmpty?.()
-    })
+    if (!mayBegin) this.#queue.set(conn, () => undefined)
+    // An error of a connection that is ended here must not end the process.
+    conn.on('error', () => undefined).once('close', () => this.#closed(conn))
     return true
   }
 
-  /** `conn`, which has been admitted, carries bytes from now on: what is read of it goes up. */
-  carries(conn: Duplex): void {
+  /** Resolves when it is the turn of `conn`, which has been admitted; with false if it has closed before that. */
+  turn(conn: Duplex): Promise<boolean> | boolean {
+    if (!this.#queue.has(conn)) return !conn.destroyed
+    return new Promise((resolve) => this.#queue.set(conn, resolve))
+  }
+
+  /**
+   * `conn` carries bytes from now on. They are counted at `far`, the other end, if that counts: what is written to it goes up. If it
+   * does not count, they are counted at `conn`, without those that were read and written there before.
+   */
+  carries(conn: Duplex, far?: Duplex & Counting): void {
     if (conn.destroyed) return
-    const { read, written } = movedBy(conn)
-    // What came ahead of its turn is payload already.
-    const before = { read: read - conn.readableLength, written }
-    this.#carried.set(conn, { conn, before, seen: { read, written }, since: performance.now() })
+    const moved = far?.bytesWritten === undefined ? movedAt(conn) : movedTo(far)
+    this.#carried.set(conn, { conn, moved, seen: moved(), since: performance.now() })
   }
 
   failed(error: PtError): void {
@@ -141,10 +151,10 @@ export class Connections {
 
   get stats(): TunnelStats {
     let [bytesUp, bytesDown] = [this.#up, this.#down]
-    for (const carried of this.#carried.values()) {
-      const { read, written } = bytesOf(carried)
-      bytesUp += read
-      bytesDown += written
+    for (const { moved } of this.#carried.values()) {
+      const { up, down } = moved()
+      bytesUp += up
+      bytesDown += down
     }
     return {
       state: this.#state,
@@ -161,35 +171,55 @@ export class Connections {
   }
 
   #cut(): void {
-    for (const conn of this.#taken) conn.destroy()
+    for (const conn of this.#taken) conn.destroy(new PtError('PT_STOPPED', 'the tunnel has been closed'))
   }
 
-  #settle(conn: Duplex): void {
+  #closed(conn: Duplex): void {
     const carried = this.#carried.get(conn)
-    if (carried === undefined) return
-    const { read, written } = bytesOf(carried)
-    this.#up += read
-    this.#down += written
-    this.#carried.delete(conn)
+    if (carried !== undefined) {
+      const { up, down } = carried.moved()
+      this.#up += up
+      this.#down += down
+      this.#carried.delete(conn)
+    }
+    this.#taken.delete(conn)
+    const waited = this.#queue.get(conn)
+    this.#queue.delete(conn)
+    waited?.(false)
+    if (!this.full) this.#next()
+    if (this.#taken.size === 0) this.#whenEmpty?.()
+  }
+
+  /** The one that has waited for longest has its turn. */
+  #next(): void {
+    for (const [conn, begin] of this.#queue) {
+      this.#queue.delete(conn)
+      return begin(true)
+    }
   }
 
   #endIdle(idleTimeout: number): void {
     const now = performance.now()
     for (const carried of this.#carried.values()) {
-      const moved = movedBy(carried.conn)
-      if (moved.read !== carried.seen.read || moved.written !== carried.seen.written) {
-        carried.seen = moved
+      const { up, down } = carried.moved()
+      if (up !== carried.seen.up || down !== carried.seen.down) {
+        carried.seen = { up, down }
         carried.since = now
-      } else if (now - carried.since >= idleTimeout) carried.conn.destroy()
+      } else if (now - carried.since >= idleTimeout) {
+        carried.conn.destroy(new PtError('PT_TIMEOUT', 'the connection carried nothing for too long'))
+      }
     }
   }
 }
 
-function movedBy({ bytesRead = 0, bytesWritten = 0 }: Duplex & Counting): Moved {
-  return { read: bytesRead, written: bytesWritten }
+function movedTo(far: Counting): () => Moved {
+  const { bytesRead = 0, bytesWritten = 0 } = far
+  return () => ({ up: (far.bytesWritten ?? 0) - bytesWritten, down: (far.bytesRead ?? 0) - bytesRead })
 }
 
-function bytesOf({ conn, before }: Carried): Moved {
-  const { read, written } = movedBy(conn)
-  return { read: Math.max(0, read - before.read), written: written - before.written }
+function movedAt(conn: Duplex & Counting): () => Moved {
+  const { bytesRead = 0, bytesWritten = 0 } = conn
+  // Bytes that came ahead of their turn are payload already.
+  const before = bytesRead - conn.readableLength
+  return () => ({ up: Math.max(0, (conn.bytesRead ?? 0) - before), down: (conn.bytesWritten ?? 0) - bytesWritten })
 }

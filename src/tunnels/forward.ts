@@ -1,11 +1,12 @@
 /**
- * Where a tunnel's server takes its connections: to one address, or as a SOCKS server to wherever the client asks and the
- * allow-list says yes.
+ * Where the server of a tunnel takes its connections: to one address, or, as a SOCKS server, to any address that the client asks for
+ * and that the allow-list allows.
  */
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
+import type { Cancellation } from '../io/wait/cancellation.ts'
 import { withDeadline } from '../io/wait/deadline.ts'
 import type { Address } from '../ipc/index.ts'
 import { formatAddress, parseTarget } from '../ipc/index.ts'
@@ -25,15 +26,22 @@ const CONNECT_TIMEOUT = 30_000
 
 const connect = makeConnect({ connectTimeout: CONNECT_TIMEOUT })
 
-/** What is this machine's own at this moment; see watchOwnNetworks(). */
+/** Gives the addresses that are this machine's own at this moment; see watchOwnNetworks(). */
 export type WatchOwn = () => Promise<OwnNetworks>
 
+/** When the connection is of no use any more. The second form is the same signal, and costs nothing unless it is asked for. */
+export interface Signals {
+  readonly cancellation: Cancellation
+  readonly signal: AbortSignal
+}
+
 /**
- * The connection to what `conn` is to reach. Rejects with PT_CONNECT, PT_DENIED, as acceptSocks does, or with the signal's
- * reason; a SOCKS client has been told by then.
+ * The connection to the destination of `conn`. Rejects with PT_CONNECT, PT_DENIED, as acceptSocks does, or with the reason of the
+ * signal; a SOCKS client has been told by then.
  */
-export async function openForward(conn: Duplex, forward: Forward, own: WatchOwn, signal: AbortSignal): Promise<Duplex> {
-  if (forward.type === 'address') return await connect(textOf(forward.target), signal)
+export async function openForward(conn: Duplex, forward: Forward, own: WatchOwn, signals: Signals): Promise<Duplex> {
+  if (forward.type === 'address') return await connect(textOf(forward.target), signals.cancellation)
+  const { signal } = signals
   const request = await acceptSocks(conn, { prefer: 'none', applications: true, signal })
   try {
     const far = await connectAllowed(request.target, forward.allow, await own(), signal)

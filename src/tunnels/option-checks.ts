@@ -1,5 +1,5 @@
-/** What the options of tunnels have to be. The compiler wants a row for every option. */
-import { aBridge } from '../bridges/option-checks.ts'
+/** What the options of tunnels have to be. The compiler asks for a row for every option. */
+import { aBridge, someTransports } from '../bridges/option-checks.ts'
 import type { Checks } from '../options.ts'
 import {
   aBoolean,
@@ -38,7 +38,8 @@ export const tunnelClientChecks: Checks<TunnelClientOptions> = {
 
 export const tunnelServerChecks: Checks<TunnelServerOptions> = {
   ...tunnel,
-  exec: aCommand,
+  exec: optional(aCommand),
+  transports: someTransports,
   transport: aString,
   listen: anAddress,
   publicAddress: optional(aString),

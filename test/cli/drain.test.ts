@@ -26,10 +26,15 @@ interface Pair {
   readonly port: number
 }
 
-async function startPair(drainTimeout: number): Promise<Pair> {
+async function startPair(drainTimeout: number, ...extra: string[]): Promise<Pair> {
   const echo = await serveEcho()
   const bridgePort = await freePort()
-  const flags = [`--listen=127.0.0.1:${bridgePort}`, `--forward=127.0.0.1:${echo}`, `--drain-timeout=${drainTimeout}`]
+  const flags = [
+    `--listen=127.0.0.1:${bridgePort}`,
+    `--forward=127.0.0.1:${echo}`,
+    `--drain-timeout=${drainTimeout}`,
+    ...extra,
+  ]
   const server = start('server', 'obfs4', `--state-dir=${tempDir()}`, ...flags)
   const client = start('client', (await ready(server, 'server')).bridgeLine)
   return { server, bridgePort, port: Number((await ready(client, 'client')).listen.split(':')[1]) }
@@ -115,12 +120,15 @@ if (long)
     expect(await server.ended()).toEqual({ status: 0, stderr: '' })
   })
 
-test('a second signal ends a long drain, and leaves no PT behind', async () => {
-  const { server, port } = await startPair(600)
+test.each([
+  ['in this process', 0],
+  ['with --isolate, and leaves no PT behind', 1],
+])('a second signal ends a long drain %s', async (_, processes) => {
+  const { server, port } = await startPair(600, ...(processes === 0 ? [] : ['--isolate']))
   const conn = await opened(port)
   await echoes(conn, 'one')
   const pids = server.events.flatMap(({ pid }) => (typeof pid === 'number' ? [pid] : []))
-  expect(pids).toHaveLength(1)
+  expect(pids).toHaveLength(processes)
   server.signal('SIGTERM')
   await server.next(({ event }) => event === 'stopping')
   // Signals within a second are one.

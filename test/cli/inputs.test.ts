@@ -24,7 +24,7 @@ describe('postern client --file', () => {
     'a bridge line and the login of a proxy are in no list of processes',
     async () => {
       const proxy = fileOf('\n  http://user:hunter2@127.0.0.1:9  \n')
-      const running = start('client', '--file', fileOf(`> ${good}\n`), '--proxy-file', proxy)
+      const running = start('client', '--file', fileOf(`> ${good}\n`), '--proxy-file', proxy, '--isolate')
       await ready(running, 'client')
       const pids = [running.pid, ...running.events.flatMap(({ pid }) => (typeof pid === 'number' ? [pid] : []))]
       expect(pids.length).toBe(2)

@@ -37,14 +37,17 @@ async function isServing(port: number): Promise<boolean> {
 }
 
 describe.skipIf(process.platform !== 'linux')('SIGUSR1 opens no debugger', () => {
-  test('in client, server and run, nor in the PTs that they start', async () => {
+  test.each([
+    ['in client, server and run', 1, []],
+    ['nor in the PTs that they start with --isolate', 2, ['--isolate']],
+  ])('%s', async (_, processes, flags) => {
     const line = 'obfs3 127.0.0.1:1'
     const file = join(tempDir(), 'tunnels.toml')
     const [a, b] = [await freePort(), await freePort()]
-    writeFileSync(file, `[client.a]\nlisten = "127.0.0.1:${a}"\nbridges = ["${line}"]\n`)
-    const running = [start('client', `--listen=127.0.0.1:${b}`, line), start('run', file)]
+    writeFileSync(file, `[client.a]\nlisten = "127.0.0.1:${a}"\nbridges = ["${line}"]\nisolate = ${processes === 2}\n`)
+    const running = [start('client', `--listen=127.0.0.1:${b}`, line, ...flags), start('run', file)]
     const state = `--state-dir=${tempDir()}`
-    const server = start('server', 'obfs4', '--listen=127.0.0.1:0', '--forward=127.0.0.1:1', state)
+    const server = start('server', 'obfs4', '--listen=127.0.0.1:0', '--forward=127.0.0.1:1', state, ...flags)
     await Promise.all([ready(running[0]!, 'client'), ready(running[1]!, 'a')])
     const bridgePort = Number(/:(\d+)/.exec((await ready(server, 'server')).bridgeLine)![1])
     const all = [
@@ -54,13 +57,14 @@ describe.skipIf(process.platform !== 'linux')('SIGUSR1 opens no debugger', () =>
     ] as const
     for (const [one, port] of all) {
       const pids = [one.pid, ...one.events.flatMap(({ pid }) => (typeof pid === 'number' ? [pid] : []))]
-      expect(pids).toHaveLength(2)
+      expect(pids).toHaveLength(processes)
       // The port of the tunnel or its ExtORPort, and that of its PT; a rehearsal of the PT may still have one of its own.
       const listening = (): number[] => pids.map(listeners)
-      await expect.poll(listening).toEqual([1, 1])
+      const expected = pids.map(() => 1)
+      await expect.poll(listening).toEqual(expected)
       for (const pid of pids) for (let at = 0; at < 5; at++) process.kill(pid, 'SIGUSR1')
       for (let at = 0; at < 5; at++) expect(await isServing(port)).toBe(true)
-      await expect.poll(listening).toEqual([1, 1])
+      await expect.poll(listening).toEqual(expected)
       const { status, stderr } = await one.stop()
       expect([status, stderr]).toEqual([0, ''])
     }

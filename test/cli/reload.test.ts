@@ -48,7 +48,9 @@ async function runFile(text: string, ...names: string[]): Promise<Run> {
 async function isOpen(port: number): Promise<boolean> {
   const conn = connect(port, '127.0.0.1')
   const open = await new Promise<boolean>((resolve) => {
-    conn.once('connect', () => resolve(true)).once('error', () => resolve(false))
+    // A bridge that cannot be reached gives a reset at once, perhaps before the connection is looked at.
+    conn.once('connect', () => resolve(true))
+    conn.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code === 'ECONNRESET'))
   })
   conn.destroy()
   return open

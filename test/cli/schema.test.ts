@@ -86,6 +86,7 @@ const old = {
       secretFile: 'a long secret',
       expose: true,
       halfOpen: false,
+      isolate: false,
       bridges: [line],
     },
   },
@@ -125,6 +126,7 @@ const old = {
       idleTimeout: 0,
       maxConnections: 9,
       halfOpen: false,
+      isolate: false,
     },
   },
 }

@@ -5,11 +5,11 @@ import { serveEcho, startBridge } from '../bridges/bridges.ts'
 import { peer } from '../support.ts'
 import { ready, startAsJob } from './postern.ts'
 
-test.for(['postern', 'obfs4proxy'])(
+test.for(['postern', 'postern --isolate', 'obfs4proxy'])(
   'Ctrl-C, which a terminal sends to the PT of %s as well: what is open is carried on until it ends, then all is gone',
   { timeout: 60_000 },
   async (who, context) => {
-    const flags = who === 'obfs4proxy' ? ['--exec', peer('obfs4proxy', context)] : []
+    const flags = who === 'obfs4proxy' ? ['--exec', peer('obfs4proxy', context)] : who.split(' ').slice(1)
     const client = startAsJob('client', await startBridge(await serveEcho()), '--drain-timeout=30', ...flags)
     const { listen } = await ready(client, 'client')
     const conn = connect(Number(listen.split(':')[1]), '127.0.0.1')
@@ -25,8 +25,9 @@ test.for(['postern', 'obfs4proxy'])(
     expect(await say('after')).toBe('after')
     conn.destroy()
     expect(await client.stop()).toEqual({ status: 0, stderr: '' })
-    const { pid } = await client.next(({ event }) => event === 'pt-start')
-    expect(() => process.kill(pid as number, 0)).toThrow('ESRCH')
+    const pids = client.events.flatMap(({ event, pid }) => (event === 'pt-start' ? [pid as number] : []))
+    expect(pids).toHaveLength(who === 'postern' ? 0 : 1)
+    for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow('ESRCH')
     expect(client.events.filter(({ event }) => event === 'failure' || event === 'restart')).toEqual([])
   },
 )

@@ -11,11 +11,13 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { TunnelServer } from '../../src/app/index.ts'
 import { startTunnelServer } from '../../src/app/index.ts'
 import { openBridge } from '../../src/index.ts'
+import { builtIns } from '../../src/transports/index.ts'
 import { ownPt, serve, serveEcho } from '../bridges/bridges.ts'
 import { peer, root, tempDir } from '../support.ts'
 import { goPeers } from './go-peers.ts'
 
-function execOf(who: string, context: TestContext): string | readonly string[] {
+function execOf(who: string, context: TestContext): string | readonly string[] | undefined {
+  if (who === 'postern in process') return undefined
   return who === 'obfs4proxy' || who === 'lyrebird' ? peer(who, context) : ownPt
 }
 
@@ -28,6 +30,7 @@ interface Far {
 async function startFar(who: string, context: TestContext, drainTimeout: number): Promise<Far> {
   const tunnel = await startTunnelServer({
     exec: execOf(who, context),
+    transports: builtIns,
     transport: 'obfs4',
     listen: '127.0.0.1:0',
     stateDir: tempDir(),
@@ -75,7 +78,7 @@ async function holding(port: number): Promise<{ port: number; connected: Promise
   return { port: await serve(relay), connected, letGo: () => letGo() }
 }
 
-test.for(['postern', ...goPeers])(
+test.for(['postern in process', 'postern', ...goPeers])(
   'the port of a bridge of %s is closed at once, and what is open goes on until it ends',
   { timeout: 60_000 },
   async (who, context) => {
@@ -95,7 +98,7 @@ test.for(['postern', ...goPeers])(
   },
 )
 
-test.for(['postern', 'obfs4proxy'])(
+test.for(['postern in process', 'postern', 'obfs4proxy'])(
   'a handshake that a bridge of %s has accepted is finished and carried after the port was closed',
   { timeout: 60_000 },
   async (who, context) => {
@@ -137,11 +140,15 @@ test('a bridge that has lost the request to close its port is asked again', asyn
   expect(said).toEqual(['lost', 'closed'])
 })
 
-test('what does not end is cut when the time is over', { timeout: 60_000 }, async (context) => {
-  const { tunnel, line } = await startFar('postern', context, 1_000)
-  const conn = await dial(line)
-  expect(await echoes(conn, 'before')).toBe(true)
-  const ended = once(conn.resume(), 'end')
-  await tunnel.close()
-  await ended
-})
+test.for(['postern in process', 'postern'])(
+  '%s: what does not end is cut when the time is over',
+  { timeout: 60_000 },
+  async (who, context) => {
+    const { tunnel, line } = await startFar(who, context, 1_000)
+    const conn = await dial(line)
+    expect(await echoes(conn, 'before')).toBe(true)
+    const ended = once(conn.resume(), 'end')
+    await tunnel.close()
+    await ended
+  },
+)

@@ -13,7 +13,7 @@ import { expectEachExplained, killLoop } from './kill-loop.ts'
 const SECONDS = 3
 
 function flagsOf(who: string, context: TestContext): string[] {
-  return who === 'obfs4proxy' ? ['--exec', peer('obfs4proxy', context)] : []
+  return who === 'obfs4proxy' ? ['--exec', peer('obfs4proxy', context)] : ['--isolate']
 }
 
 /** A connection through `postern client` to what `serveOne` does with it, and the id of the PT it goes through. */

@@ -1,4 +1,4 @@
-/** The program of a PT: our own, or that of --exec. */
+/** The program of a PT: our own for --isolate, or another one for --exec. */
 import { accessSync, constants, statSync } from 'node:fs'
 import { delimiter, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -10,12 +10,13 @@ const ownPt: readonly string[] = [process.execPath, main, 'pt']
 
 interface Placed {
   readonly exec: readonly string[] | undefined
+  readonly isolate: boolean
   readonly halfOpen: boolean
 }
 
-/** The command of a tunnel's PT. */
-export function commandOf({ exec, halfOpen }: Placed): readonly string[] {
-  if (exec !== undefined) return exec
+/** The command of a tunnel's PT; undefined if the transport runs in this process. */
+export function commandOf({ exec, isolate, halfOpen }: Placed): readonly string[] | undefined {
+  if (exec !== undefined || !isolate) return exec
   return halfOpen ? [...ownPt, '--half-open'] : ownPt
 }
 

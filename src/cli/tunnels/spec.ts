@@ -37,7 +37,7 @@ export function clientSpec(
   if (rest.proxy !== undefined && proxyFile !== undefined) {
     throw new OptionMistake('proxyFile', `one of ${naming.of('proxy')} and ${naming.of('proxyFile')} is enough`)
   }
-  requireBuiltIn(values)
+  requireBuiltIn(values, naming)
   if (!rest.expose && !isLoopback(rest.listen.host)) {
     const way = `listen on 127.0.0.1 or [::1], or allow it with ${naming.of('expose')}`
     throw new OptionMistake('listen', `the port would be open to other machines; ${way}`)
@@ -53,7 +53,7 @@ export function clientSpec(
 export function serverSpec(name: string, values: ServerValues, naming: Naming, stateName: string): ServerSpec {
   const { forward: target, allow, optionFile, stateDir, ...rest } = values
   const options = { ...optionFile, ...rest.options }
-  requireBuiltIn(values)
+  requireBuiltIn(values, naming)
   if (rest.exec === undefined) {
     const why = whyNotBuiltIn(rest.transport, naming.of('exec'))
     if (why !== undefined) throw new OptionMistake('transport', why)
@@ -85,7 +85,9 @@ function forwardOf(target: ServerValues['forward'], allow: ServerValues['allow']
 }
 
 /** The options that another program of `exec` does not have. */
-function requireBuiltIn({ exec, halfOpen }: ClientValues | ServerValues): void {
-  if (exec === undefined || !halfOpen) return
-  throw new OptionMistake('halfOpen', 'it is for the built-in transports; no other PT can do it')
+function requireBuiltIn({ exec, halfOpen, isolate }: ClientValues | ServerValues, naming: Naming): void {
+  if (exec === undefined) return
+  if (halfOpen) throw new OptionMistake('halfOpen', 'it is for the built-in transports; no other PT can do it')
+  const why = `the program of ${naming.of('exec')} has a process of its own already`
+  if (isolate) throw new OptionMistake('isolate', why)
 }

@@ -4,6 +4,7 @@ import { openBridge, startTunnelClient, startTunnelServer } from '../../app/inde
 import { isPtError, PtError } from '../../error.ts'
 import { formatAddress } from '../../ipc/index.ts'
 import { makeStateDir } from '../../pt/state-dir.ts'
+import { builtIns } from '../../transports/index.ts'
 import { commandOf } from './exec.ts'
 import { writeBridgeLine } from './bridge-line-file.ts'
 import { whyNotListen } from './exchange.ts'
@@ -37,6 +38,9 @@ async function startClient(spec: ClientSpec, { dialers, output }: StartContext):
   const { name, listen, socks, secretFile: secret, expose: exposed, halfOpen, maxConnections, drainTimeout } = spec
   const options: OpenBridgeOptions = {
     exec: commandOf(spec),
+    transports: builtIns,
+    likePt: true,
+    halfOpen,
     proxy: spec.proxy,
     stateDir: spec.stateDir,
     strategy: spec.strategy,
@@ -61,6 +65,7 @@ async function startServer(spec: ServerSpec, { output }: StartContext): Promise<
   if (taken !== undefined) throw taken
   const tunnel: TunnelServer = await startTunnelServer({
     exec: commandOf(spec),
+    transports: builtIns,
     halfOpen: spec.halfOpen,
     transport,
     listen,
@@ -73,7 +78,7 @@ async function startServer(spec: ServerSpec, { output }: StartContext): Promise<
     forward,
     onPtEvent: (event) => output.ptEvent(spec.name, event),
   }).catch((error: unknown) => {
-    if (unwritable === undefined || !isPtError(error, 'PT_LAUNCH')) throw error
+    if (unwritable === undefined || !isPtError(error, 'PT_LAUNCH', 'PT_STATE')) throw error
     throw stateDirError(stateDir, `${unwritable}, and holds no identity that would do`, error)
   })
   try {

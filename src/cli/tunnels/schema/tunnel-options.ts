@@ -89,6 +89,12 @@ export const proxyFileOption: Option<string | undefined> = optional(
 
 const halfOpen = (others: string): Option<boolean> =>
   withDefault(yes, false, '', `lets each direction end by itself; ${others} to have it as well`)
+const isolate = withDefault(
+  yes,
+  false,
+  '',
+  'runs the built-in transport in a process of its own: if it fails, the other tunnels go on, and it is started again',
+)
 const drainTimeout = withDefault(
   seconds(0, 3_600),
   5_000,
@@ -107,6 +113,7 @@ const maxConnections = withDefault(
 /** What both ends have. */
 interface TunnelValues {
   readonly exec: readonly string[] | undefined
+  readonly isolate: boolean
   readonly stateDir: string | undefined
   readonly halfOpen: boolean
   /** Milliseconds. */
@@ -151,6 +158,7 @@ export const clientOptions: OptionsOf<ClientValues> = {
     'the port speaks SOCKS 5 and wants the password that the first line of FILE holds',
   ),
   exec: execOption,
+  isolate,
   proxy: proxyOption,
   proxyFile: proxyFileOption,
   stateDir: optional(
@@ -223,6 +231,7 @@ export const serverOptions: OptionsOf<ServerValues> = {
     'the same, one on each line of FILE, for secrets such as private-key=…; - is standard input',
   ),
   exec: execOption,
+  isolate,
   halfOpen: halfOpen('clients have'),
   idleTimeout: withDefault(
     seconds(0, WEEK),
