@@ -52,7 +52,7 @@ test('for the log there are the words of the error, its stage, and what may help
 
 test('each stage has a code, a reply that SOCKS knows, a sentence and an advice', () => {
   const names = Object.keys(stages)
-  expect(names).toHaveLength(11)
+  expect(names).toHaveLength(12)
   for (const [stage, { code, reply, sentence, advice }] of Object.entries(stages)) {
     expect(Object.keys(errorCodes)).toContain(code)
     if (reply !== undefined) expect(Object.keys(replies)).toContain(reply)
@@ -86,7 +86,7 @@ test('a word that is no stage is none, whatever object it comes from', () => {
     undefined,
     undefined,
   ])
-  const foreign = Object.assign(new Error('x'), { name: 'PtError', code: 'PT_HANDSHAKE', stage: 'tls' })
+  const foreign = Object.assign(new Error('x'), { name: 'PtError', code: 'PT_HANDSHAKE', stage: 'quic' })
   expect([stageOf(foreign), replyFor(foreign)]).toEqual([undefined, replies.generalFailure])
 })
 

@@ -152,7 +152,7 @@ describe('STATUS-1, STATUS-2: a PT that names the connection is believed', () =>
   })
 
   test('PT_HANDSHAKE: without a stage, or with one that is none of ours, there are its words alone', async () => {
-    for (const stage of ['', 'STAGE=tls ']) {
+    for (const stage of ['', 'STAGE=quic ']) {
       const error = await refused(`STATUS TRANSPORT=a PORT={port} CONNECT=Failed ${stage}ERRSTR="no luck"`)
       expect(error).toMatchObject({ code: 'PT_HANDSHAKE', stage: undefined, reply: 5, reported: 'no luck' })
       expect(error.message).toBe('a: the connection failed')
