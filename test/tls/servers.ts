@@ -139,7 +139,9 @@ http {
 `,
   )
   return await running(
-    spawn(peer('nginx', context), ['-p', dir, '-c', 'nginx.conf', '-g', 'daemon off; user root;'], { cwd: dir }),
+    spawn(peer('nginx', context), ['-p', dir, '-c', 'nginx.conf', '-g', 'daemon off; master_process off; user root;'], {
+      cwd: dir,
+    }),
     port,
   )
 }
