@@ -45,7 +45,7 @@ export default defineConfig({
   test: {
     ...common,
     // There are more workers than cores, as many tests wait for time to pass or for other processes.
-    maxWorkers: 3,
+    maxWorkers: 4,
     projects: projectsWithout([]),
   },
 })

@@ -241,7 +241,7 @@ const table: [Call, unknown[], string][] = [
   [
     transportCases as Call,
     [rotByN, { timeout: 5 }],
-    'transportCases: there is no option timeout; there are badClientArgs, badServerOptions, clientArgs, halfClose, patience, serverOptions, silentToProbes',
+    'transportCases: there is no option timeout; there are badClientArgs, badServerOptions, clientArgs, front, halfClose, outlivesConnections, patience, serverOptions, silentToProbes, userAddr',
   ],
   [httpAgent as Call, [line], 'httpAgent: bridge has to be what openBridge gives, and is a string'],
   [httpsAgent as Call, [], 'httpsAgent: bridge has to be what openBridge gives, and is undefined'],

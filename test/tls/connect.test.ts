@@ -10,7 +10,7 @@ import { listen, readExactly } from 'postern/io'
 import type { ConnectTlsOptions, TlsConnection } from 'postern/tls'
 import { chainHash, connectTls, TicketStore } from 'postern/tls'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { failureOf } from '../support.ts'
+import { failureOf, timePasses } from '../support.ts'
 import { serve } from '../loopback.ts'
 import { authority, issue } from './authority.ts'
 
@@ -233,7 +233,7 @@ async function settled(count: () => number): Promise<void> {
     .poll(
       async () => {
         const before = count()
-        await new Promise((resolve) => setTimeout(resolve, 100))
+        await timePasses(100)
         return before > 0 && count() === before
       },
       { timeout: 20_000 },

@@ -8,7 +8,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { TestContext } from 'vitest'
 import { onTestFinished } from 'vitest'
-import { freePort, peer, tempDir } from '../support.ts'
+import { freePort, peer, tempDir, timePasses } from '../support.ts'
 import { authority } from './authority.ts'
 
 export const host = 'bridge.example'
@@ -271,7 +271,7 @@ async function running(child: ChildProcess, address: number | string): Promise<R
       break
     } catch (error) {
       if (tries === 200) throw error
-      await new Promise((resolve) => setTimeout(resolve, 50))
+      await timePasses(50)
     }
   }
   return { connect: open, stdin: (text) => void child.stdin!.write(text), printed: () => printed }

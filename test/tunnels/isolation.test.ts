@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
 import { openBridge } from '../../src/index.ts'
 import { serveEcho } from '../bridges/bridges.ts'
-import { tempDir } from '../support.ts'
+import { tempDir, timePasses } from '../support.ts'
 
 const program = fileURLToPath(new URL('../fixtures/tunnels/two.mjs', import.meta.url))
 
@@ -64,7 +64,7 @@ async function fail(port: number, word: string, until: Promise<unknown>): Promis
 }
 
 /** For a busy loop there is nothing to wait for: the word is sent, and the other tunnel is asked. */
-const soon = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 300))
+const soon = (): Promise<void> => timePasses(300)
 
 test.each([true, false])('a handshake that throws fails its own connection only (isolated: %s)', async (isolated) => {
   const { child, good, bad } = await startTwo(isolated)

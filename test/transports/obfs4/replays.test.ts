@@ -9,7 +9,7 @@ import { makeObfs4 } from '../../../src/transports/obfs4/make.ts'
 import { hex } from '../../transport-vectors.ts'
 import { Args } from '../../../src/ipc/index.ts'
 import { serverOptions } from '../../launch-options.ts'
-import { tempDir } from '../../support.ts'
+import { tempDir, timePasses } from '../../support.ts'
 import type { Listening } from './support.ts'
 import { clientPair, handshakeVector, identity, identityOptions, serve, tcp, vectorHour, vectorNow } from './support.ts'
 
@@ -50,7 +50,7 @@ test.each<[string, () => boolean | Promise<boolean>]>([
   conn.on('data', ({ length }: Buffer) => (heard += length)).on('end', () => (heard = -1))
   conn.write(hello)
   // Longer than the table may take. The end of a failed handshake comes after more than 30 s.
-  await new Promise((resolve) => setTimeout(resolve, 200))
+  await timePasses(200)
   expect([heard, failures]).toEqual([0, []])
 })
 

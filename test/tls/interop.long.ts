@@ -4,7 +4,7 @@ import type { ConnectTlsOptions, TlsConnection } from 'postern/tls'
 import { connectTls, TicketStore } from 'postern/tls'
 import { readExactly } from 'postern/io'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { failureOf } from '../support.ts'
+import { failureOf, timePasses } from '../support.ts'
 import type { Running } from './servers.ts'
 import { caddy, gnutls, go, greeting, haproxy, host, nginx, openssl, PAGE_LENGTH, root, tlslite } from './servers.ts'
 
@@ -108,7 +108,9 @@ test('OpenSSL updates its keys, and asks for ours', async (context) => {
     ['K', 'second'],
     ['K', 'third'],
   ] as const) {
+    // s_server takes a command only if a read begins with it, and it says nothing when it has read one.
     server.stdin(`${command}\n`)
+    await timePasses(500)
     server.stdin(`${words} from afar\n`)
     expect(String(await readExactly(conn, words.length + 11))).toBe(`${words} from afar\n`)
     conn.write(`${words} from here\n`)
