@@ -65,17 +65,15 @@ export interface Server {
   close?(): void | Promise<void>
 }
 
-/** `stateDir` is shared by all transports: begin file names with yours. It may be read-only, and for a client it may be missing. */
+/** All transports share `stateDir`, which may be read-only, or missing for a client. `connect` is for what belongs to no single dial. */
 export interface ClientOptions extends Report {
   readonly stateDir: string
-  /** For connections that belong to no single dial. */
   readonly connect: Connect
 }
 
-/** What a server is given when it is launched. */
+/** What a server is given when it is launched; `args` are its options in TOR_PT_SERVER_TRANSPORT_OPTIONS. */
 export interface ServerOptions extends Report {
   readonly stateDir: string
-  /** The options of this transport in TOR_PT_SERVER_TRANSPORT_OPTIONS. */
   readonly args: Args
   /** Hands a session's stream to the application. The PT counts it as a connection, and destroys it if there are too many. */
   readonly deliver: (stream: Duplex, client?: Pick<Accepted, 'userAddr'>) => void
@@ -85,9 +83,8 @@ export interface ServerOptions extends Report {
 /** Remembers `id` for `ttl` milliseconds, and says whether it was remembered before. Another process may hold the table. */
 export type Replays = { testAndSet(id: Uint8Array, ttl: number): boolean | Promise<boolean> }
 
-/** A pluggable transport: its name and both of its sides. */
+/** A pluggable transport: its name, which is a C identifier and unique in its PT, and both of its sides. */
 export interface Transport {
-  /** A C identifier, unique in its PT. */
   readonly name: string
   /** Both are called once, at launch. What they throw becomes the message of CMETHOD-ERROR or SMETHOD-ERROR. */
   client(options: ClientOptions): Client | Promise<Client>
