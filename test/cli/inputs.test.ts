@@ -182,7 +182,7 @@ describe('postern run', () => {
       stderr: expect.stringMatching(/^postern: \S+t\.toml: web: passed over: file, line 2: there is no built-in/),
     })
     expect(check(source.replace('bridges.txt', 'missing.txt')).stderr).toContain(
-      't.toml:4: client.web.file: it cannot be read: ENOENT',
+      't.toml:4: client.web.file: there is no such file',
     )
     expect(check(source.replace('proxy.txt', 'bridges.txt')).stderr).toContain(
       't.toml:5: client.web.proxy-file: expected <protocol>://',

@@ -27,7 +27,13 @@ async function startTwo(isolated: boolean): Promise<Two> {
   // Little memory, so that it is used up soon.
   const env = { ...process.env, NODE_OPTIONS: '--max-old-space-size=64' }
   const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'ignore'] })
-  onTestFinished(() => void child.kill('SIGKILL'))
+  onTestFinished(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const exit = once(child, 'exit')
+    // In process a busy loop hears no other signal. Isolated, the tunnel ends its PT, whatever that does.
+    child.kill(isolated ? 'SIGTERM' : 'SIGKILL')
+    await exit
+  })
   let restart!: () => void
   const restarted = new Promise<void>((resolve) => (restart = resolve))
   const lines: string[] = []

@@ -15,7 +15,7 @@ import { parse as parseToml, TomlError } from 'smol-toml'
 import { isUsageError, UsageError } from '../usage.ts'
 import { findClash } from './clashes.ts'
 import { metricsOf } from './flags.ts'
-import { readInput } from './inputs.ts'
+import { readInput, whyUnreadable } from './inputs.ts'
 import { locateKey } from './locate-key.ts'
 import { aTable, isTable } from './schema/kinds.ts'
 import { Mistake } from './schema/mistake.ts'
@@ -39,8 +39,7 @@ export function readConfigFile(path: string): Plan {
     source = path === '-' ? readInput(path).toString('utf8') : readFileSync(path, 'utf8')
   } catch (error) {
     if (error instanceof Mistake) throw new UsageError(`FILE: ${error.message}`)
-    const { code } = error as NodeJS.ErrnoException
-    throw new UsageError(`${path}: ${code === 'ENOENT' ? 'there is no such file' : `it cannot be read: ${code}`}`)
+    throw new UsageError(`${path}: ${whyUnreadable(error)}`)
   }
   return parseConfig(source, path)
 }

@@ -19,13 +19,25 @@ export function readInput(file: string): Buffer {
   try {
     bytes = readAtMost(file, SIZE_LIMIT + 1)
   } catch (error) {
-    throw new Mistake(`it cannot be read: ${(error as NodeJS.ErrnoException).code}`)
+    throw new Mistake(whyUnreadable(error))
   }
   if (bytes.length > SIZE_LIMIT) throw new Mistake('it is longer than 1 MiB')
   return bytes
 }
 
-/** The same for a file that holds a secret. */
+const unreadable: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EACCES: 'this user may not read it',
+  EISDIR: 'it is a folder, not a file',
+}
+
+/** Why a file cannot be read, in words. */
+export function whyUnreadable(error: unknown): string {
+  const { code = '' } = error as NodeJS.ErrnoException
+  return unreadable[code] ?? `it cannot be read: ${code}`
+}
+
+/** Reads a file that holds a secret. */
 function readSecret(file: string): Buffer {
   const bytes = readInput(file)
   if (file !== '-' && statSync(file).isFile()) tellIfOpenToAll(file)
