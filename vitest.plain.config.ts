@@ -8,8 +8,8 @@ export default defineConfig({
     ...common,
     maxWorkers: 3,
     include: ['test/plain.test.ts', 'test/{io,transports,interop}/**/*.test.ts'],
-    // These two are about what this mode does without: TcpSocket itself, and the gate that needs its handle.
-    exclude: ['test/io/{tcp,accept-gate}.test.ts'],
+    // These are about what this mode does without: TcpSocket itself, the gate that needs its handle, and the choice of a kernel.
+    exclude: ['test/io/{tcp,accept-gate}.test.ts', 'test/transports/obfs4/{fallback,frames/kernels}.test.ts'],
     env: { POSTERN_PLAIN: '1' },
   },
 })

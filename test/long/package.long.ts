@@ -46,13 +46,17 @@ async function expectUsable(folder: string): Promise<void> {
 }
 
 describe('installed', () => {
-  test('from a tarball: usable, and with no more beside it than its two dependencies', async () => {
+  test('from a tarball: usable, and with no more beside it than what it depends on', async () => {
     const folder = await install('tarball', [tarball])
     await expectUsable(folder)
     const lock = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8')) as { packages: object }
     expect(Object.keys(lock.packages).toSorted()).toEqual([
       '',
       'node_modules/@noble/ciphers',
+      'node_modules/@noble/curves',
+      'node_modules/@noble/hashes',
+      'node_modules/@noble/post-quantum',
+      'node_modules/fzstd',
       'node_modules/postern',
       'node_modules/undici',
     ])
