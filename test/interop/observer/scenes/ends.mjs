@@ -45,10 +45,10 @@ async function ending(stage, { near, accepted, wire }, { download, upload = 10, 
   if (upload === Infinity) far.resume()
   const busy = download === Infinity ? 'server' : 'client'
   if (download === Infinity || upload === Infinity)
-    await stage.capture.until(() => wire().bytes(busy) > 1_000_000, 'traffic')
+    await stage.capture.until(() => wire()?.bytes(busy) > 1_000_000, 'traffic')
   await stage.capture.flush()
   act({ near, far })
-  await stage.capture.until(() => wire().over, 'an answer', UNANSWERED).catch(() => undefined)
+  await stage.capture.until(() => wire()?.over, 'an answer', UNANSWERED).catch(() => undefined)
   await stage.capture.flush()
   const { ends, over } = wire()
   far.destroy()
