@@ -39,7 +39,7 @@ const otherCommands = {
   name: 'other-commands',
   resolveId: {
     handler(source, importer, { kind }) {
-      if (importer !== entry || kind !== 'dynamic-import' || inside.has(source)) return undefined
+      if (importer !== entry || kind !== 'dynamic-import') return undefined
       return { id: source.replace(/\.ts$/, '.js'), external: true }
     },
   },

@@ -13,6 +13,7 @@ import type { Opened } from '../sessions/opened.ts'
 import { trackOpened } from '../sessions/opened.ts'
 import { ParkedDials } from '../sessions/parked.ts'
 import { Rehearsals } from '../sessions/rehearsal.ts'
+import { silentReport } from '../sessions/silent-report.ts'
 import type { Client, Connect, OpenDatagrams, Transport } from '../transport.ts'
 import { makeConnect, makeDatagrams } from '../upstream/index.ts'
 import type { BridgeLine } from '../lines/bridge-line.ts'
@@ -43,11 +44,12 @@ export async function inProcessDialer(options: InProcessOptions, names: readonly
   const rehearsals = new Rehearsals()
   const clients = new Map<string, Launched>()
   const failures = new Map<string, string>()
-  for (const name of new Set(names)) {
+  const wanted = new Set(names)
+  for (const name of wanted) {
     try {
       clients.set(name, await launch(name, connect, options))
     } catch (error) {
-      if (options.require !== 'any' || failures.size + 1 === new Set(names).size) {
+      if (options.require !== 'any' || failures.size + 1 === wanted.size) {
         await closeAll(clients.values())
         throw error
       }
@@ -85,7 +87,7 @@ interface Launched {
 async function closeAll(all: Iterable<Launched>): Promise<void> {
   await Promise.all(
     [...all].map(async ({ client, opened }) => {
-      await closeEnd(client, silent)
+      await closeEnd(client, silentReport)
       opened.destroyAll()
     }),
   )
@@ -99,13 +101,11 @@ async function launch(name: string, connect: Connect, { transports, stateDir }: 
       return stateDir()
     },
     connect: opened.connect,
-    ...silent,
+    // A library prints nothing; what fails is in the errors.
+    ...silentReport,
   }
   return { transport, client: await transport.client(options), opened }
 }
-
-/** A library prints nothing; what fails is in the errors. */
-const silent = { log: () => {}, status: () => {} }
 
 interface Dial extends Launched {
   readonly line: BridgeLine
@@ -123,7 +123,7 @@ async function dial(given: Dial): Promise<Duplex> {
   const limit = deadline(options.connectTimeout ?? 60_000, 'the connection to the bridge', parent)
   const outlasts = options.likePt === true && client.outlastsParent === true
   const outlasting = outlasts ? parked.dial(PARKED_TIMEOUT, wires) : undefined
-  const session = { target, args, connect: wires.connect, datagrams, ...silent }
+  const session = { target, args, connect: wires.connect, datagrams, ...silentReport }
   try {
     requireArguments(transport, args, 'client')
     const dialling =

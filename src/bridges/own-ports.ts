@@ -4,11 +4,12 @@
  */
 import { createConnections } from '../sessions/connections.ts'
 import { Ports } from '../sessions/ports.ts'
+import { silentReport } from '../sessions/silent-report.ts'
 
 let ports: Ports | undefined
 
 /** Made at the first use, as descriptors that are open by then count as used for other things. */
 export function ownPorts(): Ports {
-  ports ??= new Ports(createConnections(), { log: () => undefined })
+  ports ??= new Ports(createConnections(), silentReport)
   return ports
 }

@@ -18,7 +18,7 @@ import type { Discretion } from './discretion.ts'
 import type { GuessedWords } from './guess.ts'
 import type { Life } from './life.ts'
 import type { Expectation, Outcome, Outcomes } from './outcomes.ts'
-import { within } from './stop.ts'
+import { within } from '../io/wait/within.ts'
 import type { Supervisor } from './supervise.ts'
 
 /** What all connections through one PT share. */

@@ -17,7 +17,8 @@ import { formatExit, formatFailures, PtProcessError } from './process-error.ts'
 import type { Child } from './spawn.ts'
 import { spawnPt } from './spawn.ts'
 import type { ExitStatus } from './stop.ts'
-import { killChild, stopChild, unstoppable, within } from './stop.ts'
+import { killChild, stopChild, unstoppable } from './stop.ts'
+import { within } from '../io/wait/within.ts'
 import { Transcript } from './transcript.ts'
 
 export interface Plan {

@@ -12,6 +12,7 @@ import { PtError } from '../error.ts'
 import { delay } from '../io/wait/deadline.ts'
 import type { Exit } from './events.ts'
 import type { Child } from './spawn.ts'
+import { within } from '../io/wait/within.ts'
 
 /**
  * How a PT ended, and the step of the ladder that it took until nothing of it was left: `exited` if it had ended by itself, `none` if it
@@ -70,12 +71,4 @@ async function endOf(child: Child, ms: number): Promise<Exit | undefined> {
     await delay(LOOK)
   }
   return exit
-}
-
-/** Resolves with what `promise` gives, or with undefined after `ms` milliseconds; no timer is left behind. */
-export function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => resolve(undefined), ms)
-    promise.then(resolve, reject).finally(() => clearTimeout(timer))
-  })
 }

@@ -12,7 +12,7 @@ import { delay } from '../io/wait/deadline.ts'
 import type { OnEvent } from './events.ts'
 import type { Ending, Life } from './life.ts'
 import type { ExitStatus } from './stop.ts'
-import { within } from './stop.ts'
+import { within } from '../io/wait/within.ts'
 
 /** How a PT that has ended is started again. */
 export interface RestartOptions {

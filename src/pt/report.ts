@@ -102,9 +102,6 @@ const always = (): boolean => true
 /** Secrets are collected when something is said, as most connections say nothing. */
 const none = (): readonly string[] => []
 
-/** For what counts nowhere. */
-export const silentReport: Report = { log: () => undefined, status: () => undefined }
-
 /** A reporter whose lines go nowhere. */
 export function silentReporter(): Reporter {
   return createReporter({

@@ -21,7 +21,7 @@ import { launchAll } from './launch.ts'
 import type { TransportEntry } from './registry.ts'
 import { loadTransport } from './registry.ts'
 import type { Reporter } from './report.ts'
-import { silentReport } from './report.ts'
+import { silentReport } from '../sessions/silent-report.ts'
 
 const DESTINATION_TIMEOUT = 30_000
 

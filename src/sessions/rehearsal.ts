@@ -27,6 +27,7 @@ import { makeConnect } from '../upstream/index.ts'
 import { createConnections } from './connections.ts'
 import type { Serve } from './ports.ts'
 import { Ports } from './ports.ts'
+import { silentReport } from './silent-report.ts'
 
 const HOST = '127.0.0.1'
 /** A rehearsal that hangs is given up after so many milliseconds. */
@@ -117,8 +118,6 @@ async function rehearse({ transport, set }: Scene, stage: Stage): Promise<void> 
   }
 }
 
-const silent = { log: () => undefined, status: () => undefined }
-
 /** The listeners and connections of a rehearsal, which are gone when it is over. */
 class Stage {
   readonly signal: Cancellation
@@ -144,7 +143,7 @@ class Stage {
   /** Listens as a port of a real process does. */
   async serve(local: boolean, serving: (stand: Stand) => Serve): Promise<Address> {
     const { listener, address } = await this.#open()
-    const ports = new Ports(createConnections(), silent)
+    const ports = new Ports(createConnections(), silentReport)
     const serve = serving({ connect: this.connect, ports })
     ports.accept(listener, { name: 'rehearsal', local }, (conn, ...place) => serve(this.#keep(conn), ...place))
     return address
@@ -170,7 +169,7 @@ class Stage {
 
 async function acceptAndEcho(server: Server, conn: Duplex, stage: Stage): Promise<void> {
   try {
-    const session = { conn, cancellation: stage.signal, signal: stage.abortSignal, ...silent }
+    const session = { conn, cancellation: stage.signal, signal: stage.abortSignal, ...silentReport }
     const accepted = await server.accept(session)
     if (accepted !== undefined) echo('stream' in accepted ? accepted.stream : accepted)
   } catch {
@@ -186,7 +185,7 @@ function echo(conn: Duplex): void {
 
 async function dialAndExchange(client: Client, target: string, args: Args, stage: Stage): Promise<void> {
   const { connect, signal: cancellation, abortSignal: signal } = stage
-  const stream = await client.dial({ target, args, connect, signal, cancellation, ...silent })
+  const stream = await client.dial({ target, args, connect, signal, cancellation, ...silentReport })
   await exchange(silenceErrors(stream), cancellation)
 }
 

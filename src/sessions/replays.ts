@@ -7,6 +7,7 @@
 import { messageOf } from '../error.ts'
 import type { ReplayFilter } from '../crypto/replay-filter.ts'
 import { replayFilter } from '../crypto/replay-filter.ts'
+import { within } from '../io/wait/within.ts'
 import type { Replays, Report } from '../transport.ts'
 import { seldom } from './seldom.ts'
 
@@ -50,16 +51,14 @@ export function failClosed(replays: Replays, { log }: Pick<Report, 'log'>, ms: n
 
 /** Only false lets a handshake pass. */
 async function inTime(answer: Promise<boolean>, ms: number, refuse: (why: string) => true): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<unknown>((resolve) => {
-    timer = setTimeout(() => resolve(refuse(`it took longer than ${ms / 1_000} s`)), ms)
-  })
   try {
     // A table in JavaScript may answer with anything, so the comparison is exact.
-    return (await Promise.race<unknown>([answer, late])) !== false
+    const known = await within(
+      Promise.resolve(answer).then((value: unknown) => value !== false),
+      ms,
+    )
+    return known ?? refuse(`it took longer than ${ms / 1_000} s`)
   } catch (error) {
     return refuse(messageOf(error))
-  } finally {
-    clearTimeout(timer)
   }
 }

@@ -19,6 +19,7 @@ import type { Rehearsals } from './rehearsal.ts'
 import { failClosed, replaysInMemory } from './replays.ts'
 import type { OnIncoming, ServiceOptions } from './service.ts'
 import { Service } from './service.ts'
+import { silentReport } from './silent-report.ts'
 
 export interface ServeOptions extends Omit<ServiceOptions, 'connections'> {
   readonly transport: Transport
@@ -117,12 +118,15 @@ export async function serveTransport(options: ServeOptions): Promise<TransportSe
   }
 }
 
-const silent = { log: () => undefined, status: () => undefined }
-
 function addRehearsal(options: ServeOptions, { rehearsals, onConnection }: ServerRehearsal): void {
   rehearsals.addServer(options.transport, (server, { connect, ports }, echo) => {
     const { connections } = ports
-    const service = new Service({ ...options, report: silent, connections, onConnection: onConnection(echo, connect) })
+    const service = new Service({
+      ...options,
+      report: silentReport,
+      connections,
+      onConnection: onConnection(echo, connect),
+    })
     return (conn, admission) => void service.serve(server, conn, admission)
   })
 }
