@@ -3,7 +3,7 @@
  * half-close, have no Nagle's delay, and send keep-alives.
  */
 import type { Server, ServerOpts } from 'node:net'
-import { connect, isIPv6 } from 'node:net'
+import { connect } from 'node:net'
 import type { TcpConn } from './channel.ts'
 import { keepAlive, keepAliveOptions, keepHandleAlive } from './keep-alive.ts'
 import type { TcpBinding, TcpHandle } from './tcp-binding.ts'
@@ -72,14 +72,19 @@ function openHandle(target: TcpTarget, attempt: TcpAttempt, binding: TcpBinding)
   const bound = localAddress === undefined ? 0 : bind(handle, localAddress)
   if (bound !== 0) failLater(bound, 'bind')
   else {
-    const code = isIPv6(host) ? handle.connect6(request, host, port) : handle.connect(request, host, port)
+    const code = isV6(host) ? handle.connect6(request, host, port) : handle.connect(request, host, port)
     if (code !== 0) failLater(code, 'connect')
   }
   return abandon
 }
 
 function bind(handle: TcpHandle, address: string): number {
-  return isIPv6(address) ? handle.bind6(address, 0, 0) : handle.bind(address, 0)
+  return isV6(address) ? handle.bind6(address, 0, 0) : handle.bind(address, 0)
+}
+
+/** For what is known to be an IP address. isIPv6() of Node 20 compiles its expression first, and costs 10 µs each time. */
+function isV6(address: string): boolean {
+  return address.includes(':')
 }
 
 /** The options with which a listener for acceptTcp() has to be made. */
