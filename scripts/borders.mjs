@@ -17,12 +17,13 @@ const rooms = {
   ipc: [],
   io: [],
   crypto: [],
+  http1: [],
   tls: ['io', 'crypto'],
   socks: ['ipc', 'io'],
   extor: ['ipc', 'io'],
   transport: ['ipc', 'io'],
-  upstream: ['ipc', 'io', 'socks'],
-  transports: ['transport', 'ipc', 'io', 'crypto'],
+  upstream: ['ipc', 'io', 'http1', 'socks'],
+  transports: ['transport', 'ipc', 'io', 'crypto', 'http1', 'tls'],
   sessions: ['ipc', 'io', 'crypto', 'upstream', 'transport'],
   pt: ['ipc', 'io', 'socks', 'extor', 'upstream', 'transport', 'sessions'],
   parent: ['ipc', 'io', 'socks', 'extor'],
@@ -85,6 +86,7 @@ const files = { lines: ['transports/arguments.ts'] }
 const forbiddenModules = {
   ipc: ['fs', 'stream', 'crypto', 'dns', 'http', 'child_process', 'process', 'os'],
   crypto: ['fs', 'stream', 'net', 'dns', 'http', 'child_process', 'process', 'os'],
+  http1: ['fs', 'stream', 'net', 'dns', 'http', 'child_process', 'process', 'os'],
   transports: ['net', 'dns', 'tls', 'dgram', 'child_process', 'process'],
 }
 

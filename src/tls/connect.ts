@@ -81,6 +81,9 @@ export async function connectTls(conn: Duplex, options: ConnectTlsOptions): Prom
   }
 }
 
+/** The server said nothing to the hello in time, or hung up instead: another hello may be answered. */
+export class UnansweredHello extends PtError {}
+
 /** What one call knows besides its options. */
 export interface Attempt {
   hasAnswered: boolean
@@ -165,9 +168,12 @@ function verificationOf({ servername, verifyName, pin, roots }: ConnectTlsOption
 function diagnose(error: unknown, broken: boolean, { signal, hasAnswered }: Attempt): unknown {
   if (signal.aborted && error === signal.reason) {
     if (!isPtError(error, 'PT_TIMEOUT')) return error
-    return new PtError('PT_TIMEOUT', error.message, { stage: 'timeout', cause: error })
+    const Late = hasAnswered ? PtError : UnansweredHello
+    return new Late('PT_TIMEOUT', error.message, { stage: 'timeout', cause: error })
   }
   if (!broken && !isPtError(error, 'PT_CLOSED')) return error
-  const when = hasAnswered ? 'during the TLS handshake' : 'instead of answering the TLS hello'
-  return new PtError('PT_TLS', `the server closed the connection ${when}`, { stage: 'closed', cause: error })
+  const [Closed, when] = hasAnswered
+    ? [PtError, 'during the TLS handshake']
+    : [UnansweredHello, 'instead of answering the TLS hello']
+  return new Closed('PT_TLS', `the server closed the connection ${when}`, { stage: 'closed', cause: error })
 }

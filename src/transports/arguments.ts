@@ -8,6 +8,7 @@ import { obfs2Arguments } from './obfs2/arguments.ts'
 import { obfs3Arguments } from './obfs3/arguments.ts'
 import { obfs4Arguments } from './obfs4/arguments.ts'
 import { scramblesuitArguments } from './scramblesuit/arguments.ts'
+import { webtunnelArguments } from './webtunnel/arguments.ts'
 
 export type { ArgumentRole } from './argument.ts'
 
@@ -17,6 +18,7 @@ export const transportArguments: ReadonlyMap<string, TransportArguments> = new M
   ['obfs3', obfs3Arguments],
   ['obfs4', obfs4Arguments],
   ['scramblesuit', scramblesuitArguments],
+  ['webtunnel', webtunnelArguments],
 ])
 
 /** Everything that can be said about the arguments without a connection; undefined for a transport that is not built in. */

@@ -12,4 +12,5 @@ export const builtIns: readonly BuiltIn[] = [
   { name: 'obfs3', load: async () => (await import('./obfs3/index.ts')).obfs3 },
   { name: 'obfs4', load: async () => (await import('./obfs4/index.ts')).obfs4 },
   { name: 'scramblesuit', load: async () => (await import('./scramblesuit/index.ts')).scramblesuit },
+  { name: 'webtunnel', load: async () => (await import('./webtunnel/index.ts')).webtunnel },
 ]

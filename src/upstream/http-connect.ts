@@ -7,14 +7,15 @@
  *
  *     ← HTTP/1.1 200 OK            any 2xx; the header fields say nothing, and what follows the empty line is the
  *       Content-Length: 0          target's, whatever Content-Length says
- *
- * Heads of 1xx may come before it (RFC 9110, section 15.2). A line may end with LF alone (RFC 9112, section 2.2): some proxies
- * write it so.
  */
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
 import { toAscii } from '../ipc/index.ts'
-import { readExactly, readMessage } from '../io/read.ts'
+import type { Field } from '../http1/fields.ts'
+import { fieldValues } from '../http1/fields.ts'
+import type { ResponseFault, ResponseHead } from '../http1/response.ts'
+import { FinalResponse } from '../http1/response.ts'
+import { readMessage } from '../io/read.ts'
 
 /** The longest answer, in bytes: all its heads, each with its empty line. Portals are known to send 20 kB of cookies. */
 export const HEAD_LIMIT: number = 64 * 1024
@@ -25,9 +26,6 @@ const REASON_LIMIT = 100
 /** How many challenges of a proxy are looked at, and how much of each. */
 const CHALLENGE_LIMIT = 20
 const CHALLENGE_LENGTH = 1_000
-
-const HTTP = Buffer.from('HTTP/1.')
-const [LF, CR] = [0x0a, 0x0d]
 
 export interface BasicCredentials {
   readonly user: string
@@ -44,20 +42,11 @@ export function formatConnect(target: string, credentials?: BasicCredentials): s
   return `${lines.join('\r\n')}\r\n\r\n`
 }
 
-/** Reads the code and the text of a response head. Throws PT_PROXY if its first line is not HTTP's. */
-export function parseStatus(head: string): { status: number; reason: string } {
-  const [line = ''] = head.split('\n', 1)
-  const parts = /^HTTP\/1\.\d (\d{3})(?: (.*))?$/.exec(line.replace(/\r$/, ''))
-  if (parts === null) throw malformed()
-  return { status: Number(parts[1]), reason: toAscii(parts[2] ?? '') }
-}
-
-/** Reads the authentication schemes that a response head of 401 or 407 offers (RFC 9110, section 11.6), each once, as it writes them. */
-export function offeredSchemes(head: string): string[] {
-  const fields = head.split('\n').filter((line) => /^(?:proxy|www)-authenticate:/i.test(line))
-  const schemes = fields.slice(0, CHALLENGE_LIMIT).flatMap((field) => {
-    const value = field.slice(field.indexOf(':') + 1, CHALLENGE_LENGTH)
-    const parts = value.replace(/"(?:[^"\\]|\\.)*"/g, '""').split(',')
+/** The authentication schemes that an answer of 401 or 407 offers (RFC 9110, section 11.6), each once, as it writes them. */
+export function offeredSchemes(fields: readonly Field[]): string[] {
+  const challenges = ['proxy-authenticate', 'www-authenticate'].flatMap((name) => fieldValues(fields, name))
+  const schemes = challenges.slice(0, CHALLENGE_LIMIT).flatMap((challenge) => {
+    const parts = challenge.slice(0, CHALLENGE_LENGTH).replace(/"(?:[^"\\]|\\.)*"/g, '""').split(',')
     // A part that begins with `token =` is a parameter of the scheme before it.
     return parts.flatMap((part) => /^\s*([a-z][a-z0-9-]{0,19})(?=\s|$)(?!\s*=)/i.exec(part)?.[1] ?? [])
   })
@@ -75,52 +64,19 @@ export async function connectHttp(
   signal: AbortSignal,
 ): Promise<void> {
   conn.write(formatConnect(target, credentials))
-  const head = await readAnswer(conn, signal)
-  const { status, reason } = parseStatus(head)
-  if (status >= 200 && status <= 299) return
-  const answer = `it answered ${status} ${withoutHost(reason, target).slice(0, REASON_LIMIT)}`.trimEnd()
+  const response = new FinalResponse(HEAD_LIMIT, faultOf)
+  await readMessage(conn, response.lengthOf, signal)
+  const { head } = response
+  if (head.status >= 200 && head.status <= 299) return
+  throw new PtError('PT_PROXY', refusal(head, target), { stage: 'proxy' })
+}
+
+/** What a proxy said that does not grant the connection to `target`. */
+export function refusal({ status, reason, fields }: ResponseHead, target: string): string {
+  const text = withoutHost(toAscii(reason), target).slice(0, REASON_LIMIT)
   // tinyproxy says 401 if a user name is missing, and 407 if it is wrong.
-  const hint = status === 407 || status === 401 ? `; ${loginHint(offeredSchemes(head))}` : ''
-  throw new PtError('PT_PROXY', `${answer}${hint}`, { stage: 'proxy' })
-}
-
-/** Reads the final head of the answer. 101 is final too: it was not asked for, and what follows it is another protocol. */
-async function readAnswer(conn: Duplex, signal: AbortSignal): Promise<string> {
-  for (let left = HEAD_LIMIT; ;) {
-    const head = await readHead(conn, left, signal)
-    const { status } = parseStatus(head)
-    if (status < 100 || status > 199 || status === 101) return head
-    left -= head.length
-  }
-}
-
-/** Reads one head with its empty line, as Latin-1. */
-async function readHead(conn: Duplex, limit: number, signal: AbortSignal): Promise<string> {
-  if (limit < HTTP.length) throw tooLong()
-  // A server of another protocol may say a few bytes and wait: it is told by its first ones.
-  const start = await readExactly(conn, HTTP.length, signal)
-  if (!start.equals(HTTP)) throw malformed()
-  const rest = await readMessage(conn, headEnd(limit - HTTP.length), signal)
-  return Buffer.concat([start, rest]).toString('latin1')
-}
-
-/** Looks for the first empty line, each byte once. Throws PT_LIMIT if `limit` bytes hold none. */
-function headEnd(limit: number): (held: Buffer) => number | undefined {
-  let searched = 0
-  return (held) => {
-    for (let at = held.indexOf(LF, searched); at !== -1; at = held.indexOf(LF, searched)) {
-      const next = held[at + 1] === CR ? at + 2 : at + 1
-      if (next >= held.length) break
-      if (held[next] !== LF) {
-        searched = at + 1
-        continue
-      }
-      if (next < limit) return next + 1
-      break
-    }
-    if (held.length >= limit) throw tooLong()
-    return undefined
-  }
+  const hint = status === 407 || status === 401 ? `; ${loginHint(offeredSchemes(fields))}` : ''
+  return `${`it answered ${status} ${text}`.trimEnd()}${hint}`
 }
 
 function loginHint(schemes: readonly string[]): string {
@@ -136,10 +92,9 @@ function withoutHost(text: string, target: string): string {
   return text.replace(new RegExp(host.replaceAll('.', '\\.'), 'gi'), '[target]')
 }
 
-function malformed(): PtError {
-  return new PtError('PT_PROXY', 'its answer is not HTTP/1.0 or HTTP/1.1', { stage: 'proxy' })
-}
-
-function tooLong(): PtError {
+function faultOf(fault: ResponseFault): PtError {
+  if (fault === 'not HTTP') {
+    return new PtError('PT_PROXY', 'its answer is not HTTP/1.0 or HTTP/1.1', { stage: 'proxy' })
+  }
   return new PtError('PT_LIMIT', `${HEAD_LIMIT} bytes arrived without the end of its answer`)
 }

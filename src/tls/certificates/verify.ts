@@ -55,7 +55,7 @@ function parse(der: Buffer): Certificate {
 }
 
 /** Names are those of subjectAltName; a common name is not one, as with browsers and Go. */
-function carries({ x509 }: Certificate, name: string): boolean {
+export function carries({ x509 }: Pick<Certificate, 'x509'>, name: string): boolean {
   if (isIP(name) > 0) return x509.checkIP(name) !== undefined
   return x509.checkHost(name, { subject: 'never', partialWildcards: false }) !== undefined
 }

@@ -1,0 +1,19 @@
+/**
+ * webtunnel: an HTTPS connection to an ordinary web server, which passes the requests for one secret path on to the bridge. After the
+ * server's 101 every byte is the application's.
+ *
+ *     bridge line         webtunnel [2001:db8::1]:443 url=https://example.com/secret ver=0.0.7
+ *     server options      url=https://example.com/secret
+ */
+import type { Transport } from '../../transport.ts'
+import { webtunnelArguments } from './arguments.ts'
+import { webtunnelClient } from './client.ts'
+import { webtunnelServer } from './server.ts'
+
+/** webtunnel, client and server. */
+export const webtunnel: Transport = {
+  name: 'webtunnel',
+  client: (options) => webtunnelClient(options),
+  server: (options) => webtunnelServer(options),
+  checkArguments: webtunnelArguments.check,
+}
