@@ -76,6 +76,31 @@ const rows = {
     sentence: 'the TLS handshake with the server failed',
     advice: 'the server speaks no TLS 1.3, something else listens there, or the connection is interfered with',
   },
+  certificate: {
+    reply: 'generalFailure',
+    code: 'PT_CERTIFICATE',
+    sentence: 'the certificate of the server does not prove that it is the right one',
+    advice:
+      'it was renewed and the bridge line is of before, a clock is wrong, or somebody else answers in place of the server',
+  },
+  upgrade: {
+    reply: 'generalFailure',
+    code: 'PT_HANDSHAKE',
+    sentence: 'a web server answered, and not as a bridge does',
+    advice: 'the bridge line is old or wrong, or the server takes no such connections any more',
+  },
+  path: {
+    reply: 'generalFailure',
+    code: 'PT_HANDSHAKE',
+    sentence: 'the web server does not know the path of the bridge line',
+    advice: 'the bridge line is wrong, or the bridge is gone',
+  },
+  backend: {
+    reply: 'generalFailure',
+    code: 'PT_HANDSHAKE',
+    sentence: 'the web server cannot reach the bridge behind it',
+    advice: 'the bridge is down; try again later, or use another one',
+  },
   mark: {
     reply: 'generalFailure',
     code: 'PT_HANDSHAKE',

@@ -52,7 +52,7 @@ test('for the log there are the words of the error, its stage, and what may help
 
 test('each stage has a code, a reply that SOCKS knows, a sentence and an advice', () => {
   const names = Object.keys(stages)
-  expect(names).toHaveLength(12)
+  expect(names).toHaveLength(16)
   for (const [stage, { code, reply, sentence, advice }] of Object.entries(stages)) {
     expect(Object.keys(errorCodes)).toContain(code)
     if (reply !== undefined) expect(Object.keys(replies)).toContain(reply)

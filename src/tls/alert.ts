@@ -73,5 +73,5 @@ export interface TlsFaultOptions {
 
 /** A certificate that does not prove who the server is. */
 export function certificateFault(alert: AlertName, message: string, cause?: unknown): TlsFault {
-  return new TlsFault(alert, message, { code: 'PT_CERTIFICATE', stage: 'auth', cause })
+  return new TlsFault(alert, message, { code: 'PT_CERTIFICATE', stage: 'certificate', cause })
 }

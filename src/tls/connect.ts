@@ -53,6 +53,11 @@ export interface ConnectTlsOptions {
   readonly roots?: string | readonly string[] | undefined
   /** The tickets for the next visit are kept here. Without it every visit is a first one. */
   readonly tickets?: TicketStore | undefined
+  /**
+   * True if an end of the server without close_notify is an ordinary end, for a protocol that notices by itself if something is
+   * missing. Amid a record it is an error all the same.
+   */
+  readonly mayEndAbruptly?: boolean | undefined
   /** How long the handshake may take, in ms; 30,000 by default. */
   readonly timeout?: number | undefined
   /** Ends the handshake; the connection that has come of it is not touched. */
@@ -61,7 +66,7 @@ export interface ConnectTlsOptions {
 
 /**
  * Shakes hands over `conn`, which has to be connected, and resolves with the protected stream. `conn` is closed if it rejects: with
- * PT_CERTIFICATE (stage `auth`) if the server did not prove who it is, PT_TLS if it cannot be agreed with or hung up, PT_TIMEOUT, or
+ * PT_CERTIFICATE (stage `certificate`) if the server did not prove who it is, PT_TLS if it cannot be agreed with or hung up, PT_TIMEOUT, or
  * the reason of the signal.
  */
 export async function connectTls(conn: Duplex, options: ConnectTlsOptions): Promise<TlsConnection> {
@@ -121,6 +126,7 @@ async function connectWith(
     established,
     certificate: leaf && new X509Certificate(leaf),
     onTicket: (ticket) => tickets?.put(key, ticket),
+    mayEndAbruptly: options.mayEndAbruptly === true,
   })
 }
 

@@ -249,7 +249,7 @@ class Handshake {
         "the server's signature is wrong: it does not hold the key of its certificate",
         {
           code: 'PT_CERTIFICATE',
-          stage: 'auth',
+          stage: 'certificate',
         },
       )
     }

@@ -2,7 +2,7 @@
 import { isIP } from 'node:net'
 import { domainToASCII } from 'node:url'
 import type { Check, Checks } from '../options.ts'
-import { aSignal, aString, either, expecting, listOf, milliseconds, oneOf, optional } from '../options.ts'
+import { aBoolean, aSignal, aString, either, expecting, listOf, milliseconds, oneOf, optional } from '../options.ts'
 import { pinLength } from './certificates/pin.ts'
 import { readPem } from './certificates/roots.ts'
 import type { ConnectTlsOptions } from './connect.ts'
@@ -46,6 +46,7 @@ export const connectTlsChecks: Checks<ConnectTlsOptions> = {
   alpn: optional(listOf(aProtocol, 'names of protocols')),
   roots: optional(either('certificates in PEM, or a list of them', somePem, listOf(somePem, ''))),
   tickets: optional(expecting('a TicketStore', (value) => value instanceof TicketStore)),
+  mayEndAbruptly: optional(aBoolean),
   timeout: optional(milliseconds(1)),
   signal: optional(aSignal),
 }

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 
 /**
  * The protected stream. Its end() says to the server by close_notify that no more comes; an end of the server without one is an
- * error, PT_CLOSED, after all that came before it.
+ * error, PT_CLOSED, after all that came before it, unless `mayEndAbruptly` was set.
  */
 export interface TlsConnection extends Duplex {
   /** The protocol of the application that the server chose by ALPN; undefined if it chose none. */

@@ -38,6 +38,8 @@ export interface TlsStreamOptions {
   readonly established: Established
   readonly certificate: X509Certificate | undefined
   readonly onTicket: (ticket: Ticket) => void
+  /** True if the server may end without close_notify. */
+  readonly mayEndAbruptly: boolean
 }
 
 type Done = (error?: Error | null) => void
@@ -49,6 +51,7 @@ export class TlsStream extends Duplex implements EndWatcher, TlsConnection {
   readonly #conn: Duplex
   readonly #established: Established
   readonly #onTicket: (ticket: Ticket) => void
+  readonly #mayEndAbruptly: boolean
   readonly #messages = new MessageAssembler()
   readonly #maxContent: number
   #serverSecret: Buffer
@@ -67,7 +70,7 @@ export class TlsStream extends Duplex implements EndWatcher, TlsConnection {
   /** The callback of the write or the end that `conn` has not taken yet. */
   #waiting: Done | undefined
 
-  constructor(conn: Duplex, { established, certificate, onTicket }: TlsStreamOptions) {
+  constructor(conn: Duplex, { established, certificate, onTicket, mayEndAbruptly }: TlsStreamOptions) {
     super({ allowHalfOpen: conn.allowHalfOpen })
     const { suite, clientSecret, serverSecret, recordSizeLimit } = established
     this.alpn = established.alpn
@@ -76,6 +79,7 @@ export class TlsStream extends Duplex implements EndWatcher, TlsConnection {
     this.#conn = conn
     this.#established = established
     this.#onTicket = onTicket
+    this.#mayEndAbruptly = mayEndAbruptly
     this.#maxContent = Math.min(MAX_CONTENT, (recordSizeLimit ?? MAX_CONTENT + 1) - 1)
     this.#clientSecret = clientSecret
     this.#serverSecret = serverSecret
@@ -90,6 +94,7 @@ export class TlsStream extends Duplex implements EndWatcher, TlsConnection {
 
   onEnd(): void {
     if (this.#over || this.#failed) return
+    if (this.#mayEndAbruptly && this.#held === undefined && !this.#messages.isAmid) return this.#endOfServer()
     this.#fail(new PtError('PT_CLOSED', 'the connection ended without close_notify: what came may be cut short'))
   }
 

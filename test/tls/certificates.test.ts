@@ -142,7 +142,7 @@ describe('a chain is refused', () => {
     const error = await failureOf(verify(chain(...links)))
     expect(error).toMatchObject({
       code: 'PT_CERTIFICATE',
-      stage: 'auth',
+      stage: 'certificate',
       message: expect.stringContaining(reason) as string,
     })
   })

@@ -74,7 +74,7 @@ describe.each(profiles)('the profile %s', (profile) => {
     const port = await tlsServer({}, echo)
     for (const options of [{ servername: 'other.example' }, { roots: issue({ subject: 'Test root', ca: true }).pem }]) {
       const error = await failureOf(secure(port, { profile, ...options }))
-      expect(error).toMatchObject({ code: 'PT_CERTIFICATE', stage: 'auth' })
+      expect(error).toMatchObject({ code: 'PT_CERTIFICATE', stage: 'certificate' })
     }
   })
 

@@ -46,6 +46,8 @@ export interface FrontTls {
   readonly mayTrySecond?: boolean | undefined
   /** How long one handshake may take, in ms. */
   readonly timeout?: number | undefined
+  /** True if an end of the front without close_notify is an ordinary end. */
+  readonly mayEndAbruptly?: boolean | undefined
 }
 
 /** A stream to the front. */
@@ -99,7 +101,7 @@ async function greet(dial: Dial, signal: AbortSignal, tls: FrontTls, hello: Fron
 }
 
 async function shakeHands(conn: Duplex, signal: AbortSignal, tls: FrontTls, hello: FrontHello): Promise<Front> {
-  const { servername, verifyNames = [], pin, visit, timeout = TLS_TIME } = tls
+  const { servername, verifyNames = [], pin, visit, timeout = TLS_TIME, mayEndAbruptly = false } = tls
   const [verifyName] = verifyNames.length > 1 ? ['*'] : verifyNames
   const stream = await connectTls(conn, {
     profile: hello.profile,
@@ -108,6 +110,7 @@ async function shakeHands(conn: Duplex, signal: AbortSignal, tls: FrontTls, hell
     ...(pin === undefined ? {} : { pin }),
     ...(hello.alpn === undefined ? {} : { alpn: hello.alpn }),
     tickets: visit.tickets,
+    mayEndAbruptly,
     timeout,
     signal,
   })
@@ -121,5 +124,5 @@ function requireOneOf(stream: TlsConnection, names: readonly string[]): void {
   if (x509 !== undefined && names.some((name) => name === '*' || carries({ x509 }, name))) return
   stream.destroy()
   const message = "the server's certificate is for other names than those that were asked for"
-  throw new PtError('PT_CERTIFICATE', message, { stage: 'auth' })
+  throw new PtError('PT_CERTIFICATE', message, { stage: 'certificate' })
 }
