@@ -28,7 +28,7 @@ export const common = {
  * that several of them share one: starting a process and loading the sources into it costs more than most of these files do.
  */
 const sharing = [
-  'test/{check,cli,crypto,extor,ipc,lines,parent,socks,upstream}/**/*.test.ts',
+  'test/{check,cli,crypto,extor,http1,ipc,lines,parent,socks,upstream}/**/*.test.ts',
   'test/{error,options}.test.ts',
 ]
 

@@ -234,7 +234,7 @@ function lintSize(args: Args): Finding[] {
 
 /** The arguments that transports of others cannot do without. */
 function foreignRules(transport: string, args: Args): ReturnType<typeof checkArguments> & object {
-  if (transport !== 'webtunnel' && transport !== 'meek_lite') return []
+  if (transport !== 'meek_lite') return []
   const url = args.get('url')
   if (url === undefined) return [{ severity: 'error', key: 'url', message: 'it is missing' }]
   if (/^https?:\/\/[^\s/]+/i.test(url)) return []

@@ -48,7 +48,7 @@ describe('postern client --file', () => {
   test('of several kinds what can be served is served, and of the rest is said why not', async () => {
     const list = [
       good,
-      'webtunnel [2001:db8::1]:443 url=https://example.com/x ver=0.0.3',
+      'dnstt 192.0.2.4:1 doh=https://dns.example/dns-query domain=t.example.com',
       'snowflake 192.0.2.3:80 fingerprint=x url=https://broker.example/',
       '10.0.0.9:9001 A1B2C3D4E5F60718293A4B5C6D7E8F9001122334',
       'obfs4 127.0.0.1:10 cert=abc iat-mode=0',
@@ -59,7 +59,7 @@ describe('postern client --file', () => {
     const passedOver = running.events.filter(({ event }) => event === 'passed-over')
     expect(passedOver.map(({ tunnel, message }) => [tunnel, String(message).replace(/ \(there are.*/, '')])).toEqual(
       [
-        '--file, line 2: there is no built-in transport webtunnel',
+        '--file, line 2: there is no built-in transport dnstt',
         '--file, line 3: there is no built-in transport snowflake',
         '--file, line 4: bridge line: there is no transport before the address; only Tor itself can use a plain one',
         '--file, line 5: bridge line: cert: it has 3 characters instead of 70; was all of it copied?',
@@ -83,10 +83,10 @@ describe('postern client --file', () => {
     const { status, stdout, stderr } = postern([
       'client',
       '--file',
-      fileOf('webtunnel 192.0.2.3:1 url=https://x.example/'),
+      fileOf('dnstt 192.0.2.4:1 doh=https://dns.example/dns-query domain=t.example.com'),
     ])
     expect([status, stdout]).toEqual([2, ''])
-    expect(stderr).toMatch(/^postern: --file, line 1: there is no built-in transport webtunnel /)
+    expect(stderr).toMatch(/^postern: --file, line 1: there is no built-in transport dnstt /)
   })
 
   test('a line out of a list, with its dash, is no option', () => {
@@ -159,7 +159,7 @@ describe('postern server --option-file', () => {
 describe('postern run', () => {
   test('keys of the file name other files, relative to its folder, and kinds may be mixed', () => {
     const dir = tempDir()
-    writeFileSync(join(dir, 'bridges.txt'), `Bridge ${good} # mine\nwebtunnel 192.0.2.3:1 url=https://x.example/\n`)
+    writeFileSync(join(dir, 'bridges.txt'), `Bridge ${good} # mine\ndnstt 192.0.2.4:1 doh=https://dns.example/dns-query domain=t.example.com\n`)
     writeFileSync(join(dir, 'proxy.txt'), 'socks5://user:hunter2@127.0.0.1:9\n', { mode: 0o600 })
     writeFileSync(join(dir, 'options.txt'), 'iat-mode=1\n', { mode: 0o600 })
     const source = `
@@ -205,7 +205,7 @@ describe('postern bridge test', () => {
     fileOf(
       [
         good.replace('127.0.0.1:9', '127.0.0.1:1'),
-        'webtunnel [2001:db8:44::1]:443 url=https://example.com/x ver=0.0.3',
+        'dnstt 192.0.2.4:1 doh=https://dns.example/dns-query domain=t.example.com',
         '10.0.0.9:9001 A1B2C3D4E5F60718293A4B5C6D7E8F9001122334',
       ].join('\n'),
     )
@@ -218,7 +218,7 @@ describe('postern bridge test', () => {
       expect.stringMatching(/^line {2}transport/),
       expect.stringMatching(/^1 {5}obfs4 {6}connect … nothing accepts connections at the address of the bridge/),
       expect.stringMatching(
-        /^2 {5}webtunnel {2}argument … it cannot be tested: there is no built-in transport webtunnel/,
+        /^2 {5}dnstt {6}argument … it cannot be tested: there is no built-in transport dnstt/,
       ),
       expect.stringMatching(/^3 {5}\? {10}argument … the bridge line is wrong: transport: a plain bridge line/),
       '',
@@ -230,7 +230,7 @@ describe('postern bridge test', () => {
     const { status, stdout } = postern(['bridge', 'test', '--exec', exec, '--timeout', '5', '--file', list()])
     expect(status).toBe(1)
     expect(rows(stdout)[1]).toMatch(/^1 {5}obfs4 {6}connect … /)
-    expect(rows(stdout)[2]).toMatch(/^2 {5}webtunnel {2}argument … it cannot be tested: no such transport is supported/)
+    expect(rows(stdout)[2]).toMatch(/^2 {5}dnstt {6}argument … it cannot be tested: no such transport is supported/)
   })
 })
 

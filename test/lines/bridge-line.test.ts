@@ -177,7 +177,8 @@ describe('lint', () => {
     [`${good}\t# k=v "quoted", `],
     [`obfs4 8.8.8.8:443 cert=${cert} iat-mode=+1`],
     [`obfs4 8.8.8.8:443 cert=${cert} iat-mode=01`],
-    [`webtunnel 192.0.2.3:1 url=https://x.example/${'a'.repeat(481)}?b=c=d`],
+    [`webtunnel 192.0.2.3:1 url=https://x.example/${'a'.repeat(481)};b=c=d`],
+    ['webtunnel [2001:db8::1]:443 url=https://x.example/y utls=hellofirefox_auto servername=a.example,b.example'],
   ])('nothing is wrong with %s', (line) => {
     expect(lintBridgeLine(line)).toEqual([])
   })
@@ -211,7 +212,9 @@ describe('lint', () => {
     [`${good}\n${good}`, 'error line: it is more than one line'],
     ['webtunnel 8.8.8.8:443 url=https://x.example/', 'warning address: webtunnel does not use it'],
     ['webtunnel [2001:db8::1]:443', 'error url: it is missing'],
-    ['webtunnel [2001:db8::1]:443 url=x.example', 'error url: it is not a URL'],
+    ['webtunnel [2001:db8::1]:443 url=x.example', 'error url: it is no URL of the form'],
+    ['webtunnel [2001:db8::1]:443 url=https://x.example/y?z', 'warning url: what stands after its path is not sent'],
+    ['webtunnel 192.0.2.3:1 url=https://x.example/ servernames=a', 'warning servernames: webtunnel has no argument'],
     ['scramblesuit 8.8.8.8:443 password=short', 'error password: it has 5 characters instead of 32'],
     ['scramblesuit 8.8.8.8:443', 'error password: it is missing'],
     [`scramblesuit 8.8.8.8:443 password=${'a'.repeat(32)}`, 'warning password: obfs4proxy takes capital letters'],

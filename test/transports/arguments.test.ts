@@ -9,6 +9,7 @@ import { tempDir } from '../support.ts'
 import { clientOptions, serverOptions } from '../launch-options.ts'
 
 const cert = 'q/'.repeat(35)
+const url = 'https://bridge.example/secret'
 const password = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
 
 /** What a dial comes to that gets as far as the network: an error of ours, and no other. */
@@ -67,6 +68,9 @@ describe('what lint says and what the transport does', () => {
     ['obfs3', { k: 'v' }, []],
     ['obfs2', { k: 'v' }, []],
     ['obfs2', { 'shared-secret': 'x' }, ['shared-secret']],
+    ['webtunnel', { url, addr: '192.0.2.1:443', servername: 'a,b', 'cert-domain': '*', ver: '0.0.4' }, []],
+    ['webtunnel', {}, ['url']],
+    ['webtunnel', { url: 'x', cert: 'x', utls: 'x' }, ['url', 'cert', 'utls']],
   ])('%s %j: errors in %j', async (name, given, errors) => {
     const args = Args.from(given)
     expect(errorsOf(name, args)).toEqual(errors)
@@ -76,12 +80,16 @@ describe('what lint says and what the transport does', () => {
   test('are the same for whatever somebody has typed', async () => {
     const value = fc.oneof(
       fc.constantFrom(cert, `${cert}==`, password, '0', '1', '+2', '00', digits(40), digits(64), ''),
+      fc.constantFrom(url, `${url}:0`, 'hellochrome_auto', 'none', 'a.example, b.example', '*'),
       fc.constantFrom(cert, password).chain((text) => fc.nat(text.length).map((n) => text.slice(n))),
       fc.string(),
     )
-    const key = fc.constantFrom('cert', 'iat-mode', 'node-id', 'public-key', 'password', 'shared-secret', 'other')
+    const key = fc.constantFrom(
+      ...['cert', 'iat-mode', 'node-id', 'public-key', 'password', 'shared-secret', 'other'],
+      ...['url', 'addr', 'servername', 'cert-domain', 'utls', 'profile'],
+    )
     const property = fc.asyncProperty(
-      fc.constantFrom('obfs2', 'obfs3', 'obfs4', 'scramblesuit'),
+      fc.constantFrom('obfs2', 'obfs3', 'obfs4', 'scramblesuit', 'webtunnel'),
       fc.array(fc.tuple(key, value), { maxLength: 4 }),
       async (name, pairs) => {
         const args = Args.from(pairs)
@@ -126,6 +134,6 @@ describe('the options of a server', () => {
 })
 
 test('of a transport that is not built in nothing is known', () => {
-  expect(checkArguments('webtunnel', Args.none, 'client')).toBeUndefined()
+  expect(checkArguments('snowflake', Args.none, 'client')).toBeUndefined()
   expect(checkArguments('toString', Args.none, 'client')).toBeUndefined()
 })

@@ -29,11 +29,17 @@ import { keyLength } from './websocket.ts'
 const DIAL_TIME = 50_000
 /** How many names of a list one dial tries. The next dial goes on with the list. */
 const MAX_NAMES = 3
-/** How long the front may take for its handshake, and then for its answer, in ms. */
-const TLS_TIME = 12_000
-const ANSWER_TIME = 15_000
+/** How long the front may take, in ms. */
+interface Times {
+  /** For its handshake. */
+  readonly tls: number
+  /** For its answer. */
+  readonly answer: number
+}
 
-export function webtunnelClient({ log }: Pick<ClientOptions, 'log'>): Client {
+const usualTimes: Times = { tls: 12_000, answer: 15_000 }
+
+export function webtunnelClient({ log }: Pick<ClientOptions, 'log'>, times: Times = usualTimes): Client {
   const visits = new Visits()
   const said = new Set<string>()
   return {
@@ -44,7 +50,7 @@ export function webtunnelClient({ log }: Pick<ClientOptions, 'log'>): Client {
         said.add(notice)
         log('notice', `webtunnel: ${notice}`)
       }
-      return await dialNames(session, bridge, visits.of(keyOf(bridge)))
+      return await dialNames(session, bridge, visits.of(keyOf(bridge)), times)
     },
   }
 }
@@ -55,7 +61,12 @@ function keyOf({ target, url, pin }: ClientArguments): string {
 }
 
 /** Tries the names one after the other: first the one that worked last, or any. */
-async function dialNames(session: ClientSession, bridge: ClientArguments, visit: Visit): Promise<Duplex> {
+async function dialNames(
+  session: ClientSession,
+  bridge: ClientArguments,
+  visit: Visit,
+  times: Times,
+): Promise<Duplex> {
   const { names } = bridge
   const start = (visit.place ?? randomInt(names.length)) % names.length
   const turns = Math.min(names.length, MAX_NAMES)
@@ -67,7 +78,9 @@ async function dialNames(session: ClientSession, bridge: ClientArguments, visit:
     using limit = deadline(time, 'the connection to the web server', cancellationOf(session))
     const way = watched(session.connect, limit)
     try {
-      const stream = await dialName(way, bridge, { name: names[place]!, visit, time, mayTrySecond: turn === 0 })
+      // A third of the time for each of two hellos and the answer.
+      const own = { tls: Math.min(times.tls, Math.ceil(time / 3)), answer: times.answer }
+      const stream = await dialName(way, bridge, { name: names[place]!, visit, times: own, mayTrySecond: turn === 0 })
       visit.place = place
       return stream
     } catch (error) {
@@ -105,14 +118,13 @@ function watched(connect: FrontSession['connect'], { signal, cancellation }: Omi
 interface Turn {
   readonly name: FrontName
   readonly visit: Visit
-  /** In ms. */
-  readonly time: number
+  readonly times: Times
   readonly mayTrySecond: boolean
 }
 
 async function dialName(way: Way, bridge: ClientArguments, turn: Turn): Promise<Duplex> {
   const { url, target, pin, profile } = bridge
-  const { name, visit, time, mayTrySecond } = turn
+  const { name, visit, times, mayTrySecond } = turn
   const front = await dialFront({
     session: way,
     target,
@@ -126,7 +138,7 @@ async function dialName(way: Way, bridge: ClientArguments, turn: Turn): Promise<
           visit,
           mayTrySecond,
           mayEndAbruptly: true,
-          timeout: Math.min(TLS_TIME, Math.ceil(time / 3)),
+          timeout: times.tls,
         }
       : undefined,
   })
@@ -134,7 +146,7 @@ async function dialName(way: Way, bridge: ClientArguments, turn: Turn): Promise<
   try {
     const key = randomBytes(keyLength).toString('base64')
     stream.write(upgradeRequest(url, browser, key))
-    await readAnswer(stream, key, way.cancellation ?? way.signal)
+    await readAnswer(stream, key, times.answer, way.cancellation ?? way.signal)
     return stream
   } catch (error) {
     stream.destroy()
@@ -143,10 +155,10 @@ async function dialName(way: Way, bridge: ClientArguments, turn: Turn): Promise<
 }
 
 /** Reads the head of the answer. Bytes after it stay in the stream. */
-async function readAnswer(stream: Duplex, key: string, signal: Cancellation): Promise<void> {
+async function readAnswer(stream: Duplex, key: string, time: number, signal: Cancellation): Promise<void> {
   // Between two reads there is no other listener.
   silenceErrors(stream)
-  const limit = closeAfter(stream, ANSWER_TIME, 'the answer of the web server')
+  const limit = closeAfter(stream, time, 'the answer of the web server')
   const response = new FinalResponse(HEAD_LIMIT, answerFault)
   try {
     await readMessage(stream, response.lengthOf, signal)

@@ -47,8 +47,11 @@ function hostOf(literal: string | undefined, name: string): string {
     if (isIP(literal) === 6 && !literal.includes('%')) return literal
     throw bad('what stands in its brackets is no IPv6 address')
   }
-  const host = isIP(name) === 4 ? name : domainToASCII(name).replace(/\.$/, '')
-  if (isIP(host) === 4 || isHostName(host)) return host
+  if (isIP(name) === 4) return name
+  // For a name in ASCII there is nothing to convert, and domainToASCII() would read `1.2` as an address.
+  const ascii = /[^\0-\x7f]/.test(name) ? domainToASCII(name) : name.toLowerCase()
+  const host = ascii.replace(/\.$/, '')
+  if (isHostName(host)) return host
   throw bad(name === '' ? 'it has no host' : 'its host is neither a name nor an IP address')
 }
 
