@@ -23,6 +23,11 @@ const entry = `${root}src/cli/main.ts`
 /** What main.ts imports on demand and a PT needs; everything else stays outside. */
 const inside = new Set(['./pt.ts', './version.ts', '../pt/index.ts', '../ipc/index.ts'])
 
+/** The list of the built-in transports, which imports each of them on demand. */
+const transports = `${root}src/transports/index.ts`
+/** Transports that stay outside, as they bring TLS with them, for which a PT that does not run them is not to pay. */
+const outside = new Set(['./webtunnel/index.ts', './meek/index.ts'])
+
 /** Modules that take Node a while to load and are not needed before METHODS DONE, at least not always. */
 const late = {
   'node:crypto': nodeCrypto,
@@ -34,13 +39,15 @@ const late = {
 }
 const prefix = '\0late '
 
-/** Commands besides `pt` are imported from where tsc puts them. */
-const otherCommands = {
-  name: 'other-commands',
+/** Commands besides `pt`, and some transports, are imported from where tsc puts them. */
+const importedLater = {
+  name: 'imported-later',
   resolveId: {
     handler(source, importer, { kind }) {
-      if (importer !== entry || kind !== 'dynamic-import') return undefined
-      return { id: source.replace(/\.ts$/, '.js'), external: true }
+      if (kind !== 'dynamic-import') return undefined
+      if (importer === entry) return { id: source.replace(/\.ts$/, '.js'), external: true }
+      if (importer !== transports || !outside.has(source)) return undefined
+      return { id: source.replace(/^\.(.*)\.ts$/, '../transports$1.js'), external: true }
     },
   },
 }
@@ -69,10 +76,10 @@ const lateModules = {
 const insideAtOnce = {
   name: 'inside-at-once',
   transform(code, id) {
-    if (id !== entry && id !== `${root}src/transports/index.ts`) return undefined
+    if (id !== entry && id !== transports) return undefined
     const imports = []
     const atOnce = code.replaceAll(/import\('(\.[^']+)'\)/g, (whole, source) => {
-      if (id === entry && !inside.has(source)) return whole
+      if (id === entry ? !inside.has(source) : outside.has(source)) return whole
       const name = `inside${imports.length}`
       imports.push(`import * as ${name} from '${source}'`)
       return `Promise.resolve(${name})`
@@ -171,7 +178,7 @@ export async function bundle() {
     transform: { target: 'node20.19' },
     // package.json says that no module of the library does anything when it is imported. Two that the command line begins with do.
     treeshake: { moduleSideEffects: [{ test: /\/src\/(?:cli|pt)\//, sideEffects: true }] },
-    plugins: [insideAtOnce, otherCommands, lateModules, versionInside, inAscii],
+    plugins: [insideAtOnce, importedLater, lateModules, versionInside, inAscii],
   })
   const { output } = await build.write({
     dir: `${root}dist/cli`,

@@ -43,6 +43,11 @@ export function formatIpAddress(address: Address): string {
   return text
 }
 
+/** 4 or 6 for an IP address without brackets, and 0 for anything else. Rooms that may open no socket ask this. */
+export function ipVersion(host: string): number {
+  return isIP(host)
+}
+
 let loopback: BlockList | undefined
 
 /** True for 127.0.0.0/8, its v4-mapped form, and ::1. */

@@ -46,7 +46,10 @@ export function formatConnect(target: string, credentials?: BasicCredentials): s
 export function offeredSchemes(fields: readonly Field[]): string[] {
   const challenges = ['proxy-authenticate', 'www-authenticate'].flatMap((name) => fieldValues(fields, name))
   const schemes = challenges.slice(0, CHALLENGE_LIMIT).flatMap((challenge) => {
-    const parts = challenge.slice(0, CHALLENGE_LENGTH).replace(/"(?:[^"\\]|\\.)*"/g, '""').split(',')
+    const parts = challenge
+      .slice(0, CHALLENGE_LENGTH)
+      .replace(/"(?:[^"\\]|\\.)*"/g, '""')
+      .split(',')
     // A part that begins with `token =` is a parameter of the scheme before it.
     return parts.flatMap((part) => /^\s*([a-z][a-z0-9-]{0,19})(?=\s|$)(?!\s*=)/i.exec(part)?.[1] ?? [])
   })

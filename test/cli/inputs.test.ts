@@ -159,7 +159,10 @@ describe('postern server --option-file', () => {
 describe('postern run', () => {
   test('keys of the file name other files, relative to its folder, and kinds may be mixed', () => {
     const dir = tempDir()
-    writeFileSync(join(dir, 'bridges.txt'), `Bridge ${good} # mine\ndnstt 192.0.2.4:1 doh=https://dns.example/dns-query domain=t.example.com\n`)
+    writeFileSync(
+      join(dir, 'bridges.txt'),
+      `Bridge ${good} # mine\ndnstt 192.0.2.4:1 doh=https://dns.example/dns-query domain=t.example.com\n`,
+    )
     writeFileSync(join(dir, 'proxy.txt'), 'socks5://user:hunter2@127.0.0.1:9\n', { mode: 0o600 })
     writeFileSync(join(dir, 'options.txt'), 'iat-mode=1\n', { mode: 0o600 })
     const source = `
@@ -217,9 +220,7 @@ describe('postern bridge test', () => {
     expect(rows(stdout)).toEqual([
       expect.stringMatching(/^line {2}transport/),
       expect.stringMatching(/^1 {5}obfs4 {6}connect … nothing accepts connections at the address of the bridge/),
-      expect.stringMatching(
-        /^2 {5}dnstt {6}argument … it cannot be tested: there is no built-in transport dnstt/,
-      ),
+      expect.stringMatching(/^2 {5}dnstt {6}argument … it cannot be tested: there is no built-in transport dnstt/),
       expect.stringMatching(/^3 {5}\? {10}argument … the bridge line is wrong: transport: a plain bridge line/),
       '',
     ])

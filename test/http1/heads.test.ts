@@ -86,7 +86,12 @@ describe('a request', () => {
     const target = fc.stringMatching(/^[!-~]{1,30}$/)
     fc.assert(
       fc.property(token, target, fields, (method, target, fields) => {
-        expect(parseRequest(latin1(formatRequest(method, target, fields)))).toEqual({ method, target, minor: 1, fields })
+        expect(parseRequest(latin1(formatRequest(method, target, fields)))).toEqual({
+          method,
+          target,
+          minor: 1,
+          fields,
+        })
       }),
     )
   })

@@ -85,8 +85,9 @@ describe('what lint says and what the transport does', () => {
       fc.string(),
     )
     const key = fc.constantFrom(
-      ...['cert', 'iat-mode', 'node-id', 'public-key', 'password', 'shared-secret', 'other'],
-      ...['url', 'addr', 'servername', 'cert-domain', 'utls', 'profile'],
+      ...'cert iat-mode node-id public-key password shared-secret other url addr servername cert-domain utls profile'.split(
+        ' ',
+      ),
     )
     const property = fc.asyncProperty(
       fc.constantFrom('obfs2', 'obfs3', 'obfs4', 'scramblesuit', 'webtunnel'),

@@ -62,7 +62,8 @@ export function profileOf({ utls, profile }: ProfileArguments, form: WebForm): F
 
 function named(profile: string): Browser {
   const found = names.find((name) => name === profile)
-  if (found === undefined || found === 'auto') throw new ArgumentError('profile', `it is not one of ${names.join(', ')}`)
+  if (found === undefined || found === 'auto')
+    throw new ArgumentError('profile', `it is not one of ${names.join(', ')}`)
   return found
 }
 

@@ -3,9 +3,8 @@
  *
  *     client   url=https://host[:port]/path   addr=ip:port   servername=a,b   sni-imitation=a,b   cert-domain=a,b   cert=…   utls=…   ver=…
  */
-import { isIP } from 'node:net'
 import type { Args, ArgumentFinding } from '../../ipc/index.ts'
-import { formatAddress, isHostName, parseTarget } from '../../ipc/address.ts'
+import { formatAddress, ipVersion, isHostName, parseTarget } from '../../ipc/address.ts'
 import type { ArgumentRow, TransportArguments } from '../argument.ts'
 import { ArgumentError, faultsOf, keysOf, unknownKeys, warning } from '../argument.ts'
 import type { FrontProfile } from '../web/utls.ts'
@@ -92,7 +91,7 @@ function readHosts(args: Args, key: 'servername' | 'sni-imitation' | 'cert-domai
   const items = (args.get(key) ?? '').split(',').map((item) => item.trim())
   const hosts = items.filter((item) => item !== '')
   for (const host of hosts) {
-    if (isHostName(host) || isIP(host) > 0 || (key === 'cert-domain' && host === '*')) continue
+    if (isHostName(host) || ipVersion(host) > 0 || (key === 'cert-domain' && host === '*')) continue
     throw new ArgumentError(key, 'it is not a list of host names with commas between them')
   }
   return hosts

@@ -12,6 +12,7 @@ import { FinalResponse } from '../../http1/response.ts'
 import { silenceErrors } from '../../io/ends.ts'
 import { readMessage } from '../../io/read.ts'
 import type { Cancellation } from '../../io/wait/cancellation.ts'
+import type { Deadline } from '../../io/wait/deadline.ts'
 import { closeAfter, deadline } from '../../io/wait/deadline.ts'
 import type { Client, ClientOptions, ClientSession } from '../../transport.ts'
 import { cancellationOf } from '../handshake.ts'
@@ -61,12 +62,7 @@ function keyOf({ target, url, pin }: ClientArguments): string {
 }
 
 /** Tries the names one after the other: first the one that worked last, or any. */
-async function dialNames(
-  session: ClientSession,
-  bridge: ClientArguments,
-  visit: Visit,
-  times: Times,
-): Promise<Duplex> {
+async function dialNames(session: ClientSession, bridge: ClientArguments, visit: Visit, times: Times): Promise<Duplex> {
   const { names } = bridge
   const start = (visit.place ?? randomInt(names.length)) % names.length
   const turns = Math.min(names.length, MAX_NAMES)
@@ -99,7 +95,7 @@ interface Way extends FrontSession {
   readonly hasConnected: boolean
 }
 
-function watched(connect: FrontSession['connect'], { signal, cancellation }: Omit<Way, 'connect' | 'hasConnected'>): Way {
+function watched(connect: FrontSession['connect'], { signal, cancellation }: Deadline): Way {
   let hasConnected = false
   return {
     signal,

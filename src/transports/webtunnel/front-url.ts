@@ -7,9 +7,8 @@
  * It is read by hand, as `URL` would change the path, which is a secret that is compared byte by byte: it goes out as it was written, with
  * only those characters escaped that no request can carry. User information, query and fragment are not sent, as with lyrebird.
  */
-import { isIP } from 'node:net'
 import { domainToASCII } from 'node:url'
-import { isHostName } from '../../ipc/address.ts'
+import { ipVersion, isHostName } from '../../ipc/address.ts'
 import { ArgumentError } from '../argument.ts'
 
 export interface FrontUrl {
@@ -27,7 +26,8 @@ const LIMIT = 2_000
 
 /** Reads the value of `url`. Throws PT_ARGS, and repeats nothing of it. */
 export function parseFrontUrl(text: string): FrontUrl {
-  const parts = /^(https?):\/\/(?:[^/?#@]*@)?(?:\[([^\]/?#]*)\]|([^/?#:[\]]*))(?::(\d{0,5}))?(\/[^?#]*)?([?#].*)?$/is.exec(text)
+  const parts =
+    /^(https?):\/\/(?:[^/?#@]*@)?(?:\[([^\]/?#]*)\]|([^/?#:[\]]*))(?::(\d{0,5}))?(\/[^?#]*)?([?#].*)?$/is.exec(text)
   if (parts === null || text.length > LIMIT) throw bad('it is no URL of the form https://host/path')
   const [, scheme = '', literal, name = '', digits = '', path = '/', rest] = parts
   const isSecure = scheme.toLowerCase() === 'https'
@@ -38,16 +38,16 @@ export function parseFrontUrl(text: string): FrontUrl {
 
 /** The `Host` of a request, as a browser writes it: with the port if it is not that of the scheme. */
 export function hostField({ isSecure, host, port }: FrontUrl): string {
-  const name = isIP(host) === 6 ? `[${host}]` : host
+  const name = ipVersion(host) === 6 ? `[${host}]` : host
   return port === (isSecure ? 443 : 80) ? name : `${name}:${port}`
 }
 
 function hostOf(literal: string | undefined, name: string): string {
   if (literal !== undefined) {
-    if (isIP(literal) === 6 && !literal.includes('%')) return literal
+    if (ipVersion(literal) === 6 && !literal.includes('%')) return literal
     throw bad('what stands in its brackets is no IPv6 address')
   }
-  if (isIP(name) === 4) return name
+  if (ipVersion(name) === 4) return name
   // For a name in ASCII there is nothing to convert, and domainToASCII() would read `1.2` as an address.
   const ascii = /[^\0-\x7f]/.test(name) ? domainToASCII(name) : name.toLowerCase()
   const host = ascii.replace(/\.$/, '')

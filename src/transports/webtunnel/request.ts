@@ -16,7 +16,11 @@ import { hostField } from './front-url.ts'
 /** Writes the request for `url`; `key` is 16 random bytes in base64. */
 export function upgradeRequest(url: FrontUrl, browser: Browser, key: string): string {
   const host = hostField(url)
-  return formatRequest('GET', url.path, fieldsOf[browser]({ host, key, origin: `http${url.isSecure ? 's' : ''}://${host}` }))
+  return formatRequest(
+    'GET',
+    url.path,
+    fieldsOf[browser]({ host, key, origin: `http${url.isSecure ? 's' : ''}://${host}` }),
+  )
 }
 
 interface Values {

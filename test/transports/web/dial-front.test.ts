@@ -92,7 +92,10 @@ describe('a hello without an answer', () => {
   })
 
   test.each<[string, Partial<FrontTls>]>([
-    ['a profile that was asked for by its name', { profile: profileOf({ utls: undefined, profile: 'chromium' }, 'websocket') }],
+    [
+      'a profile that was asked for by its name',
+      { profile: profileOf({ utls: undefined, profile: 'chromium' }, 'websocket') },
+    ],
     ['the caller, who has tried a second one already', { mayTrySecond: false }],
   ])('is the last one for %s', async (_whom, given) => {
     const box = await middlebox(1, (_offers, conn) => {
@@ -129,7 +132,11 @@ test('a front of TLS 1.2 is said to be one, after one hello', async () => {
   const front = await tlsFront(echo, { maxVersion: 'TLSv1.2' })
   const box = await middlebox(front.port, () => 'pass')
   const error = await failureOf(dial(box.port))
-  expect(error).toMatchObject({ code: 'PT_TLS', stage: 'tls', message: expect.stringContaining('no TLS 1.3') as string })
+  expect(error).toMatchObject({
+    code: 'PT_TLS',
+    stage: 'tls',
+    message: expect.stringContaining('no TLS 1.3') as string,
+  })
   expect(box.hellos).toEqual([false])
 })
 

@@ -10,7 +10,7 @@ import { createServer } from 'node:tls'
 import { listen, readExactly } from 'postern/io'
 import { afterAll, onTestFinished } from 'vitest'
 import { authority } from '../../tls/authority.ts'
-import { parseHello } from '../../tls/client-hello.ts'
+import { extensionData, parseHello } from '../../tls/client-hello.ts'
 
 export const host = 'bridge.example'
 /** Another name of the same certificate. */
@@ -24,7 +24,7 @@ writeFileSync(file, root.pem)
 process.env['SSL_CERT_FILE'] = file
 
 /** What a front saw of one connection, after its handshake. */
-export interface Seen {
+interface Seen {
   readonly servername: string | false
   readonly alpn: string | false | null
   readonly resumed: boolean
@@ -106,10 +106,8 @@ export async function middlebox(port: number, judge: Judge): Promise<Middlebox> 
 
 /** The protocols of a ClientHello. */
 function protocolsOf(hello: Buffer): string[] {
-  const alpn = parseHello(hello).extensions.find(({ type }) => type === 0x10)
+  const data = extensionData(parseHello(hello), 0x10) ?? Buffer.alloc(0)
   const names: string[] = []
-  for (let at = 2; alpn !== undefined && at < alpn.data.length; at += 1 + alpn.data[at]!) {
-    names.push(String(alpn.data.subarray(at + 1, at + 1 + alpn.data[at]!)))
-  }
+  for (let at = 2; at < data.length; at += 1 + data[at]!) names.push(String(data.subarray(at + 1, at + 1 + data[at]!)))
   return names
 }
