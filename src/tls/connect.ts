@@ -1,14 +1,14 @@
 /** connectTls: a handshake with a limit on its time, and what ends it early said in one way. */
-import { createHash, X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { isPtError, PtError } from '../error.ts'
 import { silenceErrors } from '../io/ends.ts'
+import { startHandshakeReads } from '../io/tcp/handshake-reader.ts'
 import { deadline } from '../io/wait/deadline.ts'
 import { checkArgument, checkOptions } from '../options.ts'
 import type { Verification } from './certificates/verify.ts'
 import { verifyCertificates } from './certificates/verify.ts'
-import { readPem } from './certificates/roots.ts'
+import { givenRoots } from './certificates/roots.ts'
 import type { Established, HandshakeOptions } from './handshake.ts'
 import { clientHandshake, sendFault } from './handshake.ts'
 import { HandshakeWire } from './handshake-wire.ts'
@@ -105,6 +105,7 @@ async function connectWith(
   const { servername, alpn, tickets } = options
   const { verification, signal } = attempt
   const key = visitKey(profile.name, options, verification)
+  startHandshakeReads(conn)
   const wire = new HandshakeWire(conn, signal)
   const handshake: HandshakeOptions = {
     profile,
@@ -121,10 +122,9 @@ async function connectWith(
     if (!conn.destroyed) sendFault(wire, error)
     throw error
   }
-  const [leaf] = established.certificates
   return new TlsStream(conn, {
     established,
-    certificate: leaf && new X509Certificate(leaf),
+    rest: wire.takeRest(),
     onTicket: (ticket) => tickets?.put(key, ticket),
     mayEndAbruptly: options.mayEndAbruptly === true,
   })
@@ -148,16 +148,13 @@ function visitKey(
   { servername, alpn }: ConnectTlsOptions,
   { name, pin, roots }: Verification,
 ): string {
-  const hash = createHash('sha256')
-  for (const root of roots === false || roots === undefined ? [] : roots) hash.update(root)
   return JSON.stringify([
     profile,
     servername,
     alpn,
     name,
     pin && Buffer.from(pin).toString('hex'),
-    roots === false,
-    hash.digest('hex'),
+    roots === false || roots?.id,
   ])
 }
 
@@ -167,7 +164,7 @@ function verificationOf({ servername, verifyName, pin, roots }: ConnectTlsOption
   return {
     name: name === '*' ? undefined : name,
     pin,
-    roots: pinAlone ? false : roots === undefined ? undefined : [roots].flat().flatMap(readPem),
+    roots: pinAlone ? false : roots === undefined ? undefined : givenRoots(roots),
   }
 }
 

@@ -7,8 +7,14 @@
  *     X25519MLKEM768   ML-KEM-768's public key 1184 | X25519 32      the server's: ciphertext 1088 | X25519 32
  */
 import { createDiffieHellman, createECDH } from 'node:crypto'
-import { randomPiece } from '../crypto/random.ts'
-import { x25519, x25519KeyLength, x25519PrivateKey, x25519PublicBytes, x25519PublicKey } from '../crypto/x25519.ts'
+import {
+  makeX25519Keys,
+  x25519,
+  x25519KeyLength,
+  x25519PrivateKey,
+  x25519PublicBytes,
+  x25519PublicKey,
+} from '../crypto/x25519.ts'
 import { TlsFault } from './alert.ts'
 import { ffdhePrime } from './ffdhe.ts'
 import { kemCiphertextLength, makeKemKeys } from './ml-kem.ts'
@@ -37,15 +43,21 @@ export interface X25519Pair {
   agree(theirs: Buffer): Buffer
 }
 
-export function makeX25519(privateBytes: Buffer = randomPiece(x25519KeyLength)): X25519Pair {
-  const privateKey = x25519PrivateKey(privateBytes)
+/** `privateBytes` are for vectors; without them the pair is a fresh one. */
+export function makeX25519(privateBytes?: Buffer): X25519Pair {
+  const { privateKey, publicBytes } = privateBytes === undefined ? makeX25519Keys() : x25519KeysOf(privateBytes)
   const agree = (theirs: Buffer): Buffer => {
     if (theirs.length !== x25519KeyLength) throw badShare()
     const secret = x25519(privateKey, x25519PublicKey(theirs))
     if (secret === undefined) throw badShare()
     return secret
   }
-  return { publicKey: x25519PublicBytes(privateKey), agree }
+  return { publicKey: publicBytes, agree }
+}
+
+function x25519KeysOf(bytes: Buffer): ReturnType<typeof makeX25519Keys> {
+  const privateKey = x25519PrivateKey(bytes)
+  return { privateKey, publicBytes: x25519PublicBytes(privateKey) }
 }
 
 /** A fresh share of `group`, with `pair` as its part of X25519 if it has one. Undefined if the group is unknown here. */

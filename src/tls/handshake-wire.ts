@@ -1,20 +1,13 @@
 /** The records of a handshake, as messages that are awaited one after another. The only reader and writer of its stream meanwhile. */
 import type { Duplex } from 'node:stream'
-import { readExactly } from '../io/read.ts'
+import { readSome } from '../io/read.ts'
 import type { Cancellation } from '../io/wait/cancellation.ts'
 import type { AlertName } from './alert.ts'
 import { alertBytes, alertName, TlsFault } from './alert.ts'
 import type { HandshakeMessage } from './messages/handshake.ts'
 import { MessageAssembler } from './messages/handshake.ts'
-import {
-  contentTypes,
-  HEADER_LENGTH,
-  MAX_CONTENT,
-  plainRecord,
-  readHeader,
-  RecordOpener,
-  RecordSealer,
-} from './record.ts'
+import { contentTypes, HEADER_LENGTH, MAX_CONTENT, plainRecord, RecordOpener, RecordSealer } from './record.ts'
+import { RecordCutter } from './record-cutter.ts'
 import type { Suite } from './suites.ts'
 
 /** How many records in a row may carry nothing: ChangeCipherSpec and user_canceled. BoringSSL puts up with as many. */
@@ -26,6 +19,7 @@ export class HandshakeWire {
   readonly #conn: Duplex
   readonly #signal: Cancellation
   readonly #messages = new MessageAssembler()
+  readonly #cutter = new RecordCutter()
   #opener: RecordOpener | undefined
   #sealer: RecordSealer | undefined
   #changed = false
@@ -85,6 +79,11 @@ export class HandshakeWire {
     this.#write(contentTypes.handshake, Buffer.concat(messages))
   }
 
+  /** What came after the server's last message. The next reader begins with it. */
+  takeRest(): Buffer {
+    return this.#cutter.takeRest()
+  }
+
   sendAlert(alert: AlertName): void {
     this.#write(contentTypes.alert, alertBytes(alert))
   }
@@ -97,22 +96,29 @@ export class HandshakeWire {
     }
     for (let at = 0; at < content.length; at += MAX_CONTENT) {
       const piece = content.subarray(at, at + MAX_CONTENT)
-      parts.push(...(this.#sealer?.seal(type, piece) ?? [plainRecord(type, piece)]))
+      parts.push(this.#sealer?.seal(type, piece) ?? plainRecord(type, piece))
     }
     this.#conn.write(Buffer.concat(parts))
   }
 
   async #readRecord(): Promise<void> {
-    const header = await readExactly(this.#conn, HEADER_LENGTH, this.#signal)
-    const { type, length } = readHeader(header, this.#opener !== undefined)
-    const fragment = await readExactly(this.#conn, length, this.#signal)
-    if (type === contentTypes.changeCipherSpec) return this.#ignoreChange(fragment)
-    if (this.#opener === undefined) return this.#take(type, fragment)
+    const record = await this.#nextRecord()
+    const type = record[0]!
+    if (type === contentTypes.changeCipherSpec) return this.#ignoreChange(record.subarray(HEADER_LENGTH))
+    if (this.#opener === undefined) return this.#take(type, record.subarray(HEADER_LENGTH))
     if (type !== contentTypes.applicationData) {
       throw new TlsFault('unexpected_message', 'the server sent a record in plain after the keys were agreed')
     }
-    const { type: inner, content } = this.#opener.open(header, fragment)
+    const { type: inner, content } = this.#opener.open(record)
     this.#take(inner, content)
+  }
+
+  async #nextRecord(): Promise<Buffer> {
+    for (;;) {
+      const record = this.#cutter.next(this.#opener !== undefined)
+      if (record !== undefined) return record
+      this.#cutter.add(await readSome(this.#conn, this.#signal))
+    }
   }
 
   #ignoreChange(fragment: Buffer): void {

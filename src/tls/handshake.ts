@@ -13,7 +13,7 @@ import { TlsFault } from './alert.ts'
 import type { Certificate } from './certificates/certificate.ts'
 import { readDelegatedCredential } from './certificates/delegated-credential.ts'
 import type { PublicKey } from './certificates/signatures.ts'
-import { fits, readPublicKey, verifyScheme } from './certificates/signatures.ts'
+import { fits, verifyScheme } from './certificates/signatures.ts'
 import type { Verification } from './certificates/verify.ts'
 import { verifyCertificates } from './certificates/verify.ts'
 import { makeShare } from './groups.ts'
@@ -235,7 +235,7 @@ class Handshake {
     const { delegatedCredential: data } = list
     const now = Date.now()
     const delegated = data && (await readDelegatedCredential(data, { leaf, credentialSchemes, schemes, now }))
-    const key: PublicKey = delegated?.key ?? readPublicKey(leaf.spki)
+    const key: PublicKey = delegated?.key ?? leaf.key
     const isOffered = delegated === undefined ? schemes.includes(scheme) : scheme === delegated.scheme
     if (!isOffered || !fits(scheme, key)) {
       throw new TlsFault(

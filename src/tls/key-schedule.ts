@@ -9,13 +9,16 @@
  *                                          ├─ "s ap traffic"
  *                                          └─ "res master"
  */
-import { createHash, createHmac } from 'node:crypto'
+import { createHash, createHmac, createSecretKey } from 'node:crypto'
+import { hmac } from '../crypto/hmac.ts'
 import type { Suite } from './suites.ts'
 import { u16, u8, vector } from './wire.ts'
 
 /** HMAC of the hash of `suite`. */
 function hmacOf(suite: Suite, key: Uint8Array, data: Uint8Array): Buffer {
-  return createHmac(suite.hash, key).update(data).digest()
+  if (suite.hash === 'sha256') return hmac(key, data)
+  // Node 24 takes three times as long with bytes in place of a key object.
+  return createHmac(suite.hash, createSecretKey(key)).update(data).digest()
 }
 
 export function hashOf(suite: Suite, ...parts: readonly Uint8Array[]): Buffer {

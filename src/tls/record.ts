@@ -24,23 +24,20 @@ const NONCE_LENGTH = 12
 /** AES-GCM may protect 2^24.5 full records with one key (section 5.5); from here on a KeyUpdate is due. */
 export const MAX_RECORDS: number = 2 ** 24
 
-export interface RecordHeader {
-  readonly type: number
-  /** Of the fragment, in bytes. */
-  readonly length: number
-}
-
-/** Reads a header of five bytes. `isProtected` says whether keys are in use, which leaves room for more. */
-export function readHeader(header: Buffer, isProtected: boolean): RecordHeader {
-  const type = header[0]!
-  const length = header.readUInt16BE(3)
-  if (type < contentTypes.changeCipherSpec || type > contentTypes.applicationData || header[1] !== 3) {
+/**
+ * The length of the record whose header lies at `at`, header and all. `isProtected` says whether keys are in use, which leaves room
+ * for more.
+ */
+export function recordLength(bytes: Buffer, at: number, isProtected: boolean): number {
+  const type = bytes[at]!
+  const length = bytes.readUInt16BE(at + 3)
+  if (type < contentTypes.changeCipherSpec || type > contentTypes.applicationData || bytes[at + 1] !== 3) {
     throw new TlsFault('unexpected_message', 'the server answered with what is no TLS record')
   }
   if (length > (isProtected ? MAX_PROTECTED : MAX_CONTENT)) {
     throw new TlsFault('record_overflow', `the server sent a record of ${length} bytes, which is too long`)
   }
-  return { type, length }
+  return HEADER_LENGTH + length
 }
 
 /** A record in plain. The first hello has version 03 01, as all browsers send it. */
@@ -83,6 +80,11 @@ function cipherName(suite: Suite): CipherGCMTypes {
 
 const tagOption = { authTagLength: TAG_LENGTH }
 
+/** How many bytes a record takes that protects so many bytes. */
+export function sealedLength(content: number): number {
+  return HEADER_LENGTH + content + 1 + TAG_LENGTH
+}
+
 /** Protects the records of one direction. */
 export class RecordSealer {
   readonly #protection: Protection
@@ -96,20 +98,44 @@ export class RecordSealer {
     return this.#protection.count
   }
 
-  /** The parts of one record around `content`: header, ciphertext, tag. */
-  seal(type: number, content: Uint8Array): Buffer[] {
-    const { suite, key } = this.#protection
-    const inner = Buffer.allocUnsafe(content.length + 1)
-    inner.set(content)
-    inner[content.length] = type
-    const length = inner.length + TAG_LENGTH
-    const header = Buffer.of(contentTypes.applicationData, 3, 3, length >> 8, length & 0xff)
-    const cipher = createCipheriv(cipherName(suite), key, this.#protection.next(), tagOption)
-    cipher.setAAD(header, { plaintextLength: inner.length })
-    const ciphertext = cipher.update(inner)
-    cipher.final()
-    return [header, ciphertext, cipher.getAuthTag()]
+  /** One record around `content`. */
+  seal(type: number, content: Uint8Array): Buffer {
+    const record = Buffer.allocUnsafe(sealedLength(content.length))
+    this.sealInto(record, 0, type, content)
+    return record
   }
+
+  /** Writes one record around `content` into `target` from `at` on, and returns where it ends. */
+  sealInto(target: Buffer, at: number, type: number, content: Uint8Array): number {
+    const { suite, key } = this.#protection
+    const length = content.length + 1
+    const start = at + HEADER_LENGTH
+    target[at] = contentTypes.applicationData
+    target.writeUInt16BE(0x0303, at + 1)
+    target.writeUInt16BE(length + TAG_LENGTH, at + 3)
+    const cipher = createCipheriv(cipherName(suite), key, this.#protection.next(), tagOption)
+    cipher.setAAD(target.subarray(at, start))
+    // The content is put together with its type where the ciphertext will lie, so that no other memory is needed.
+    target.set(content, start)
+    target[start + content.length] = type
+    const ciphertext = cipher.update(target.subarray(start, start + length))
+    target.set(ciphertext, start)
+    freeNow(ciphertext, ciphertext.length)
+    cipher.final()
+    target.set(cipher.getAuthTag(), start + length)
+    return start + length + TAG_LENGTH
+  }
+}
+
+type Transferable = ArrayBufferLike & { transfer?(length: number): ArrayBuffer }
+
+/**
+ * Frees the memory of a result of node:crypto, of `length` bytes, that nobody needs any more. The collector would come when there are
+ * 32 MiB of them, and memory that is in no cache costs as much as the cipher. Node 20 cannot do it.
+ */
+export function freeNow({ buffer }: Buffer, length: number): void {
+  // Memory that is shared with other buffers is longer.
+  if (buffer.byteLength === length) (buffer as Transferable).transfer?.(0)
 }
 
 export interface Opened {
@@ -125,17 +151,17 @@ export class RecordOpener {
     this.#protection = new Protection(suite, secret)
   }
 
-  /** Throws bad_record_mac if the record was altered or was protected with another key. */
-  open(header: Buffer, fragment: Buffer): Opened {
+  /** Throws bad_record_mac if the record was altered or was protected with another key. The content lies in memory of its own. */
+  open(record: Buffer): Opened {
     const { suite, key } = this.#protection
-    if (fragment.length < TAG_LENGTH + 1) {
+    const end = record.length - TAG_LENGTH
+    if (end < HEADER_LENGTH + 1) {
       throw new TlsFault('bad_record_mac', 'the server sent a record that is too short to be protected')
     }
-    const end = fragment.length - TAG_LENGTH
     const decipher = createDecipheriv(cipherName(suite), key, this.#protection.next(), tagOption)
-    decipher.setAAD(header, { plaintextLength: end })
-    decipher.setAuthTag(fragment.subarray(end))
-    const inner = decipher.update(fragment.subarray(0, end))
+    decipher.setAAD(record.subarray(0, HEADER_LENGTH))
+    decipher.setAuthTag(record.subarray(end))
+    const inner = decipher.update(record.subarray(HEADER_LENGTH, end))
     try {
       decipher.final()
     } catch (cause) {

@@ -27,7 +27,7 @@ function chain(...links: readonly CertificateOptions[]): Issued[] {
 function verify(chain: readonly Issued[], options: Partial<Verification> = {}): Promise<unknown> {
   return verifyCertificates(
     chain.map(({ der }) => der),
-    { name: host, pin: undefined, roots: [root.der], ...options },
+    { name: host, pin: undefined, roots: new RootStore([root.der]), ...options },
   )
 }
 
@@ -80,7 +80,7 @@ describe('a chain is good', () => {
 
   test('if the server’s own certificate is trusted', async () => {
     const own = issue(leaf)
-    await verify([own], { roots: [own.der] })
+    await verify([own], { roots: new RootStore([own.der]) })
   })
 
   test('for a name that a wildcard stands for', async () => {
@@ -149,7 +149,8 @@ describe('a chain is refused', () => {
 
   test('for a root that is not trusted, for a missing link, and for a forged signature', async () => {
     expect(
-      (await failureOf(verify(chain(leaf), { roots: [issue({ subject: 'root', ca: true }).der] }))).message,
+      (await failureOf(verify(chain(leaf), { roots: new RootStore([issue({ subject: 'root', ca: true }).der]) })))
+        .message,
     ).toContain('no chain')
     const [own] = chain(ca, leaf)
     expect((await failureOf(verify([own!]))).message).toContain('no chain')

@@ -38,6 +38,8 @@ export interface Script {
   readonly finished?: (message: Buffer) => Buffer
   /** The records of the server's whole flight. */
   readonly flight?: (records: readonly Buffer[]) => readonly Buffer[]
+  /** It ends the connection if the client does not answer the flight at once, so that no client waits for more. */
+  readonly endsEarly?: boolean
 }
 
 /** The server after its handshake. */
@@ -64,7 +66,8 @@ export function scripted(script: Script = {}): { readonly conn: Duplex; readonly
   return { conn, server }
 }
 
-async function serve(conn: Duplex, script: Script): Promise<Server> {
+/** Rejects if the client does not know what this server has sent. */
+export async function serve(conn: Duplex, script: Script): Promise<Server> {
   const transcript = new Transcript()
   const hello = await readRecord(conn)
   transcript.add(hello.content)
@@ -93,7 +96,7 @@ async function serve(conn: Duplex, script: Script): Promise<Server> {
   const records = [plainRecord(22, serverHello)]
   const add = (message: Buffer): void => {
     transcript.add(message)
-    records.push(Buffer.concat(sealer.seal(22, message)))
+    records.push(sealer.seal(22, message))
   }
   add(handshakeMessage(8, vector(2, ...(script.encrypted ?? []))))
   if (script.beforeCertificate !== undefined) add(script.beforeCertificate)
@@ -104,7 +107,9 @@ async function serve(conn: Duplex, script: Script): Promise<Server> {
   conn.write(Buffer.concat((script.flight ?? ((all: readonly Buffer[]) => all))(records)))
   const main = nextSecret(suite, secret)
   const done = transcript.hash(suite)
+  if (script.endsEarly === true) void endUnlessAnswered(conn)
   const clientFlight = await readFlight(conn, new RecordOpener(suite, secrets.client))
+  checkFinished(clientFlight, transcript, secrets.client)
   return new ScriptedServer(
     conn,
     clientFlight,
@@ -123,21 +128,38 @@ function certificateVerify(content: Buffer, key: KeyObject): Buffer {
   )
 }
 
+/** A client in the same process has done all that it can after so many turns of the event loop. */
+async function endUnlessAnswered(conn: Duplex): Promise<void> {
+  let answered = false
+  conn.once('readable', () => (answered = true))
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+  if (!answered) conn.end()
+}
+
+/** The client's Finished is over all that this server has sent, as it was before `flight` changed it. */
+function checkFinished(clientFlight: Server['clientFlight'], transcript: Transcript, secret: Buffer): void {
+  const { body } = clientFlight.at(-1)!
+  for (const { type, body: other } of clientFlight.slice(0, -1)) transcript.add(handshakeMessage(type, other))
+  if (!body.equals(finishedMac(suite, secret, transcript.hash(suite))))
+    throw new Error('the client has another transcript')
+}
+
 async function readFlight(conn: Duplex, opener: RecordOpener): Promise<{ type: number; body: Buffer }[]> {
   const messages: { type: number; body: Buffer }[] = []
   const assembler = new MessageAssembler()
   while (messages.at(-1)?.type !== 20) {
-    const { type, header, content } = await readRecord(conn)
+    const { type, whole } = await readRecord(conn)
     if (type === 20) continue
-    assembler.add(opener.open(header, content).content)
+    assembler.add(opener.open(whole).content)
     for (let one = assembler.next(); one !== undefined; one = assembler.next()) messages.push(one)
   }
   return messages
 }
 
-async function readRecord(conn: Duplex): Promise<{ type: number; header: Buffer; content: Buffer }> {
+async function readRecord(conn: Duplex): Promise<{ type: number; whole: Buffer; content: Buffer }> {
   const header = await readExactly(conn, 5)
-  return { type: header[0]!, header, content: await readExactly(conn, header.readUInt16BE(3)) }
+  const content = await readExactly(conn, header.readUInt16BE(3))
+  return { type: header[0]!, whole: Buffer.concat([header, content]), content }
 }
 
 class ScriptedServer implements Server {
@@ -158,7 +180,7 @@ class ScriptedServer implements Server {
   }
 
   send(type: number, content: Buffer): void {
-    this.sendRaw(Buffer.concat(this.#sealer.seal(type, content)))
+    this.sendRaw(this.#sealer.seal(type, content))
   }
 
   sendRaw(bytes: Buffer): void {
@@ -166,8 +188,8 @@ class ScriptedServer implements Server {
   }
 
   async receive(): Promise<{ type: number; content: Buffer }> {
-    const { header, content } = await readRecord(this.#conn)
-    return this.#opener.open(header, content)
+    const { whole } = await readRecord(this.#conn)
+    return this.#opener.open(whole)
   }
 
   updateOwnKeys(): void {

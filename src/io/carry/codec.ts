@@ -38,6 +38,13 @@ export interface DirectCodec extends Omit<Codec, 'direct'> {
    * the function that it returns is called.
    */
   hold?(): () => void
+  /** True once the peer has said, by a message of its own, that no more comes. What it still sends is thrown away. */
+  readonly isOver?: boolean
+  /**
+   * Wire bytes that go out last: after the last payload, before the connection ends; or, if decode() threw `error`, before it is
+   * closed.
+   */
+  farewell?(error?: unknown): Uint8Array
 }
 
 /** A codec that chooses when it sends: what one write makes goes out in pieces, and the next write waits for the last one. */

@@ -4,7 +4,7 @@
  *
  *     application ⇄ Duplex ⇄ codec ⇄ conn
  */
-import { Duplex } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import { PtError } from '../../error.ts'
 import { closeAtOnce, HALF_OPEN_LIMIT, leftIn, silent } from '../tcp/close.ts'
 import type { EndWatcher } from '../ends.ts'
@@ -12,6 +12,7 @@ import { unwatchEnds, watchEnds } from '../ends.ts'
 import { handshakeReaderOf } from '../tcp/handshake-reader.ts'
 import type { Codec, DirectCodec, PacedCodec } from './codec.ts'
 import { BURST } from './codec.ts'
+import { LateFailing } from './late-failing.ts'
 
 /**
  * Gives `conn` as the application sees it. Its two directions end one by one, unless endTogether() says otherwise. Payloads that
@@ -43,23 +44,25 @@ export interface Unframed {
  * Undefined, and nothing done, if its codec has no direct form or the connection is not `usable`.
  */
 export function unframe(stream: Duplex, usable: (conn: Duplex) => boolean): Unframed | undefined {
-  return unframeKey in stream ? (stream as FramedStream)[unframeKey](usable) : undefined
+  return unframeKey in stream ? (stream as Framed)[unframeKey](usable) : undefined
 }
 
-/** A framed stream is known by these and not by its class: a transport of another package may have a copy of this module. */
-const unframeKey: unique symbol = Symbol.for('postern.unframe')
+type Framed = Duplex & { [unframeKey](usable: (conn: Duplex) => boolean): Unframed | undefined }
+
+/**
+ * A framed stream is known by these and not by its class: a transport of another package may have a copy of this module, and a
+ * stream of another class may have them too.
+ */
+export const unframeKey: unique symbol = Symbol.for('postern.unframe')
 const togetherKey: unique symbol = Symbol.for('postern.endTogether')
 
-class FramedStream extends Duplex implements EndWatcher {
+class FramedStream extends LateFailing implements EndWatcher {
   readonly #conn: Duplex
   readonly #codec: Codec | PacedCodec
   #decoding = false
   #prefaced = false
   /** True while reads are bounded by what the codec wants. */
   #bounded = false
-  /** True if nothing more is decoded: the stream ends, with #failure if there is one, once the reader has caught up. */
-  #failed = false
-  #failure: Error | undefined
   /** True if the connection has been closed here because one direction has ended. */
   #over = false
   /** The callback of the write or end that `conn` has not taken yet. _destroy() calls it if `conn` never will. */
@@ -83,9 +86,9 @@ class FramedStream extends Duplex implements EndWatcher {
   [unframeKey](usable: (conn: Duplex) => boolean): Unframed | undefined {
     const conn = this.#conn
     const codec = 'encode' in this.#codec ? this.#codec.direct : undefined
-    const untouched = !this.#decoding && !this.#failed && this.#waiting === undefined && !this.writableEnded
+    const untouched = !this.#decoding && !this.failed && this.#waiting === undefined && !this.writableEnded
     if (!untouched || this.destroyed || conn.readableEnded || codec === undefined || !usable(conn)) return undefined
-    this.#failed = true
+    this.failed = true
     unwatchEnds(conn, this)
     return { conn, codec }
   }
@@ -96,7 +99,7 @@ class FramedStream extends Duplex implements EndWatcher {
   }
 
   readonly #decode = (chunk: Uint8Array): void => {
-    if (this.#failed) return
+    if (this.failed) return
     this.#silence?.refresh()
     try {
       for (const payload of this.#codec.decode(chunk)) {
@@ -110,7 +113,7 @@ class FramedStream extends Duplex implements EndWatcher {
 
   /** The connection has ended. This and the next two are called by ends.ts. */
   onEnd(): void {
-    if (this.#failed || this.#over) return
+    if (this.failed || this.#over) return
     try {
       this.#codec.end?.()
     } catch (error) {
@@ -122,27 +125,27 @@ class FramedStream extends Duplex implements EndWatcher {
   }
 
   #endWithPeer(): void {
-    if (this.#over || this.#failed) return
+    if (this.#over || this.failed) return
     this.#over = true
     closeAtOnce(this.#conn)
     if (this.#waiting !== undefined) this.#lose()
   }
 
   onError(error: Error): void {
-    if (!this.#over) this.#fail(error)
+    if (!this.#over) this.fail(error)
   }
 
   onClose(): void {
     this.#endSilence()
     if (this.#over) this.#finish()
-    else if (!this.#conn.readableEnded || !this.#conn.writableFinished) this.#fail()
+    else if (!this.#conn.readableEnded || !this.#conn.writableFinished) this.fail()
   }
 
   /** The connection was closed here. The bytes that had come are decoded, and then the stream ends. */
   #finish(): void {
     const conn = this.#conn.off('data', this.#decode)
     for (const chunk of leftIn(conn)) this.#decode(chunk)
-    if (!this.#failed && !this.readableEnded) this.push(null)
+    if (!this.failed && !this.readableEnded) this.push(null)
     if (this.writableEnded) this.#release()
   }
 
@@ -150,12 +153,12 @@ class FramedStream extends Duplex implements EndWatcher {
   #lose(): void {
     if (this.readableEnded) this.#release()
     else if (this.#decoding) this.once('end', () => this.#release())
-    else this.#fail(new PtError('PT_CLOSED', 'the peer closed the connection'))
+    else this.fail(new PtError('PT_CLOSED', 'the peer closed the connection'))
   }
 
   /** The codec has failed. The connection is closed at once, whatever the reader still has to read. */
   #refuse(error: Error): void {
-    this.#fail(error)
+    this.fail(error)
     this.#conn.destroy()
   }
 
@@ -165,29 +168,13 @@ class FramedStream extends Duplex implements EndWatcher {
     done?.(error)
   }
 
-  /** destroy() throws away what was pushed and not read yet, so it waits until the reader has caught up. */
-  #fail(error?: Error): void {
-    this.#failed = true
-    this.#failure ??= error
+  protected override fail(error?: Error): void {
     this.#conn.off('data', this.#decode).pause()
-    this.#failOnceRead()
-  }
-
-  #failOnceRead(): void {
-    // Until its turn is over, a reader may put back the bytes that it took too many of.
-    setImmediate(() => {
-      if (this.readableLength === 0) this.destroy(this.#failure)
-    })
-  }
-
-  override read(size?: number): unknown {
-    const bytes: unknown = super.read(size)
-    if (this.#failed && this.readableLength === 0) this.#failOnceRead()
-    return bytes
+    super.fail(error)
   }
 
   override _read(): void {
-    if (this.#failed) return
+    if (this.failed) return
     // Decoding starts when the application reads. Until then the system holds the bytes.
     if (!this.#decoding) {
       this.#conn.on('data', this.#decode)
@@ -259,7 +246,7 @@ class FramedStream extends Duplex implements EndWatcher {
     this.#waiting = done
     if (this.#over) this.#release()
     else if (this.allowHalfOpen)
-      this.#conn.end((error?: Error | null) => (error ? this.#fail(error) : this.#halfClosed()))
+      this.#conn.end((error?: Error | null) => (error ? this.fail(error) : this.#halfClosed()))
     else if (this.#decoding) this.#close()
     else {
       // Bytes that were not read yet would turn the close into a reset, and that would drop the bytes that are on their way.
@@ -270,7 +257,7 @@ class FramedStream extends Duplex implements EndWatcher {
 
   /** The application has ended, and the connection has passed on all of it. */
   #close(): void {
-    if (this.#over || this.#failed) return
+    if (this.#over || this.failed) return
     this.#over = true
     closeAtOnce(this.#conn)
   }

@@ -69,6 +69,12 @@ export abstract class Lane implements EndWatcher, ReadOwner {
   protected abstract end(): void
   /** Keeps what was written last as it is, until the function that it returns is called. */
   protected abstract hold(): () => void
+  /** recode() has thrown, and the connection that is read is about to be closed. */
+  protected refuse(_error: unknown): void {}
+  /** True if the bytes that were read said that no more comes. */
+  protected get isOver(): boolean {
+    return false
+  }
   /** The memory for the next read. */
   protected abstract nextMemory(): Uint8Array
 
@@ -140,7 +146,9 @@ export abstract class Lane implements EndWatcher, ReadOwner {
     try {
       this.recode(chunk)
       this.#readInto(this.nextMemory())
+      if (this.isOver) this.#endEarly()
     } catch (error) {
+      this.refuse(error)
       this.#discardable = 0
       this.from.duplex.destroy(error as Error)
     }
@@ -180,6 +188,12 @@ export abstract class Lane implements EndWatcher, ReadOwner {
     } catch (error) {
       return void this.from.duplex.destroy(error as Error)
     }
+    this.#listener.ended(this)
+  }
+
+  /** The peer has said that no more comes. Reading goes on, up to the end of the connection itself. */
+  #endEarly(): void {
+    this.#discardable = DISCARD_LIMIT
     this.#listener.ended(this)
   }
 
@@ -228,7 +242,9 @@ export class Encoding extends Recoding {
     for (let at = 0; at < chunk.length; at += BURST) this.write(this.codec.encode(chunk.subarray(at, at + BURST)))
   }
 
-  protected end(): void {}
+  protected end(): void {
+    if (this.codec.farewell !== undefined) this.write(this.codec.farewell())
+  }
 }
 
 /** The direction from the wire. */
@@ -240,6 +256,16 @@ export class Decoding extends Recoding {
 
   protected recode(chunk: Uint8Array): void {
     for (const payload of this.codec.decode(chunk)) this.write(payload)
+  }
+
+  protected override get isOver(): boolean {
+    return this.codec.isOver === true
+  }
+
+  /** The peer is told why, if there is a way to say it. Nobody waits until it has taken that. */
+  protected override refuse(error: unknown): void {
+    const bytes = this.codec.farewell?.(error)
+    if (bytes !== undefined && bytes.length > 0) this.from.writeNow(bytes, nothing)
   }
 
   protected end(): void {

@@ -8,6 +8,8 @@ import { X509Certificate } from 'node:crypto'
 import { DerReader, tags } from './der.ts'
 import type { NameConstraints } from './name-constraints.ts'
 import { readNameConstraints } from './name-constraints.ts'
+import type { PublicKey } from './signatures.ts'
+import { readPublicKey } from './signatures.ts'
 
 /** Bits of keyUsage (RFC 5280, section 4.2.1.3). */
 export const keyUsageBits = { digitalSignature: 0, keyCertSign: 5 } as const
@@ -27,8 +29,10 @@ export interface Certificate {
   /** SubjectPublicKeyInfo. */
   readonly spki: Buffer
   readonly extensions: CertificateExtensions
-  /** It is made when it is first asked for. */
+  /** It is made when it is first asked for, as is the key. */
   readonly x509: X509Certificate
+  /** Throws if it cannot be read. */
+  readonly key: PublicKey
 }
 
 interface CertificateExtensions {
@@ -113,13 +117,18 @@ class LazyCertificate implements Certificate {
   declare readonly spki: Buffer
   declare readonly extensions: CertificateExtensions
   #x509: X509Certificate | undefined
+  #key: PublicKey | undefined
 
-  constructor(fields: Omit<Certificate, 'x509'>) {
+  constructor(fields: Omit<Certificate, 'x509' | 'key'>) {
     Object.assign(this, fields)
   }
 
   get x509(): X509Certificate {
     return (this.#x509 ??= new X509Certificate(this.der))
+  }
+
+  get key(): PublicKey {
+    return (this.#key ??= readPublicKey(this.spki, this.x509))
   }
 }
 

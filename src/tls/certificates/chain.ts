@@ -8,7 +8,7 @@ import type { Certificate } from './certificate.ts'
 import { keyUsageBits } from './certificate.ts'
 import { keepsConstraints } from './name-constraints.ts'
 import type { RootStore } from './roots.ts'
-import { isStrong, readPublicKey, verifyIssued } from './signatures.ts'
+import { isStrong, verifyIssued } from './signatures.ts'
 
 /** The server's certificate, intermediates and root together. */
 const MAX_DEPTH = 8
@@ -86,7 +86,7 @@ class Walk {
     const last = path.at(-1)!
     try {
       if (!last.x509.checkIssued(issuer.x509)) return false
-      return await verifyIssued(last, readPublicKey(issuer.spki))
+      return await verifyIssued(last, issuer.key)
     } catch {
       return false
     }
@@ -94,7 +94,8 @@ class Walk {
 }
 
 /** What is wrong with a certificate by itself. */
-function complaintAbout({ notBefore, notAfter, spki, extensions }: Certificate, now: number): Complaint | undefined {
+function complaintAbout(certificate: Certificate, now: number): Complaint | undefined {
+  const { notBefore, notAfter, extensions } = certificate
   if (now < notBefore) return { alert: 'certificate_expired', says: 'is not valid yet, or the clock here is wrong' }
   if (now > notAfter) return { alert: 'certificate_expired', says: 'has expired, or the clock here is wrong' }
   if (extensions.unknownCritical !== undefined) {
@@ -108,7 +109,7 @@ function complaintAbout({ notBefore, notAfter, spki, extensions }: Certificate, 
     return { alert: 'unsupported_certificate', says: 'is not for servers' }
   }
   try {
-    if (isStrong(readPublicKey(spki))) return undefined
+    if (isStrong(certificate.key)) return undefined
   } catch {
     return { alert: 'unsupported_certificate', says: 'has a key that cannot be read' }
   }

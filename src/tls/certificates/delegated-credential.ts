@@ -49,7 +49,7 @@ export async function readDelegatedCredential(data: Buffer, options: CredentialO
   }
   if (!credentialSchemes.includes(scheme) || !schemes.includes(algorithm)) throw refused('its scheme was not offered')
   const key = readKey(spki)
-  const issuer = readKey(leaf.spki)
+  const issuer = leaf.key
   if (!fits(scheme, key) || !isStrong(key) || !fits(algorithm, issuer)) throw refused('its scheme does not fit its key')
   const message = Buffer.concat([context, leaf.der, signed])
   if (!(await verifyScheme(algorithm, issuer, message, signature))) throw refused('its signature is wrong')

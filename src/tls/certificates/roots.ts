@@ -2,6 +2,7 @@
  * The certificates that are trusted: those that are given; or those of SSL_CERT_FILE and SSL_CERT_DIR, as OpenSSL and Go read them; or
  * the system's, if this Node can read them; or those that come with Node.
  */
+import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import * as tls from 'node:tls'
@@ -14,7 +15,9 @@ export class RootStore {
   readonly #bySubject = new Map<string, (Buffer | Certificate)[]>()
 
   constructor(ders: Iterable<Buffer>) {
+    const hash = createHash('sha256')
     for (const der of ders) {
+      hash.update(der)
       let subject: string
       try {
         subject = subjectOf(der).toString('latin1')
@@ -23,7 +26,11 @@ export class RootStore {
       }
       this.#bySubject.set(subject, [...(this.#bySubject.get(subject) ?? []), der])
     }
+    this.id = hash.digest('hex')
   }
+
+  /** The hash of all of them. */
+  readonly id: string
 
   get isEmpty(): boolean {
     return this.#bySubject.size === 0
@@ -46,6 +53,21 @@ export class RootStore {
 export function readPem(text: string): Buffer[] {
   const blocks = text.matchAll(/-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----([^-]+)-----END/g)
   return [...blocks].map(([, base64 = '']) => Buffer.from(base64, 'base64'))
+}
+
+/** How many stores of given certificates are kept. */
+const KEPT = 8
+const given = new Map<string, RootStore>()
+
+/** The store of certificates in PEM. An application gives the same ones for every connection, so the last few stores are kept. */
+export function givenRoots(pem: string | readonly string[]): RootStore {
+  const text = typeof pem === 'string' ? pem : pem.join('\n')
+  const store = given.get(text) ?? new RootStore(readPem(text))
+  given.delete(text)
+  given.set(text, store)
+  const [oldest = text] = given.keys()
+  if (given.size > KEPT) given.delete(oldest)
+  return store
 }
 
 /** One store for each setting of the environment, for the life of the process, as OpenSSL keeps them. */

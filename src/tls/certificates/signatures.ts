@@ -59,13 +59,13 @@ export interface PublicKey {
   readonly raw: Buffer
 }
 
-/** Throws an Error if `spki` is no key. */
-export function readPublicKey(spki: Buffer): PublicKey {
+/** Throws an Error if `spki` is no key. `x509` is a certificate of that key, if there is one: to ask it costs less than to read `spki`. */
+export function readPublicKey(spki: Buffer, x509?: { readonly publicKey: KeyObject }): PublicKey {
   const info = new DerReader(spki).inside()
   const mlDsa = mlDsaOids[info.inside().oid()]
   const raw = info.next(tags.bitString).value.subarray(1)
   if (mlDsa !== undefined) return { type: mlDsa, curve: undefined, object: readable(spki), raw }
-  const object = createPublicKey({ key: spki, format: 'der', type: 'spki' })
+  const object = x509?.publicKey ?? createPublicKey({ key: spki, format: 'der', type: 'spki' })
   const { namedCurve } = object.asymmetricKeyDetails ?? {}
   return { type: object.asymmetricKeyType ?? '', curve: namedCurve, object, raw }
 }

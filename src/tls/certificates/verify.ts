@@ -5,7 +5,8 @@ import type { Certificate } from './certificate.ts'
 import { keyUsageBits, parseCertificate } from './certificate.ts'
 import { verifyChain } from './chain.ts'
 import { matchesPin } from './pin.ts'
-import { defaultRoots, RootStore } from './roots.ts'
+import type { RootStore } from './roots.ts'
+import { defaultRoots } from './roots.ts'
 
 export interface Verification {
   /** The name, or the IP address, that the certificate has to carry; undefined if any will do. */
@@ -13,7 +14,7 @@ export interface Verification {
   /** Undefined if the certificates are judged by their chain alone. */
   readonly pin: Uint8Array | undefined
   /** Undefined for those of the system; false if the pin alone counts. */
-  readonly roots: readonly Buffer[] | undefined | false
+  readonly roots: RootStore | undefined | false
 }
 
 /** The server's own certificate, after all has been verified. Throws PT_CERTIFICATE otherwise. */
@@ -21,6 +22,7 @@ export async function verifyCertificates(ders: readonly Buffer[], verification: 
   const [leaf, ...others] = ders.map(parse)
   if (leaf === undefined) throw certificateFault('bad_certificate', 'the server sent no certificate')
   const { pin, roots, name } = verification
+  requireKey(leaf)
   if (pin !== undefined && !matchesPin(ders, pin)) {
     throw certificateFault(
       'bad_certificate',
@@ -31,8 +33,7 @@ export async function verifyCertificates(ders: readonly Buffer[], verification: 
     throw certificateFault('unsupported_certificate', "the server's certificate is not for signatures")
   }
   if (roots !== false) {
-    const store = roots === undefined ? await defaultRoots() : new RootStore(roots)
-    await verifyChain(leaf, others, { roots: store, now: Date.now() })
+    await verifyChain(leaf, others, { roots: roots ?? (await defaultRoots()), now: Date.now() })
     if (name !== undefined && !carries(leaf, name)) {
       throw certificateFault(
         'bad_certificate',
@@ -51,6 +52,15 @@ function parse(der: Buffer): Certificate {
     return certificate
   } catch (cause) {
     throw certificateFault('bad_certificate', 'the server sent a certificate that cannot be read', cause)
+  }
+}
+
+/** With a pin alone nobody else looks at the key before the handshake needs it. */
+function requireKey(leaf: Certificate): void {
+  try {
+    void leaf.key
+  } catch (cause) {
+    throw certificateFault('unsupported_certificate', "the server's certificate has a key that cannot be read", cause)
   }
 }
 

@@ -1,0 +1,198 @@
+/**
+ * The records of a connection after its handshake: content to records and back, tickets, updates of keys, and the end. It has the
+ * direct form of a codec (io/carry/codec.ts), so that splice() can carry a TLS connection without streams.
+ */
+import { PtError } from '../error.ts'
+import type { DirectCodec } from '../io/carry/codec.ts'
+import { readMemory } from '../io/tcp/read-memory.ts'
+import { alertBytes, TlsFault } from './alert.ts'
+import type { Established } from './handshake.ts'
+import { AlertFromServer, readAlert } from './handshake-wire.ts'
+import { resumptionPsk, updatedSecret } from './key-schedule.ts'
+import { keyUpdate, readKeyUpdate, readNewSessionTicket } from './messages/after.ts'
+import type { HandshakeMessage } from './messages/handshake.ts'
+import { handshakeTypes, MessageAssembler } from './messages/handshake.ts'
+import { contentTypes, freeNow, MAX_CONTENT, MAX_RECORDS, RecordOpener, RecordSealer, sealedLength } from './record.ts'
+import { RecordCutter } from './record-cutter.ts'
+import type { Ticket } from './tickets.ts'
+import { ticketLifetime } from './tickets.ts'
+
+/** How many records in a row may carry nothing for the application, as with BoringSSL. */
+const MAX_IDLE = 32
+/** The most that is encoded at a time, in bytes: as much as a socket is read at a time. */
+export const MOST_ENCODED = 65_536
+
+const nothing = Buffer.alloc(0)
+const update = keyUpdate()
+
+/** Records are written here, by all connections, each for the length of one write. Undefined after one of them has kept it. */
+let outgoing: Buffer | undefined
+
+function memoryFor(length: number): Buffer {
+  if (outgoing === undefined || outgoing.length < length) outgoing = Buffer.allocUnsafeSlow(length)
+  return outgoing
+}
+
+export interface TlsCodecOptions {
+  readonly established: Established
+  readonly onTicket: (ticket: Ticket) => void
+  /** True if the server may end without close_notify. */
+  readonly mayEndAbruptly?: boolean
+}
+
+export class TlsCodec implements DirectCodec {
+  readonly input: Uint8Array = readMemory()
+  readonly #established: Established
+  readonly #onTicket: (ticket: Ticket) => void
+  readonly #mayEndAbruptly: boolean
+  readonly #cutter = new RecordCutter()
+  readonly #messages = new MessageAssembler()
+  readonly #maxContent: number
+  #serverSecret: Buffer
+  #clientSecret: Buffer
+  #opener: RecordOpener
+  #sealer: RecordSealer
+  #idle = 0
+  #owesUpdate = false
+  #isOver = false
+  #freesContent = false
+  #isHeld = false
+
+  constructor({ established, onTicket, mayEndAbruptly = false }: TlsCodecOptions) {
+    const { suite, clientSecret, serverSecret, recordSizeLimit } = established
+    this.#established = established
+    this.#onTicket = onTicket
+    this.#mayEndAbruptly = mayEndAbruptly
+    this.#maxContent = Math.min(MAX_CONTENT, (recordSizeLimit ?? MAX_CONTENT + 1) - 1)
+    this.#clientSecret = clientSecret
+    this.#serverSecret = serverSecret
+    this.#sealer = new RecordSealer(suite, clientSecret)
+    this.#opener = new RecordOpener(suite, serverSecret)
+  }
+
+  /** True after the server's close_notify, or after an end that does without it. What follows is of no meaning. */
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /** True if the server wants an update of our keys, which goes out before the next record. */
+  get owesUpdate(): boolean {
+    return this.#owesUpdate
+  }
+
+  /** The records around `payload`, and before them what is owed. The next call of any connection overwrites them, unless hold() is called. */
+  encode(payload: Uint8Array): Buffer {
+    const most = this.#maxContent
+    const records = Math.ceil(payload.length / most)
+    const memory = memoryFor(payload.length + records * sealedLength(0) + sealedLength(update.length))
+    let at = 0
+    if (this.#owesUpdate || this.#sealer.count + records > MAX_RECORDS) at = this.#updateKeys(memory)
+    for (let from = 0; from < payload.length; from += most) {
+      const content = payload.length <= most ? payload : payload.subarray(from, from + most)
+      at = this.#sealer.sealInto(memory, at, contentTypes.applicationData, content)
+    }
+    return memory.subarray(0, at)
+  }
+
+  #updateKeys(memory: Buffer): number {
+    const end = this.#sealer.sealInto(memory, 0, contentTypes.handshake, update)
+    const { suite } = this.#established
+    this.#owesUpdate = false
+    this.#clientSecret = updatedSecret(suite, this.#clientSecret)
+    this.#sealer = new RecordSealer(suite, this.#clientSecret)
+    return end
+  }
+
+  /** What encode() or decode() gave last stays as it is for ever: it is left to the caller. */
+  hold(): () => void {
+    outgoing = undefined
+    this.#isHeld = true
+    return release
+  }
+
+  /** From now on what decode() gives is freed when the next content is asked for, unless hold() is called. */
+  freeContent(): void {
+    this.#freesContent = true
+  }
+
+  /** The content of the records of `chunk`, each in memory of its own. Throws if one of them is altered or may not be sent. */
+  *decode(chunk: Uint8Array): Generator<Buffer, void, undefined> {
+    this.#cutter.add(chunk as Buffer)
+    while (!this.#isOver) {
+      const record = this.#cutter.next(true)
+      if (record === undefined) return
+      const content = this.#open(record)
+      if (content === undefined) continue
+      this.#isHeld = false
+      yield content
+      // A record without padding has one more byte, its type.
+      if (this.#freesContent && !this.#isHeld) freeNow(content, content.length + 1)
+    }
+  }
+
+  #open(record: Buffer): Buffer | undefined {
+    if (record[0] !== contentTypes.applicationData) {
+      throw new TlsFault('unexpected_message', 'the server sent a record in plain after the handshake')
+    }
+    const { type, content } = this.#opener.open(record)
+    if (type !== contentTypes.handshake && this.#messages.isAmid) {
+      throw new TlsFault('unexpected_message', 'the server sent another record amid a handshake message')
+    }
+    if (type === contentTypes.applicationData && content.length > 0) {
+      this.#idle = 0
+      return content
+    }
+    if (++this.#idle > MAX_IDLE) throw new TlsFault('unexpected_message', 'the server sends records without data')
+    if (type === contentTypes.alert) this.#isOver = readAlert(content) === 'close'
+    if (type === contentTypes.handshake) this.#messages.add(content)
+    for (let message = this.#messages.next(); message !== undefined; message = this.#messages.next())
+      this.#handle(message)
+    return undefined
+  }
+
+  #handle({ type, body }: HandshakeMessage): void {
+    if (type === handshakeTypes.newSessionTicket) return this.#keepTicket(body)
+    if (type !== handshakeTypes.keyUpdate) {
+      throw new TlsFault(
+        'unexpected_message',
+        `the server sent a handshake message of type ${type} after the handshake`,
+      )
+    }
+    if (this.#messages.isAmid) throw new TlsFault('unexpected_message', 'the server sent a message across a KeyUpdate')
+    const { suite } = this.#established
+    // A server that asks again and again is answered once, before the next record.
+    this.#owesUpdate = readKeyUpdate(body) || this.#owesUpdate
+    this.#serverSecret = updatedSecret(suite, this.#serverSecret)
+    this.#opener = new RecordOpener(suite, this.#serverSecret)
+  }
+
+  #keepTicket(body: Buffer): void {
+    const { suite, resumptionSecret, certificates } = this.#established
+    const { lifetime, ageAdd, nonce, ticket: bytes } = readNewSessionTicket(body)
+    const psk = resumptionPsk(suite, resumptionSecret, nonce)
+    this.#onTicket({
+      suite,
+      psk,
+      bytes,
+      ageAdd,
+      received: Date.now(),
+      lifetime: ticketLifetime(lifetime),
+      certificates,
+    })
+  }
+
+  end(): void {
+    this.#isOver ||= this.#mayEndAbruptly && !this.#cutter.isAmid && !this.#messages.isAmid
+    if (this.#isOver) return
+    throw new PtError('PT_CLOSED', 'the connection ended without close_notify: what came may be cut short')
+  }
+
+  /** close_notify; or the alert that tells the server which rule it broke, if it broke one. */
+  farewell(error?: unknown): Buffer {
+    if (error === undefined) return this.#sealer.seal(contentTypes.alert, alertBytes('close_notify'))
+    if (!(error instanceof TlsFault) || error instanceof AlertFromServer) return nothing
+    return this.#sealer.seal(contentTypes.alert, alertBytes(error.alert))
+  }
+}
+
+function release(): void {}
