@@ -20,6 +20,10 @@ export const ISOLATED = 'postern client | server --isolate'
 /** Another program for tunnels, in Python, with our PT at both ends. */
 export const PTADAPTER = 'ptadapter'
 
+/** The metric `tls` compares clients of TLS: ours, and the one that all its ratios are to. */
+export const NODE_TLS = 'node:tls'
+export const OUR_TLS = 'postern/tls'
+
 /** As they stand in tables; what is added comes after them. */
 export const order = [PEER, OURS, SUCCESSOR, OUR_CLIENT, OUR_SERVER, TUNNEL, ISOLATED, PTADAPTER, FLOOR, CEILING]
 
@@ -34,6 +38,7 @@ const { bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
  * @property {readonly string[]} [client] the command of the PT client; without one the load goes straight to the far end
  * @property {readonly string[]} [server]
  * @property {Tunnel} [tunnel] in place of a PT at each end
+ * @property {'node' | 'postern'} [tls] in place of all that: a client of TLS
  */
 
 /**
@@ -62,6 +67,8 @@ export function candidates({ relay, peer = 'obfs4proxy', successor = lyrebird })
     { name: PTADAPTER, tunnel: { kind: 'ptadapter', command: ours, flags: [] } },
     { name: FLOOR, client: [relay], server: [relay] },
     { name: CEILING },
+    { name: NODE_TLS, tls: 'node' },
+    { name: OUR_TLS, tls: 'postern' },
   ]
 }
 

@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util'
 import { lyrebird } from './candidates.mjs'
 import { metrics } from './metrics/index.mjs'
-import { transports } from './plan.mjs'
+import { apart, transports } from './plan.mjs'
 import { full, quick } from './settings.mjs'
 
 export const help = `Usage: npm run bench -- [options]
@@ -13,7 +13,7 @@ Measures our PT beside obfs4proxy, lyrebird and a plain relay in C, all on 127.0
   --growth            instead: how cost grows from 1 to 10,000 connections
   --transport NAME    ${transports.join(', ')}; may be given several times (default: all)
   --metric NAME       ${Object.keys(metrics).join(', ')}; several times
-                      (default: all but tunnels, which have a run of their own)
+                      (default: all but tunnels and tls, which have a run of their own)
   --reps N            repetitions, each with fresh processes
   --with NAME=COMMAND one more PT to measure, such as another build of ours; several times
   --obfs4proxy PATH   where it is, if not in PATH
@@ -63,7 +63,7 @@ export function readFlags(argv) {
     growth: values.growth,
     transports: chosen('--transport', values.transport, transports),
     metrics: chosen('--metric', values.metric, Object.keys(metrics)).filter(
-      (name) => values.metric.length > 0 || name !== 'tunnels',
+      (name) => values.metric.length > 0 || !(name in apart),
     ),
     settings,
     extra: values.with,

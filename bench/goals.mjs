@@ -1,5 +1,16 @@
 // What we want to reach, as ratios to obfs4proxy in the same run or, if so marked, to lyrebird or as absolute figures.
-import { ISOLATED, OUR_CLIENT, OUR_SERVER, OURS, PEER, PTADAPTER, SUCCESSOR, TUNNEL } from './candidates.mjs'
+import {
+  ISOLATED,
+  NODE_TLS,
+  OUR_CLIENT,
+  OUR_SERVER,
+  OUR_TLS,
+  OURS,
+  PEER,
+  PTADAPTER,
+  SUCCESSOR,
+  TUNNEL,
+} from './candidates.mjs'
 import { compare, median, select } from './statistics.mjs'
 
 const bothWays = (...streams) => streams.flatMap((count) => [`up, ${count}`, `down, ${count}`])
@@ -67,6 +78,23 @@ function tunnel(name, beside, better, must, aim, figures) {
   return { name: `tunnel: ${name}`, transport: 'obfs4', candidate: TUNNEL, beside, figures, better, must, aim }
 }
 
+/**
+ * Of `postern/tls`.
+ * @returns {Goal}
+ */
+function tls(name, better, must, aim, figures) {
+  return {
+    name: `${name}, beside node:tls`,
+    transport: 'TLS',
+    candidate: OUR_TLS,
+    beside: NODE_TLS,
+    figures,
+    better,
+    must,
+    aim,
+  }
+}
+
 /** @type {Goal[]} */
 export const goals = [
   { name: 'obfs4 bulk, 1 stream', transport: 'obfs4', figures: one, better: 'more', must: 1.5, aim: 1.8 },
@@ -131,6 +159,8 @@ export const goals = [
   tunnel('CPU-s/GB, beside postern pt', OURS, 'less', 1.2, 1, tunnelFigures('CPU, both')),
   tunnel('CPU of a connection, beside postern pt', OURS, 'less', 1.2, 1, ['tunnel, a connection: CPU, both']),
   tunnel('memory, beside --isolate', ISOLATED, 'less', 0.65, 0.5, ['tunnel: RSS of all processes']),
+  tls('TLS bulk', 'more', 0.8, 1, ['TLS down', 'TLS up']),
+  tls('CPU of a TLS handshake', 'less', 2, 1.5, ['a TLS handshake: CPU, client']),
   ...[OUR_CLIENT, OUR_SERVER].flatMap((candidate) =>
     ['obfs4', 'obfs3', 'obfs2'].map((transport) => ({
       name: `${transport} bulk, ${candidate}`,

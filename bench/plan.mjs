@@ -4,8 +4,10 @@ import {
   CEILING,
   FLOOR,
   ISOLATED,
+  NODE_TLS,
   OUR_CLIENT,
   OUR_SERVER,
+  OUR_TLS,
   OURS,
   PEER,
   PTADAPTER,
@@ -26,6 +28,7 @@ const measuredOf = {
   memory: [PEER, OURS, SUCCESSOR, FLOOR],
   start: [PEER, OURS, SUCCESSOR, FLOOR],
   tunnels: [PEER, OURS, TUNNEL, ISOLATED, PTADAPTER, FLOOR, CEILING],
+  tls: [NODE_TLS, OUR_TLS],
 }
 const sides = new Set([OUR_CLIENT, OUR_SERVER, FLOOR, CEILING])
 /** The last two change no byte, and what lyrebird is good for shows with obfs4: with one transport is enough. */
@@ -37,6 +40,9 @@ const unpinned = { transport: 'obfs4', metric: 'bulk', candidates: new Set([PEER
 export function isMeasuredInUse({ transport, pinned }) {
   return pinned && transport === 'obfs4'
 }
+
+/** The metrics that have a run of their own, and under which name their figures stand in place of a transport's. */
+export const apart = { tunnels: undefined, tls: 'TLS' }
 
 /** @typedef {{ rep: number, transport: string, pinned: boolean, metric: string, candidate: string }} Case */
 
@@ -57,7 +63,8 @@ export function plan({ transports, metrics, extra = [], settings }) {
           if (place > 0 && !settings.everyTransport.includes(metric)) continue
           const names = candidatesOf({ metric, transport, pinned, first: place === 0, extra })
           const due = names.filter((candidate) => rep < repsOf(metric, candidate, place, settings))
-          for (const candidate of rotate(due, rep)) cases.push({ rep, transport, pinned, metric, candidate })
+          const title = apart[metric] ?? transport
+          for (const candidate of rotate(due, rep)) cases.push({ rep, transport: title, pinned, metric, candidate })
         }
       }
     }
@@ -84,6 +91,7 @@ const secondsOf = {
   ping: ({ pings, warmPings }) => (4 * pings + warmPings) / 8_000,
   memory: ({ held, settleMs }) => held / PACE + settleMs / 500,
   start: ({ starts }) => starts / 6,
+  tls: ({ windowSeconds }) => 3 * windowSeconds + 2,
   tunnels: ({ windowSeconds, warmSeconds, setupSeconds }) => 2 * windowSeconds + 5 * warmSeconds + setupSeconds + 2,
 }
 
@@ -108,7 +116,7 @@ function repsOf(metric, candidate, place, { reps, sideReps, memoryReps, otherMem
 
 function candidatesOf({ metric, transport, pinned, first, extra }) {
   const names = measuredOf[metric].filter((name) => first || !firstOnly.has(name))
-  if (pinned) return [...names, ...extra]
+  if (pinned) return metric === 'tls' ? names : [...names, ...extra]
   if (transport !== unpinned.transport || metric !== unpinned.metric) return []
   return [...names.filter((name) => unpinned.candidates.has(name)), ...extra]
 }

@@ -1,5 +1,5 @@
 // A run as Markdown: the machine, the goals, and a table for each transport.
-import { order, OURS, PEER } from './candidates.mjs'
+import { NODE_TLS, order, OUR_TLS, OURS, PEER } from './candidates.mjs'
 import { judge } from './goals.mjs'
 import { NOISY } from './noise.mjs'
 import { compare, formatNumber, formatRatio, select, summarize } from './statistics.mjs'
@@ -36,7 +36,7 @@ export function formatReport(run, chart) {
   if (judged.length > 0) blocks.push('## Goals', formatGoals(judged))
   blocks.push(
     '## Figures',
-    'Medians, with the lowest and the highest of all repetitions. Ratios are of medians to obfs4proxy’s in this run; **bold** is the better one of ours and its.',
+    'Medians, with the lowest and the highest of all repetitions. Ratios are of medians to obfs4proxy’s in this run, or to node:tls’s for TLS; **bold** is the better one of ours and its.',
   )
   for (const { transport, pinned } of sections(run.samples)) {
     const title = pinned ? 'each end on a core of its own' : 'not pinned: the scheduler places all processes'
@@ -87,13 +87,14 @@ function sections(samples) {
 
 function formatFigures(samples) {
   const measured = new Set(samples.map(({ candidate }) => candidate))
+  const [peer, our] = measured.has(NODE_TLS) ? [NODE_TLS, OUR_TLS] : [PEER, OURS]
   const others = [...new Set([...order, ...measured])].filter(
-    (name) => measured.has(name) && name !== PEER && name !== OURS,
+    (name) => measured.has(name) && name !== peer && name !== our,
   )
   const figures = new Map(samples.map(({ name, unit, better }) => [name, { name, unit, better }]))
   const rows = [...figures.values()].map((figure) => {
     const of = (candidate) => select(samples, { candidate, name: figure.name })
-    const [peers, ours] = [of(PEER), of(OURS)]
+    const [peers, ours] = [of(peer), of(our)]
     const ratio = compare(ours, peers)
     const wins = ratio && (figure.better === 'more' ? ratio.ratio > 1 : ratio.ratio < 1)
     const usual = [
@@ -105,7 +106,7 @@ function formatFigures(samples) {
     ]
     return usual.concat(others.map((candidate) => cellWithRatio(of(candidate), peers)))
   })
-  return table(['', 'unit', PEER, OURS, 'ratio', ...others], `ll${'r'.repeat(3 + others.length)}`, rows)
+  return table(['', 'unit', peer, our, 'ratio', ...others], `ll${'r'.repeat(3 + others.length)}`, rows)
 }
 
 function cell(samples) {

@@ -7,6 +7,7 @@ import { measureMemory } from './memory.mjs'
 import { measurePing } from './ping.mjs'
 import { measureSetup } from './setup.mjs'
 import { measureStart } from './start.mjs'
+import { measureTls } from './tls.mjs'
 import { measureTransfer } from './transfer.mjs'
 import { measureTunnels } from './tunnels.mjs'
 
@@ -30,4 +31,5 @@ export const metrics = {
   memory: measureMemory,
   start: measureStart,
   tunnels: measureTunnels,
+  tls: measureTls,
 }

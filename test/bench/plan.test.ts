@@ -1,6 +1,6 @@
 /** What is measured how often, what the command line means, and who else used the machine. */
 import { describe, expect, it } from 'vitest'
-import { CEILING, FLOOR, OURS, PEER, readCandidate, SUCCESSOR } from '../../bench/candidates.mjs'
+import { CEILING, FLOOR, NODE_TLS, OUR_TLS, OURS, PEER, readCandidate, SUCCESSOR } from '../../bench/candidates.mjs'
 import { readFlags } from '../../bench/flags.mjs'
 import { readCpuTimes, shareOfOthers } from '../../bench/noise.mjs'
 import { estimateGrowth } from '../../bench/growth.mjs'
@@ -31,6 +31,17 @@ describe('the plan', () => {
     expect(count(({ pinned, transport }) => !pinned && transport === 'obfs4')).toBe(4)
     expect(count(({ pinned, transport }) => !pinned && transport === 'obfs3')).toBe(0)
     expect(count(({ metric, candidate }) => metric === 'memory' && candidate === OURS)).toBe(1)
+  })
+
+  it('measures TLS beside node:tls alone, and not without being asked', () => {
+    const cases = plan({ transports: ['obfs4', 'obfs3'], metrics: ['tls'], extra: ['other'], settings })
+    expect(cases.map(({ rep, transport, candidate }) => [rep, transport, candidate])).toEqual([
+      [0, 'TLS', NODE_TLS],
+      [0, 'TLS', OUR_TLS],
+      [1, 'TLS', OUR_TLS],
+      [1, 'TLS', NODE_TLS],
+    ])
+    expect(readFlags([]).metrics).not.toContain('tls')
   })
 
   it('everything takes less than 36 minutes, and growth less than 8', () => {
