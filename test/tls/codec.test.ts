@@ -15,7 +15,7 @@ import { failureOf } from '../support.ts'
 const suite = suiteOf(0x1301)!
 const [clientSecret, serverSecret] = [randomBytes(32), randomBytes(32)]
 
-function codecOf(recordSizeLimit?: number): TlsCodec {
+function codecOf(recordSizeLimit?: number, mayEndAbruptly = false): TlsCodec {
   const established: Established = {
     suite,
     clientSecret,
@@ -26,7 +26,7 @@ function codecOf(recordSizeLimit?: number): TlsCodec {
     certificates: [],
     recordSizeLimit,
   }
-  return new TlsCodec({ established, onTicket: () => undefined })
+  return new TlsCodec({ established, onTicket: () => undefined, mayEndAbruptly })
 }
 
 /** Cuts `bytes` at these places. */
@@ -89,6 +89,19 @@ describe('decoding', () => {
     expect(codec.isOver).toBe(true)
     expect([...codec.decode(Buffer.from('nor this'))]).toEqual([])
     expect(() => codec.end()).not.toThrow()
+  })
+
+  test('an end without close_notify is an ordinary one if that was asked for, and never amid a record', () => {
+    const record = new RecordSealer(suite, serverSecret).seal(23, Buffer.from('data'))
+    const codec = codecOf(undefined, true)
+    expect([...codec.decode(record)].map(String)).toEqual(['data'])
+    expect(() => codec.end()).not.toThrow()
+    expect(codec.isOver).toBe(true)
+    for (let length = 1; length < record.length; length++) {
+      const cut = codecOf(undefined, true)
+      expect([...cut.decode(record.subarray(0, length))]).toEqual([])
+      expect(() => cut.end()).toThrow('close_notify')
+    }
   })
 
   test('gives what came before a record that was altered', () => {
