@@ -63,7 +63,7 @@ export async function acceptTls(
     ALPNProtocols: [...alpn],
   })
   try {
-    await orAborted(shaken(socket), signal)
+    await orAborted(shaken(socket, conn), signal)
     return socket.on('error', () => undefined)
   } catch (error) {
     socket.destroy()
@@ -72,13 +72,21 @@ export async function acceptTls(
   }
 }
 
-function shaken(socket: TLSSocket): Promise<void> {
+function shaken(socket: TLSSocket, conn: Duplex): Promise<void> {
   return new Promise((resolve, reject) => {
-    socket.once('secure', resolve)
-    socket.on('error', (cause: NodeJS.ErrnoException) => {
-      const closed = cause.code === 'ECONNRESET' || cause.code === 'EPIPE'
-      reject(new PtError(closed ? 'PT_CLOSED' : 'PT_TLS', 'a client did not finish the TLS handshake', { cause }))
+    const closed = (cause?: Error): void =>
+      reject(new PtError('PT_CLOSED', 'a client closed the connection in the TLS handshake', { cause }))
+    // The TLSSocket of a server stays open if its client ends before the handshake is over. Which of the two tells depends on `conn`.
+    const both = [socket, conn]
+    const ended = (): void => closed()
+    for (const one of both) one.once('end', ended).once('close', ended)
+    socket.once('secure', () => {
+      for (const one of both) one.off('end', ended).off('close', ended)
+      resolve()
     })
-    socket.once('close', () => reject(new PtError('PT_CLOSED', 'a client closed the connection in the TLS handshake')))
+    socket.on('error', (cause: NodeJS.ErrnoException) => {
+      if (cause.code === 'ECONNRESET' || cause.code === 'EPIPE') closed(cause)
+      else reject(new PtError('PT_TLS', 'a client did not finish the TLS handshake', { cause }))
+    })
   })
 }

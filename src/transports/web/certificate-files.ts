@@ -78,7 +78,10 @@ export class CertificateFiles {
     } catch (error) {
       if (this.#refused === version) return
       this.#refused = version
-      this.#log('warning', `the certificate files have changed, and the old ones stay in use: ${(error as Error).message}`)
+      this.#log(
+        'warning',
+        `the certificate files have changed, and the old ones stay in use: ${(error as Error).message}`,
+      )
     } finally {
       this.#looked = this.#now()
       this.#looking = undefined
@@ -88,10 +91,7 @@ export class CertificateFiles {
 
 /** Two files with the same text here have not changed. */
 async function versionOf(paths: CertificatePaths): Promise<string> {
-  const versions = await Promise.all([
-    opened('tls-cert', paths.cert, statOf),
-    opened('tls-key', paths.key, statOf),
-  ])
+  const versions = await Promise.all([opened('tls-cert', paths.cert, statOf), opened('tls-key', paths.key, statOf)])
   return versions.join(' ')
 }
 

@@ -126,7 +126,9 @@ const haproxy: ErrorPages = {
     return haproxyAnswer(404, 'Not Found', body, method === 'HEAD')
   },
   fault: () => {
-    const body = Buffer.from('<html><body><h1>400 Bad request</h1>\nYour browser sent an invalid request.\n</body></html>\n')
+    const body = Buffer.from(
+      '<html><body><h1>400 Bad request</h1>\nYour browser sent an invalid request.\n</body></html>\n',
+    )
     return haproxyAnswer(400, 'Bad request', body, false)
   },
 }

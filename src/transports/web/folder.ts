@@ -115,7 +115,12 @@ function pageAnswer(page: Page, asked: Asked): WebAnswer {
   return whole([200, 'OK'], page, asked, dates)
 }
 
-function whole(status: readonly [number, string], { type, body }: Page, asked: Asked, more: readonly Field[]): WebAnswer {
+function whole(
+  status: readonly [number, string],
+  { type, body }: Page,
+  asked: Asked,
+  more: readonly Field[],
+): WebAnswer {
   const fields: Field[] = [['Content-Type', type], ['Content-Length', String(body.length)], ...more]
   return nginxAnswer(SERVER, status, fields, asked.method === 'HEAD' ? none : body)
 }

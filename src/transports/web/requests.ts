@@ -24,14 +24,14 @@ import { formatAnswer } from './web-answer.ts'
 import type { Decoy } from './decoy.ts'
 
 /** The longest head, in bytes. */
-export const HEAD_LIMIT = 16 * 1024
+export const HEAD_LIMIT: number = 16 * 1024
 /** The longest request line: one that takes as long is told so. */
 const LINE_LIMIT = 8 * 1024
 /** A method has capital letters only; so many bytes are looked at. */
 const LONGEST_METHOD = 64
 const LF = 0x0a
 /** So many requests are answered on one connection. */
-export const MOST_REQUESTS = 100
+export const MOST_REQUESTS: number = 100
 /** The times of nginx, in ms: for a head, between two requests, for a write, and for a client to close after the last answer. */
 const HEAD_TIME = 60_000
 const IDLE_TIME = 75_000
@@ -56,7 +56,8 @@ export async function firstWanted(conn: Duplex, door: Door): Promise<RequestHead
     const request = await nextRequest(conn, left === MOST_REQUESTS ? HEAD_TIME : IDLE_TIME, signal)
     if (typeof request === 'string') return await lastAnswer(conn, decoy.fault(request), signal)
     if (door.wants(request)) return request
-    const answer = hasOneHost(request) ? decoy.answer(request) : decoy.fault('malformed')
+    if (!hasOneHost(request)) return await lastAnswer(conn, decoy.fault('malformed'), signal)
+    const answer = decoy.answer(request)
     if (left === 1 || !staysOpen(request)) return await lastAnswer(conn, answer, signal)
     await send(conn, answer, false, signal)
   }
@@ -87,7 +88,10 @@ async function nextRequest(conn: Duplex, time: number, signal: Cancellation): Pr
 
 /** What is wrong with the beginning of a request, as soon as it can be known. */
 function faultIn(held: Buffer): Fault | undefined {
-  const start = held.subarray(0, LONGEST_METHOD).toString('latin1').replace(/^[\r\n]+/, '')
+  const start = held
+    .subarray(0, LONGEST_METHOD)
+    .toString('latin1')
+    .replace(/^[\r\n]+/, '')
   if (!/^[A-Z_-]*(?: |$)/.test(start)) return 'malformed'
   const line = held.indexOf(LF)
   return (line === -1 ? held.length : line) > LINE_LIMIT ? 'line too long' : undefined

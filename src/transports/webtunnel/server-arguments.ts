@@ -91,8 +91,12 @@ function strangeUrl(url: string | undefined): ArgumentFinding[] {
   if (url === undefined || faultsOf(() => parseFrontUrl(url)).length > 0) return []
   const { path, host } = parseFrontUrl(url)
   return [
-    ...(path === '/' ? [warning('url', 'it has no path, so each visitor who asks for a WebSocket finds the bridge')] : []),
-    ...(path.startsWith('//') ? [warning('url', 'its path begins with two slashes, which lyrebird does not send')] : []),
+    ...(path === '/'
+      ? [warning('url', 'it has no path, so each visitor who asks for a WebSocket finds the bridge')]
+      : []),
+    ...(path.startsWith('//')
+      ? [warning('url', 'its path begins with two slashes, which lyrebird does not send')]
+      : []),
     ...(host.includes(':') ? [warning('url', 'its host is an IPv6 address, to which lyrebird cannot connect')] : []),
   ]
 }

@@ -52,12 +52,7 @@ export async function webtunnelServer({ args, log }: ServerOptions): Promise<Ser
 }
 
 /** Shakes hands with a client that speaks TLS. Its first byte tells. */
-async function secured(
-  conn: Duplex,
-  files: CertificateFiles,
-  decoy: Decoy,
-  signal: Cancellation,
-): Promise<Duplex> {
+async function secured(conn: Duplex, files: CertificateFiles, decoy: Decoy, signal: Cancellation): Promise<Duplex> {
   return await withDeadline(TLS_TIME, 'the TLS handshake', signal, async (signal) => {
     const first = await readExactly(conn, 1, signal)
     conn.unshift(first)
