@@ -23,7 +23,7 @@ const rooms = {
   extor: ['ipc', 'io'],
   transport: ['ipc', 'io'],
   upstream: ['ipc', 'io', 'http1', 'socks'],
-  transports: ['transport', 'ipc', 'io', 'crypto', 'http1', 'tls'],
+  transports: ['transport', 'addresses', 'ipc', 'io', 'crypto', 'http1', 'tls'],
   sessions: ['ipc', 'io', 'crypto', 'upstream', 'transport'],
   pt: ['ipc', 'io', 'socks', 'extor', 'upstream', 'transport', 'sessions'],
   parent: ['ipc', 'io', 'socks', 'extor'],

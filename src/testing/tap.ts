@@ -46,6 +46,15 @@ export class Tap extends Duplex {
     void this.#deliver().catch(() => this.destroy())
   }
 
+  /** The peer's, as of a TCP connection: a server behind a front asks which one it is. */
+  get remoteAddress(): string | undefined {
+    return this.#socket.remoteAddress
+  }
+
+  get remotePort(): number | undefined {
+    return this.#socket.remotePort
+  }
+
   /** From here on nothing that is written goes out, until release(). */
   stall(): void {
     this.#stalled ??= []

@@ -11,7 +11,7 @@ import type { FrontProfile } from '../web/utls.ts'
 import { profileOf } from '../web/utls.ts'
 import type { FrontUrl } from './front-url.ts'
 import { parseFrontUrl } from './front-url.ts'
-import { checkServer, serverRows } from './server-arguments.ts'
+import { announcedArgs, checkServer, requireAnnounceable, serverRows } from './server-arguments.ts'
 
 /** In bytes: a SHA-256. */
 const PIN_LENGTH = 32
@@ -164,11 +164,36 @@ const clientRows: readonly ArgumentRow[] = [
   { role: 'client', key: 'ver', needed: 'no', form: 'a version', meaning: 'that of the server; it is for people' },
 ]
 
-const rows: readonly ArgumentRow[] = [...clientRows, ...serverRows]
+/** What a client knows, and only that, is passed on from the options of a server into the bridge line. */
+const passedOn: readonly ArgumentRow[] = clientRows
+  .filter(({ key }) => key !== 'url')
+  .map(({ key, form, meaning }) => ({
+    role: 'server',
+    key,
+    needed: key === 'ver' ? "no; the default is that of today's webtunnel-server" : 'no',
+    form,
+    meaning: `for the bridge line: ${meaning}`,
+  }))
+
+const rows: readonly ArgumentRow[] = [...clientRows, ...serverRows, ...passedOn]
 
 export const webtunnelArguments: TransportArguments = {
   rows,
-  check: (args, role) => (role === 'client' ? checkClient(args) : checkServer(args)),
+  check: (args, role) => (role === 'client' ? checkClient(args) : checkOptions(args)),
+}
+
+/** The arguments of the bridge line, out of the options of a server. Throws PT_ARGS for what cannot stand in a line. */
+export function argumentsForClients(options: Args): Args {
+  return requireAnnounceable(announcedArgs(options, keysOf(clientRows, 'client')))
+}
+
+function checkOptions(args: Args): ArgumentFinding[] {
+  return [
+    ...faultsOf(() => argumentsForClients(args)),
+    ...checkServer(args),
+    ...checkClient(announcedArgs(args, keysOf(clientRows, 'client'))),
+    ...unknownKeys(args, 'webtunnel', keysOf(rows, 'server')),
+  ]
 }
 
 function checkClient(args: Args): ArgumentFinding[] {
