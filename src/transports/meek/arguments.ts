@@ -68,7 +68,12 @@ function strange(args: Args): ArgumentFinding[] {
   return [
     ...unused.map((key) => warning(key, 'it does not count, as there are targets')),
     ...(plain
-      ? [warning(targets === undefined ? 'url' : 'targets', 'it is not encrypted: everybody on the way reads and can change it')]
+      ? [
+          warning(
+            targets === undefined ? 'url' : 'targets',
+            'it is not encrypted: everybody on the way reads and can change it',
+          ),
+        ]
       : []),
   ]
 }

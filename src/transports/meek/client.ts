@@ -55,7 +55,9 @@ async function begin(session: ClientSession, routes: readonly Route[], ways: Way
     signal.throwIfAborted()
     const others = routes.filter((one) => one !== route)
     // Each route is a session of its own, as an answer that was lost on the way may have held bytes.
-    const poller = new Poller([route, ...others], session.connect, (route, session) => openRoute(route, { session, ...ways }))
+    const poller = new Poller([route, ...others], session.connect, (route, session) =>
+      openRoute(route, { session, ...ways }),
+    )
     try {
       const answer = await poller.begin(signal)
       const refusal = refusalOf(answer, true)

@@ -21,7 +21,7 @@ export const meek: Transport = {
 /** The client of meek under the name that bridge lines have for it. */
 export const meekLite: Transport = {
   name: 'meek_lite',
-  client: meek.client,
+  client: (options) => meekClient(options),
   server() {
     throw new Error('meek_lite is the name of a client only; the server is the one of meek')
   },

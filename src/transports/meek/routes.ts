@@ -66,7 +66,10 @@ function routeOf(key: string, url: URL, front: readonly [key: string, text: stri
 function readHost(key: string, text: string, usualPort: number): Address {
   const address = addressOf(/:\d+$/.test(text) ? text : `${text}:${usualPort}`)
   if (address === undefined || address.port === 0) {
-    throw new ArgumentError(key, key === 'front' ? 'it is not a host, or a host and its port' : 'it names no host that can be dialled')
+    throw new ArgumentError(
+      key,
+      key === 'front' ? 'it is not a host, or a host and its port' : 'it names no host that can be dialled',
+    )
   }
   return address
 }

@@ -10,7 +10,8 @@ import type { Field } from '../../../http1/fields.ts'
 import { fieldValues, hasItem, lastValue, listItems } from '../../../http1/fields.ts'
 import { FinalResponse } from '../../../http1/response.ts'
 import { appended } from '../../../io/read.ts'
-import { Body } from './answer.ts'
+import type { Answer } from './answer.ts'
+import { Body, endOf } from './answer.ts'
 
 const HEAD_LIMIT = 16_384
 /** Extensions of a chunk and trailers are read over. */
@@ -20,7 +21,7 @@ const TRAILER_LIMIT = 16_384
 type Part = 'head' | 'bytes' | 'size' | 'chunk' | 'after' | 'trailer' | 'rest' | 'done'
 
 export class AnswerReader {
-  readonly body = new Body()
+  readonly body: Body = new Body()
   readonly #response = new FinalResponse(HEAD_LIMIT, (fault) =>
     fault === 'too long'
       ? new PtError('PT_LIMIT', `the head of an answer is longer than ${HEAD_LIMIT} bytes`)
@@ -74,9 +75,15 @@ export class AnswerReader {
     return this.#part === 'done'
   }
 
-  /** The connection has ended. True if the answer is complete by that. */
+  /** The connection has ended. True if the answer is complete by that, as some servers say it so. */
   end(): boolean {
     return this.#part === 'rest'
+  }
+
+  /** The connection has broken. Gives an answer all the same if that is one. */
+  broken(): Answer | undefined {
+    if (this.#part !== 'bytes') return undefined
+    return endOf(this.status, lastValue(this.#fields, 'content-length'), this.body)
   }
 
   get #fields(): readonly Field[] {

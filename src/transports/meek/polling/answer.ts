@@ -8,6 +8,20 @@ export interface Answer {
   readonly body: readonly Buffer[]
   /** True if the body calls itself a page for people: the sender is no server of meek. */
   readonly isPage: boolean
+  /** True if the application of the server has ended, and all of its bytes have been answered. */
+  readonly isEnd: boolean
+}
+
+/**
+ * How our server says that its application has ended: the head of an answer of so many bytes, and then none of them. obfs4proxy and
+ * lyrebird end a session that is answered so; they would repeat the request after another status. No other answer is as long.
+ */
+const END_LENGTH = 65_537
+
+/** What an answer comes to of which only the head has arrived; undefined if that is just broken. */
+export function endOf(status: number, length: string | undefined, { chunks }: Body): Answer | undefined {
+  const isEnd = status === 200 && length === String(END_LENGTH) && chunks.length === 0
+  return isEnd ? { status, body: [], isPage: false, isEnd } : undefined
 }
 
 /** Servers send 65,536 bytes at most, since obfs4proxy and lyrebird lose what is above that. A server of another kind may send more. */
@@ -34,7 +48,7 @@ export async function answerOf(
 ): Promise<Answer> {
   // What stands in other answers is for nobody.
   const body = status === 200 ? await decoded(chunks, (encoding ?? '').trim().toLowerCase()) : []
-  return { status, isPage: /^\s*text\/html\b/i.test(type ?? ''), body }
+  return { status, body, isPage: /^\s*text\/html\b/i.test(type ?? ''), isEnd: false }
 }
 
 /** Requests say that gzip is taken, as those of obfs4proxy do, so a front may compress what the server did not. */

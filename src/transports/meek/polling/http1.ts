@@ -23,8 +23,8 @@ const EARLY = 1_000
 
 interface Pending {
   readonly reader: AnswerReader
-  resolve(answer: Answer | Promise<Answer>): void
-  reject(error: unknown): void
+  readonly resolve: (answer: Answer | Promise<Answer>) => void
+  readonly reject: (error: unknown) => void
 }
 
 export class Http1Connection implements FrontConnection, EndWatcher {
@@ -72,18 +72,23 @@ export class Http1Connection implements FrontConnection, EndWatcher {
 
   onEnd(): void {
     const pending = this.#pending
-    // Some servers say by the end of the connection that a body is complete.
     if (pending?.reader.end() === true) this.#answered(pending)
-    this.#fail(cutShort())
+    this.#break()
     closeStream(this.#stream, true)
   }
 
   onError(error: Error): void {
-    this.#fail(cutShort(error))
+    this.#break(error)
   }
 
   onClose(): void {
-    this.#fail(cutShort())
+    this.#break()
+  }
+
+  #break(cause?: Error): void {
+    const answer = this.#pending?.reader.broken()
+    if (answer !== undefined) this.#pending?.resolve(answer)
+    this.#fail(cutShort(cause))
   }
 
   readonly #take = (chunk: Buffer): void => {

@@ -5,12 +5,19 @@
  *     :method, :authority, :scheme, :path          Chromium; Firefox has :method, :path, :authority, :scheme
  *     x-session-id, content-length, accept-encoding
  */
-import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders, Settings } from 'node:http2'
+import type {
+  ClientHttp2Session,
+  ClientHttp2Stream,
+  IncomingHttpHeaders,
+  IncomingHttpStatusHeader,
+  OutgoingHttpHeaders,
+  Settings,
+} from 'node:http2'
 import type { Duplex } from 'node:stream'
 import type { Browser } from '../../web/utls.ts'
 import type { Route } from '../routes.ts'
 import type { Answer } from './answer.ts'
-import { answerOf, Body } from './answer.ts'
+import { answerOf, Body, endOf } from './answer.ts'
 import type { FrontConnection } from './front-connection.ts'
 import { closeStream, cutShort, NotSent } from './front-connection.ts'
 
@@ -115,14 +122,10 @@ class Http2Connection implements FrontConnection {
 function received(request: ClientHttp2Stream): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const body = new Body()
-    const field: { status?: number; encoding?: string; type?: string } = {}
+    let head: IncomingHttpHeaders & IncomingHttpStatusHeader = {}
     let isWhole = false
     request
-      .on('response', (head) => {
-        field.status = head[':status']
-        field.encoding = head['content-encoding']
-        field.type = head['content-type']
-      })
+      .on('response', (given) => void (head = given))
       .on('data', (chunk: Buffer) => {
         try {
           body.add(chunk)
@@ -134,10 +137,12 @@ function received(request: ClientHttp2Stream): Promise<Answer> {
       .on('end', () => void (isWhole = true))
       .on('error', () => undefined)
       .once('close', () => {
-        const { status } = field
-        if (request.rstCode === REFUSED_STREAM && status === undefined) reject(new NotSent())
-        else if (!isWhole || request.rstCode !== NO_ERROR || status === undefined) reject(cutShort(request.errored))
-        else resolve(answerOf(status, body, field.encoding, field.type))
+        const { ':status': status, 'content-length': length, 'content-encoding': encoding, 'content-type': type } = head
+        const isAnswer = isWhole && request.rstCode === NO_ERROR
+        if (status !== undefined && isAnswer) return resolve(answerOf(status, body, encoding, type))
+        const end = status === undefined ? undefined : endOf(status, length, body)
+        if (end !== undefined) resolve(end)
+        else reject(status === undefined && request.rstCode === REFUSED_STREAM ? new NotSent() : cutShort())
       })
   })
 }

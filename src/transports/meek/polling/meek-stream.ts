@@ -9,11 +9,11 @@
 import { Duplex } from 'node:stream'
 import { PtError } from '../../../error.ts'
 import type { Answer } from './answer.ts'
-import { isEnd, refusalOf } from './refusal.ts'
+import { refusalOf } from './refusal.ts'
 import { Rhythm } from './rhythm.ts'
 
 /** What servers take in one request. */
-export const BODY_LIMIT = 65_536
+const BODY_LIMIT = 65_536
 /** How many bytes wait at most to be read, before a writer has to wait too. */
 const MOST_HELD = 1_048_576
 /** How often a server is asked that has more than the reader takes, in ms: it forgets sessions that do not ask. */
@@ -38,6 +38,8 @@ export class MeekStream extends Duplex {
   #arrived: Done | undefined
   #timer: NodeJS.Timeout | undefined
   #isAsking = false
+  /** How many bytes of the application are on their way. */
+  #sent = 0
   /** The reader has as much as it takes for now. */
   #isFull = false
   /** Nothing is asked any more: the server has ended, or something has failed. */
@@ -48,7 +50,7 @@ export class MeekStream extends Duplex {
   constructor(requests: Requests, first: Answer) {
     super({ allowHalfOpen: true, readableHighWaterMark: BODY_LIMIT })
     this.#requests = requests
-    this.#heard(first, 0)
+    this.#heard(first)
   }
 
   override _read(): void {
@@ -58,7 +60,7 @@ export class MeekStream extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: Done): void {
-    if (this.#isOver) return done(this.#failure ?? new PtError('PT_CLOSED', 'the server has ended the session'))
+    if (this.#isOver) return this.#refuse(done)
     this.#queue.push(chunk)
     this.#queued += chunk.length
     if (this.#queued < BODY_LIMIT) done()
@@ -68,7 +70,7 @@ export class MeekStream extends Duplex {
 
   override _final(done: Done): void {
     this.#arrived = done
-    if (this.#isOver || (this.#queued === 0 && !this.#isAsking)) this.#release()
+    this.#tellArrived()
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
@@ -96,8 +98,9 @@ export class MeekStream extends Duplex {
     clearTimeout(this.#timer)
     this.#isAsking = true
     const body = this.#nextBody()
+    this.#sent = body.length
     this.#requests.post(body).then(
-      (answer) => this.#heard(answer, body.length),
+      (answer) => this.#heard(answer),
       (error: unknown) => this.#fail(error as Error),
     )
   }
@@ -117,22 +120,39 @@ export class MeekStream extends Duplex {
     return parts.length === 1 ? parts[0]! : Buffer.concat(parts, length)
   }
 
-  /** `sent` is the number of bytes that have arrived by this answer. */
-  #heard(answer: Answer, sent: number): void {
+  #heard(answer: Answer): void {
+    const moved = this.#sent > 0 || answer.body.length > 0
     this.#isAsking = false
+    this.#sent = 0
     if (this.#isOver || this.destroyed) return
-    const refusal = isEnd(answer) ? undefined : refusalOf(answer, false)
+    const refusal = refusalOf(answer, false)
     if (refusal !== undefined) return this.#fail(refusal)
-    if (isEnd(answer)) return this.#end()
+    if (answer.isEnd) return this.#end()
     for (const chunk of answer.body) if (!this.push(chunk)) this.#isFull = true
-    if (this.#queued === 0) this.#arrived?.()
-    const pause = this.#rhythm.next(sent > 0 || answer.body.length > 0)
-    if (this.#queued > 0 && this.readableLength < MOST_HELD) this.#askAfter(0)
-    else if (!this.#isFull) this.#askAfter(pause)
-    else if (this.readableLength < MOST_HELD) this.#askAfter(SLOW)
+    this.#tellArrived()
+    const pause = this.#rhythm.next(moved)
+    const mayGrow = this.readableLength < MOST_HELD
+    if (!this.#isFull) this.#askAfter(this.#queued > 0 ? 0 : pause)
+    else if (mayGrow) this.#askAfter(this.#queued > 0 ? 0 : SLOW)
   }
 
-  /** The application of the server has ended, and all that it said has been read. */
+  /** All that the application wrote has arrived. Without half-closes that ends the session. */
+  #tellArrived(): void {
+    if (this.#arrived === undefined || (!this.#isOver && this.#queued + this.#sent > 0)) return
+    if (this.allowHalfOpen || this.#isOver) this.#release()
+    else this.#end()
+  }
+
+  /** A write after the end of the session. What came before is read first. */
+  #refuse(done: Done): void {
+    this.#room = done
+    const ended = this.#failure === undefined && !this.readableEnded
+    this.#failure ??= new PtError('PT_CLOSED', 'the session has ended')
+    if (ended) this.once('end', () => this.destroy(this.#failure))
+    else this.#destroyOnceRead()
+  }
+
+  /** One of the two applications has ended, and all of its bytes have arrived. */
   #end(): void {
     this.#isOver = true
     this.#requests.close()
