@@ -13,6 +13,8 @@ const START = Buffer.from('HTTP/1.')
 
 export interface ResponseHead {
   readonly status: number
+  /** Of HTTP/1.0 and HTTP/1.1 the digit after the point. */
+  readonly minor: number
   /** As it was written: it may hold any character of Latin-1, and it may be empty. */
   readonly reason: string
   readonly fields: readonly Field[]
@@ -21,9 +23,10 @@ export interface ResponseHead {
 /** Reads a complete head, up to its empty line. Undefined if its first line is not HTTP's. A line that is no field is passed over. */
 export function parseResponse(head: Uint8Array): ResponseHead | undefined {
   const [start = '', ...lines] = headLines(head)
-  const parts = /^HTTP\/1\.\d (\d{3})(?: (.*))?$/.exec(start)
+  const parts = /^HTTP\/1\.(\d) (\d{3})(?: (.*))?$/.exec(start)
   if (parts === null) return undefined
-  return { status: Number(parts[1]), reason: parts[2] ?? '', fields: unfolded(lines).flatMap(fieldOf) }
+  const [, minor, status, reason = ''] = parts
+  return { status: Number(status), minor: Number(minor), reason, fields: unfolded(lines).flatMap(fieldOf) }
 }
 
 /** Writes a response of HTTP/1.1. Throws PT_LINE for what would break out of its line. */

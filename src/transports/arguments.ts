@@ -4,6 +4,7 @@
  */
 import type { Args, ArgumentFinding } from '../ipc/index.ts'
 import type { ArgumentRole, TransportArguments } from './argument.ts'
+import { meekArguments, meekLiteArguments } from './meek/arguments.ts'
 import { obfs2Arguments } from './obfs2/arguments.ts'
 import { obfs3Arguments } from './obfs3/arguments.ts'
 import { obfs4Arguments } from './obfs4/arguments.ts'
@@ -14,6 +15,8 @@ export type { ArgumentRole } from './argument.ts'
 
 /** By the name of the transport. */
 export const transportArguments: ReadonlyMap<string, TransportArguments> = new Map([
+  ['meek', meekArguments],
+  ['meek_lite', meekLiteArguments],
   ['obfs2', obfs2Arguments],
   ['obfs3', obfs3Arguments],
   ['obfs4', obfs4Arguments],

@@ -8,6 +8,8 @@ interface BuiltIn {
 
 /** Sorted by name. */
 export const builtIns: readonly BuiltIn[] = [
+  { name: 'meek', load: async () => (await import('./meek/index.ts')).meek },
+  { name: 'meek_lite', load: async () => (await import('./meek/index.ts')).meekLite },
   { name: 'obfs2', load: async () => (await import('./obfs2/index.ts')).obfs2 },
   { name: 'obfs3', load: async () => (await import('./obfs3/index.ts')).obfs3 },
   { name: 'obfs4', load: async () => (await import('./obfs4/index.ts')).obfs4 },
