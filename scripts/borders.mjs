@@ -20,7 +20,7 @@ const rooms = {
   http1: [],
   tls: ['io', 'crypto'],
   socks: ['ipc', 'io'],
-  extor: ['ipc', 'io'],
+  extor: ['ipc', 'io', 'crypto'],
   transport: ['ipc', 'io'],
   upstream: ['ipc', 'io', 'http1', 'socks'],
   transports: ['transport', 'addresses', 'ipc', 'io', 'crypto', 'http1', 'tls'],

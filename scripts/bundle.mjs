@@ -1,11 +1,12 @@
-// `postern pt` as one file. A parent waits for METHODS DONE, and fifty small modules take Node longer than all that they do.
+// The commands. `postern pt` is one file: a parent waits for METHODS DONE, and fifty small modules take Node longer than all that they do.
 //
-//     dist/cli/main.js      hands over to
-//     dist/cli/postern.cjs  what is run: scripts/first.cjs, which refuses a runtime that is too old, and else hands over to
-//     dist/cli/main.cjs     main.ts with all of `postern pt`; other commands are imported from the files that tsc wrote
+//     dist/cli/main.js        hands over to
+//     dist/cli/postern.cjs    what is run: scripts/first.cjs, which refuses a runtime that is too old, and else hands over to
+//     dist/cli/main.cjs       main.ts with all of `postern pt`
+//     dist/cli/*.cjs          what other commands add to it, loaded by the command that needs it
 //
-// Files of other commands that need a development dependency have it written into them, so that nobody who uses the library
-// installs it; dist/cli/LICENSES.txt has the licences of everything that is inside of something else.
+// Development dependencies that a command needs are inside, so that nobody who uses the library installs them; dist/cli/LICENSES.txt has the
+// licences of everything that is inside of something else.
 //
 // The library stays as tsc wrote it. A transport of `--load` that imports it has a copy of its own beside the one in here,
 // so what is told apart across that border goes by name or code, never by class.
@@ -20,13 +21,15 @@ import { rolldown } from 'rolldown'
 import { root } from './setup.mjs'
 
 const entry = `${root}src/cli/main.ts`
-/** What main.ts imports on demand and a PT needs; everything else stays outside. */
-const inside = new Set(['./pt.ts', './version.ts', '../pt/index.ts', '../ipc/index.ts'])
-
-/** The list of the built-in transports, which imports each of them on demand. */
 const transports = `${root}src/transports/index.ts`
-/** Transports that stay outside, as they bring TLS with them, for which a PT that does not run them is not to pay. */
-const outside = new Set(['./webtunnel/index.ts', './meek/index.ts'])
+/** What these files import on demand and lies in main.cjs. The rest of what is imported on demand is in chunks. */
+const inside = new Map([
+  [entry, ['./pt.ts', './version.ts', '../pt/index.ts', '../ipc/index.ts']],
+  [transports, ['./obfs2/index.ts', './obfs3/index.ts', './obfs4/index.ts', './scramblesuit/index.ts']],
+])
+
+/** Packages that stay outside: they are dependencies of the library as well, and large. */
+const outside = ['undici']
 
 /** Modules that take Node a while to load and are not needed before METHODS DONE, at least not always. */
 const late = {
@@ -39,31 +42,35 @@ const late = {
 }
 const prefix = '\0late '
 
-/** Commands besides `pt`, and some transports, are imported from where tsc puts them. */
-const importedLater = {
-  name: 'imported-later',
-  resolveId: {
-    handler(source, importer, { kind }) {
-      if (kind !== 'dynamic-import') return undefined
-      if (importer === entry) return { id: source.replace(/\.ts$/, '.js'), external: true }
-      if (importer !== transports || !outside.has(source)) return undefined
-      return { id: source.replace(/^\.(.*)\.ts$/, '../transports$1.js'), external: true }
-    },
-  },
+/** A class or a constant cannot be loaded when it is first used. */
+function isFunction(name) {
+  return /^[a-z]/.test(name)
+}
+
+function wantsFunctions(importer, source) {
+  const text = readFileSync(importer, 'utf8')
+  return [...text.matchAll(/^import \{([^}]*)\} from '([^']+)'/gm)]
+    .filter(([, , from]) => from === source)
+    .every(([, names]) =>
+      names
+        .split(',')
+        .map((name) => name.trim())
+        .filter(Boolean)
+        .every(isFunction),
+    )
 }
 
 /** Functions of those modules load their module when they are first called, and are its own from then on. */
 const lateModules = {
   name: 'late-modules',
   resolveId(source, importer) {
-    return source in late && !importer?.startsWith(prefix) ? `${prefix}${source}` : undefined
+    if (!(source in late) || importer === undefined || importer.startsWith(prefix)) return undefined
+    return wantsFunctions(importer, source) ? `${prefix}${source}` : undefined
   },
   load(id) {
     if (!id.startsWith(prefix)) return undefined
     const name = id.slice(prefix.length)
-    const functions = Object.keys(late[name]).filter(
-      (key) => typeof late[name][key] === 'function' && /^[a-z]/.test(key),
-    )
+    const functions = Object.keys(late[name]).filter((key) => typeof late[name][key] === 'function' && isFunction(key))
     const lines = functions.map((key) => `export let ${key} = (...args) => (${key} = load().${key})(...args)\n`)
     return `let loaded\nconst load = () => (loaded ??= require('${name}'))\n${lines.join('')}`
   },
@@ -76,15 +83,39 @@ const lateModules = {
 const insideAtOnce = {
   name: 'inside-at-once',
   transform(code, id) {
-    if (id !== entry && id !== transports) return undefined
+    const sources = inside.get(id)
+    if (sources === undefined) return undefined
     const imports = []
     const atOnce = code.replaceAll(/import\('(\.[^']+)'\)/g, (whole, source) => {
-      if (id === entry ? !inside.has(source) : outside.has(source)) return whole
+      if (!sources.includes(source)) return whole
       const name = `inside${imports.length}`
       imports.push(`import * as ${name} from '${source}'`)
       return `Promise.resolve(${name})`
     })
     return `${atOnce}\n${imports.join('\n')}\n`
+  },
+}
+
+/** A file that looks for another one beside itself finds it beside the file that tsc wrote. */
+const besideTheLibrary = {
+  name: 'beside-the-library',
+  transform(code, id) {
+    if (!id.startsWith(`${root}src/`) || !code.includes('import.meta.url')) return undefined
+    const written = id.slice(`${root}src/`.length).replace(/\.ts$/, '.js')
+    return code.replaceAll('import.meta.url', `new URL('../${written}', import.meta.url)`)
+  },
+}
+
+/** The modules that main.ts imports at once, directly or not: those of `postern pt`. They stay together in one file. */
+const ofPt = new Set()
+const findThoseOfPt = {
+  name: 'find-those-of-pt',
+  buildEnd() {
+    const left = [entry]
+    for (const id of left) {
+      ofPt.add(id)
+      left.push(...this.getModuleInfo(id).importedIds.filter((one) => !ofPt.has(one)))
+    }
   },
 }
 
@@ -111,47 +142,6 @@ const inAscii = {
   },
 }
 
-/** Packages that one command needs, and nobody who imports the library. */
-const tools = ['smol-toml']
-
-/** The sources below src/cli that import one of those. */
-function filesWithTools() {
-  return readdirSync(`${root}src/cli`, { recursive: true })
-    .map((file) => file.split('\\').join('/'))
-    .filter((file) => file.endsWith('.ts'))
-    .filter((file) => {
-      const text = readFileSync(`${root}src/cli/${file}`, 'utf8')
-      return tools.some((name) => text.includes(` from '${name}'`))
-    })
-}
-
-/** Our own modules are imported from where tsc puts them. */
-const ownOutside = {
-  name: 'own-outside',
-  resolveId: {
-    handler(source, importer) {
-      if (!source.startsWith('.') || importer?.includes('/node_modules/')) return undefined
-      return { id: source.replace(/\.ts$/, '.js'), external: true }
-    },
-  },
-}
-
-/** One file of another command, with the tools that it imports inside. */
-async function writeWithTools(file) {
-  const build = await rolldown({
-    input: `${root}src/cli/${file}`,
-    platform: 'node',
-    transform: { target: 'node20.19' },
-    plugins: [ownOutside],
-  })
-  const { output } = await build.write({
-    file: `${root}dist/cli/${file.replace(/\.ts$/, '.js')}`,
-    format: 'esm',
-    codeSplitting: false,
-  })
-  return output
-}
-
 /** The licences of the packages that lie inside these chunks. */
 function licences(chunks) {
   const packages = new Set(
@@ -175,21 +165,26 @@ export async function bundle() {
   const build = await rolldown({
     input: entry,
     platform: 'node',
+    external: outside,
     transform: { target: 'node20.19' },
     // package.json says that no module of the library does anything when it is imported. Two that the command line begins with do.
     treeshake: { moduleSideEffects: [{ test: /\/src\/(?:cli|pt)\//, sideEffects: true }] },
-    plugins: [insideAtOnce, importedLater, lateModules, versionInside, inAscii],
+    plugins: [insideAtOnce, besideTheLibrary, lateModules, versionInside, findThoseOfPt, inAscii],
   })
   const { output } = await build.write({
     dir: `${root}dist/cli`,
     entryFileNames: 'main.cjs',
+    chunkFileNames: '[name].cjs',
     format: 'cjs',
-    codeSplitting: false,
     minify: true,
+    codeSplitting: {
+      groups: [
+        { name: 'pt', test: (id) => ofPt.has(id), priority: 2 },
+        { name: 'shared', minShareCount: 2, priority: 1 },
+      ],
+    },
   })
-  const chunks = [...output]
-  for (const file of filesWithTools()) chunks.push(...(await writeWithTools(file)))
-  writeFileSync(`${root}dist/cli/LICENSES.txt`, licences(chunks))
+  writeFileSync(`${root}dist/cli/LICENSES.txt`, licences(output))
   const launcher = `#!/usr/bin/env node\nimport { createRequire } from 'node:module'\ncreateRequire(import.meta.url)('./postern.cjs')\n`
   writeFileSync(`${root}dist/cli/main.js`, launcher)
   copyFileSync(`${root}scripts/first.cjs`, `${root}dist/cli/postern.cjs`)

@@ -1,6 +1,18 @@
 /** What most applications need: run a PT and connect through it. Every room has its own entry besides: postern/pt, postern/io … */
-import type { Bridge, BridgeConnection, BridgeLines, OpenBridgeOptions } from './app/index.ts'
-import { connectBridge as connectWith, openBridge as openWith } from './app/index.ts'
+import type {
+  Bridge,
+  BridgeConnection,
+  BridgeLines,
+  BridgeListener,
+  BridgeServer,
+  BridgeServerOptions,
+  OpenBridgeOptions,
+} from './app/index.ts'
+import {
+  connectBridge as connectWith,
+  createBridgeServer as createServerWith,
+  openBridge as openWith,
+} from './app/index.ts'
 import { builtIns } from './transports/index.ts'
 
 export type { PtErrorCode, PtErrorOptions } from './error.ts'
@@ -28,7 +40,6 @@ export {
   bridgeDispatcher,
   bridgeLine,
   bridgeLineToJson,
-  createBridgeServer,
   formatBridgeLine,
   httpAgent,
   httpsAgent,
@@ -67,6 +78,18 @@ export async function openBridge(lines: BridgeLines, options: OpenBridgeOptions 
 /** One connection through a bridge; what the bridge takes is closed with it. */
 export async function connectBridge(lines: BridgeLines, options: OpenBridgeOptions = {}): Promise<BridgeConnection> {
   return await connectWith(lines, withBuiltIns(options))
+}
+
+/**
+ * Starts a bridge server, with the built-in transports in this process, or those of the program `exec`, and gives its connections to
+ * the listener; postern/app says more.
+ */
+export async function createBridgeServer(
+  options: BridgeServerOptions,
+  listener: BridgeListener,
+): Promise<BridgeServer> {
+  const isObject = typeof options === 'object' && options !== null
+  return await createServerWith(isObject ? { implementations: builtIns, ...options } : options, listener)
 }
 
 /** What is no object is for the other function to refuse. */

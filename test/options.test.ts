@@ -197,7 +197,7 @@ const table: [Call, unknown[], string][] = [
   [
     createBridgeServer as Call,
     [{ ...server, onConnection: () => {} }, () => {}],
-    'createBridgeServer: there is no option onConnection; there are env, exec, onEvent, outboundBind, require, restart, secrets, signal, startTimeout, stateDir, stopTimeout, transports',
+    'createBridgeServer: there is no option onConnection; there are env, exec, halfOpen, implementations, maxConnections, onEvent, outboundBind, require, restart, secrets, signal, startTimeout, stateDir, stopTimeout, transports',
   ],
   [
     startTunnelClient as Call,

@@ -52,14 +52,15 @@ test('no reports as web pages, nothing of the tests, no sources of the build are
   )
 })
 
+const inModules = /(?:\bfrom\s+|^import\s+|\bimport\()['"]([^'"./][^'"]*)['"]/gm
+const inBundles = /\b(?:import|require)\(['"`]([^'"`./][^'"`]*)['"`]\)/g
+
 test('what was built imports nothing but Node’s modules and the dependencies, and undici on demand alone', () => {
   const own = Object.keys(manifest.dependencies)
   const strangers: string[] = []
-  for (const file of filesBelow('dist', '.js').filter((file) => !/^dist\/(?:examples|readme|test-)/.test(file))) {
+  for (const file of [...packedFiles()].filter((file) => /^dist\/.*\.c?js$/.test(file))) {
     const text = textOf(file)
-    for (const [statement, name = ''] of text.matchAll(
-      /(?:\bfrom\s+|^import\s+|\bimport\()['"]([^'"./][^'"]*)['"]/gm,
-    )) {
+    for (const [statement, name = ''] of text.matchAll(file.endsWith('.cjs') ? inBundles : inModules)) {
       const known = name.startsWith('node:') || builtinModules.includes(name)
       const isOwn = own.some((one) => name === one || name.startsWith(`${one}/`))
       const late = name !== 'undici' || statement.startsWith('import(')

@@ -4,6 +4,7 @@
 import { mkdir } from 'node:fs/promises'
 import type { Address, ArgsInit } from '../ipc/index.ts'
 import { Args, formatAddress } from '../ipc/index.ts'
+import type { ServerMethod } from '../parent/index.ts'
 import { createConnections } from '../sessions/connections.ts'
 import { Rehearsals } from '../sessions/rehearsal.ts'
 import type { OnIncoming } from '../sessions/service.ts'
@@ -12,7 +13,7 @@ import type { Report } from '../transport.ts'
 import type { TransportSource } from './dialer.ts'
 import { loadSource } from './dialer.ts'
 import { ownPorts } from './own-ports.ts'
-import { bridgeLineOf } from './server.ts'
+import { bridgeLineOf } from './server-line.ts'
 
 export interface InProcessServerOptions {
   /** The transports that there are, and the name of the one that is served. */
@@ -25,11 +26,13 @@ export interface InProcessServerOptions {
   /** Connections at once; the next ones wait to be accepted. */
   readonly maxConnections?: number | undefined
   readonly halfOpen: boolean
+  /** True if `onConnection` reads the address of the client. Default false. */
+  readonly wantsUserAddr?: boolean | undefined
   readonly log: Report['log']
   readonly onConnection: OnIncoming
 }
 
-export interface InProcessServer {
+export interface InProcessServer extends ServerMethod {
   /** As of BridgeServer. */
   bridgeLine(publicAddress?: string): string
   /** Frees the port; connections and handshakes go on. */
@@ -56,7 +59,7 @@ export async function inProcessServer(options: InProcessServerOptions): Promise<
     maxConnections,
     portLog: log,
     report: { log, status: () => undefined },
-    wantsUserAddr: false,
+    wantsUserAddr: options.wantsUserAddr ?? false,
     onConnection,
     rehearsal: {
       rehearsals,
@@ -68,6 +71,8 @@ export async function inProcessServer(options: InProcessServerOptions): Promise<
   })
   setImmediate(() => void rehearsals.run())
   return {
+    address: server.address,
+    args: server.args,
     bridgeLine: (publicAddress) => bridgeLineOf(transport.name, server, publicAddress),
     closeListener: () => server.closeListener(),
     drain: (ms) => server.drain(ms),

@@ -14,6 +14,7 @@ import {
   milliseconds,
   oneOf,
   optional,
+  wholeNumber,
 } from '../options.ts'
 import { restartCheck, serverChecks, serverTransportCheck } from '../parent/index.ts'
 import type { Bridge, BridgeConnectOptions, OpenBridgeOptions } from './bridge.ts'
@@ -65,6 +66,10 @@ const { destination: _destination, onConnection: _onConnection, ...launchServerC
 
 export const bridgeServerChecks: Checks<BridgeServerOptions> = {
   ...launchServerChecks,
+  exec: optional(aCommand),
+  implementations: someTransports,
+  maxConnections: optional(wholeNumber(1)),
+  halfOpen: optional(aBoolean),
   transports: listOf(aTextOr(serverTransportCheck), 'names of transports, or objects with name'),
 }
 

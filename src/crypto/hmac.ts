@@ -8,7 +8,7 @@
  * slow to begin.
  */
 import type { KeyObject } from 'node:crypto'
-import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto'
+import { createHmac, createSecretKey } from 'node:crypto'
 import { isPlain } from '../plain.ts'
 import type { HmacKernel } from './hmac/wasm.ts'
 import { hmacKernel, maxKey } from './hmac/wasm.ts'
@@ -103,9 +103,4 @@ export function hkdfExpand(prk: Uint8Array, length: number, info: Uint8Array = n
     blocks.push(hmac(key, previous, info, Uint8Array.of(blocks.length + 1)))
   }
   return Buffer.concat(blocks, length)
-}
-
-/** Equality in constant time; a difference in length is no secret. */
-export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && timingSafeEqual(a, b)
 }

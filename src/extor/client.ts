@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
+import { equalBytes } from '../crypto/equal-bytes.ts'
 import { isPtError, PtError } from '../error.ts'
 import type { Cancellation } from '../io/wait/cancellation.ts'
 import { withDeadline } from '../io/wait/deadline.ts'
@@ -16,7 +17,6 @@ import {
   AUTH_ACCEPTED,
   clientHash,
   END_OF_AUTH_TYPES,
-  equalBytes,
   HASH_SIZE,
   NONCE_SIZE,
   SAFE_COOKIE,

@@ -6,9 +6,10 @@
  */
 import { constants } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
+import { equalBytes } from '../crypto/equal-bytes.ts'
 import { PtError } from '../error.ts'
 import { clearDrafts, withDraft } from '../io/files/drafts.ts'
-import { COOKIE_SIZE, equalBytes } from './safe-cookie.ts'
+import { COOKIE_SIZE } from './safe-cookie.ts'
 
 const HEADER = Buffer.from('! Extended ORPort Auth Cookie !\n', 'ascii')
 const FILE_SIZE = HEADER.length + COOKIE_SIZE

@@ -8,7 +8,7 @@
  *     PT → server   <client hash, 32>
  *     server → PT   01 (00: refused)
  */
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import { PtError } from '../error.ts'
 
 export const SAFE_COOKIE = 0x01
@@ -27,11 +27,6 @@ export function serverHash(cookie: Uint8Array, clientNonce: Uint8Array, serverNo
 /** Computes what the PT answers. Throws PT_EXTOR for a wrong size. */
 export function clientHash(cookie: Uint8Array, clientNonce: Uint8Array, serverNonce: Uint8Array): Buffer {
   return hash('ExtORPort authentication client-to-server hash', cookie, clientNonce, serverNonce)
-}
-
-/** Compares in constant time: how much of a guess was right must not show (EXT-1). */
-export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && timingSafeEqual(a, b)
 }
 
 function hash(label: string, cookie: Uint8Array, clientNonce: Uint8Array, serverNonce: Uint8Array): Buffer {

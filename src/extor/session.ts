@@ -3,6 +3,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
+import { equalBytes } from '../crypto/equal-bytes.ts'
 import { PtError } from '../error.ts'
 import { orAborted } from '../io/wait/deadline.ts'
 import { readExactly } from '../io/read.ts'
@@ -14,7 +15,6 @@ import {
   AUTH_REFUSED,
   clientHash,
   END_OF_AUTH_TYPES,
-  equalBytes,
   HASH_SIZE,
   NONCE_SIZE,
   SAFE_COOKIE,

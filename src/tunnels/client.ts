@@ -26,7 +26,7 @@ import { ownPorts } from '../bridges/own-ports.ts'
 import type { BridgeLine } from '../lines/bridge-line.ts'
 import { prepare } from '../sessions/prepare.ts'
 import type { Admission } from '../sessions/connections.ts'
-import { Connections } from './connections.ts'
+import { TunnelConnections } from './tunnel-connections.ts'
 import { tunnelClientChecks } from './option-checks.ts'
 import { Tunnel } from './tunnel.ts'
 
@@ -78,7 +78,7 @@ export class TunnelClient extends Tunnel {
   #address: Address | undefined
 
   constructor(options: TunnelClientOptions) {
-    super(new Connections(options.maxConnections ?? 1024), options.signal)
+    super(new TunnelConnections(options.maxConnections ?? 1024), options.signal)
     this.#options = options
     this.#server = createServer(listenerOptions)
     options.bridge

@@ -12,7 +12,7 @@ import { checkOptions } from '../options.ts'
 import type { PtEvent } from '../parent/index.ts'
 import { watchOwnNetworks } from '../addresses/own-networks.ts'
 import type { TransportSource } from '../bridges/dialer.ts'
-import { Connections } from './connections.ts'
+import { TunnelConnections } from './tunnel-connections.ts'
 import type { Forward, WatchOwn } from './forward.ts'
 import { openForward } from './forward.ts'
 import { tunnelServerChecks } from './option-checks.ts'
@@ -75,7 +75,7 @@ export class TunnelServer extends Tunnel {
   #end: ServerEnd | undefined
 
   constructor(options: TunnelServerOptions) {
-    super(new Connections(options.maxConnections ?? 1_024, options.idleTimeout), options.signal)
+    super(new TunnelConnections(options.maxConnections ?? 1_024, options.idleTimeout), options.signal)
     const { listen, publicAddress } = options
     this.#options = options
     this.#listen = typeof listen === 'string' ? parseAddress(listen) : listen

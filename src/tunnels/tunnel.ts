@@ -1,7 +1,7 @@
 /** What both ends of a tunnel have in common, for those who watch them. */
 import type { PtError } from '../error.ts'
 import type { BridgeLine } from '../lines/bridge-line.ts'
-import type { Connections, TunnelStats } from './connections.ts'
+import type { TunnelConnections, TunnelStats } from './tunnel-connections.ts'
 import { Emitter } from '../bridges/emitter.ts'
 
 /** What a listener throws is an uncaught exception of the process; the tunnel goes on, and the other listeners are told. */
@@ -22,14 +22,14 @@ export interface TunnelEvents {
 
 /** A tunnel that runs: its address, its counts and its end. */
 export abstract class Tunnel extends Emitter<TunnelEvents> implements AsyncDisposable {
-  protected readonly connections: Connections
+  protected readonly connections: TunnelConnections
   #closed: Promise<void> | undefined
   #release!: () => void
 
   /** Resolves once the tunnel is being closed and another one may take its port and its state; its connections may go on. */
   readonly released: Promise<void> = new Promise((resolve) => (this.#release = resolve))
 
-  constructor(connections: Connections, signal?: AbortSignal) {
+  constructor(connections: TunnelConnections, signal?: AbortSignal) {
     super()
     this.connections = connections
     const abort = (): void => void this.close()

@@ -7,7 +7,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { connect } from 'node:net'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import {
   bridgeDispatcher,
   connectBridge,
@@ -16,7 +16,9 @@ import {
   openBridge,
   parseBridgeLine,
 } from '../../src/index.ts'
+import type { ServerTransportInit } from '../../src/index.ts'
 import { startTunnelClient, startTunnelServer, parseAllowList } from '../../src/app/index.ts'
+import { readExactly } from '../../src/io/read.ts'
 import { connectSocks } from '../../src/socks/index.ts'
 import { CLOSED_PORT, echoed, failureOf, freePort, hearUncaught, tempDir } from '../support.ts'
 import { ownPt, serve, serveEcho, startBridge, withWrongCert } from './bridges.ts'
@@ -198,33 +200,100 @@ test('what a listener throws reaches the application, and neither the next liste
   expect(told).toEqual(['connection', 'failure'])
 })
 
-test('what the listener of a bridge server throws reaches the application, and its connection is cut off', async () => {
-  const uncaught = hearUncaught()
-  const mistake = new Error('of the application')
-  await using server = await createBridgeServer(
-    { exec: ownPt, stateDir: tempDir(), transports: [{ name: 'obfs3', bindAddress: '127.0.0.1:0' }] },
-    () => {
-      throw mistake
-    },
-  )
-  await closed(await connectBridge(server.bridgeLines()[0]!))
-  expect(uncaught).toEqual([mistake])
+describe.each([
+  ['in this process', {}],
+  ['in a process of its own', { exec: ownPt }],
+])('createBridgeServer, with the transports %s', (_, options) => {
+  test('what its listener throws reaches the application, and the connection is cut off', async () => {
+    const uncaught = hearUncaught()
+    const mistake = new Error('of the application')
+    await using server = await createBridgeServer(
+      { ...options, stateDir: tempDir(), transports: [{ name: 'obfs3', bindAddress: '127.0.0.1:0' }] },
+      () => {
+        throw mistake
+      },
+    )
+    await closed(await connectBridge(server.bridgeLines()[0]!))
+    expect(uncaught).toEqual([mistake])
+  })
+
+  test('hands over each connection with its transport and client address', async () => {
+    await using server = await createBridgeServer(
+      { ...options, stateDir: tempDir(), transports: [{ name: 'obfs4', bindAddress: '127.0.0.1:0' }, 'obfs3'] },
+      (conn, { transport, userAddr }) => conn.end(`${transport} ${userAddr?.host}`),
+    )
+    expect([...server.methods.keys()]).toEqual(['obfs4', 'obfs3'])
+    for (const line of server.bridgeLines('127.0.0.1')) {
+      const { transport } = parseBridgeLine(line)
+      expect(await text(await connectBridge(line))).toBe(`${transport} 127.0.0.1`)
+    }
+    const [bound, anywhere] = server.bridgeLines()
+    expect(bound).toMatch(/^obfs4 127\.0\.0\.1:\d+ cert=/)
+    expect(anywhere).toMatch(/^obfs3 <IP ADDRESS>:\d+$/)
+    expect(server.bridgeLines('198.51.100.7:443')[0]).toMatch(/^obfs4 198\.51\.100\.7:443 cert=/)
+    expect(server.bridgeLines('2600::1')[1]).toMatch(/^obfs3 \[2600::1\]:\d+$/)
+  })
+
+  test('a transport that is not there is in `failures`, and with `require` all it is the error', async () => {
+    const wanted = { ...options, transports: [{ name: 'obfs3', bindAddress: '127.0.0.1:0' }, 'foo'] }
+    await using server = await createBridgeServer({ ...wanted, stateDir: tempDir() }, (conn) => conn.end('hello'))
+    expect([[...server.methods.keys()], [...server.failures.keys()]]).toEqual([['obfs3'], ['foo']])
+    expect(await text(await connectBridge(server.bridgeLines()[0]!))).toBe('hello')
+    const all = createBridgeServer({ ...wanted, require: 'all', stateDir: tempDir() }, () => undefined)
+    await expect(all).rejects.toMatchObject({ code: 'PT_LAUNCH' })
+  })
+
+  test('drain() closes the port and lets a connection end by itself; stop() and the signal cut it', async () => {
+    const stop = new AbortController()
+    const held: Duplex[] = []
+    const server = await createBridgeServer(
+      {
+        ...options,
+        signal: stop.signal,
+        stateDir: tempDir(),
+        transports: [{ name: 'obfs3', bindAddress: '127.0.0.1:0' }],
+      },
+      (conn) => void held.push(conn.on('data', (bytes) => conn.write(bytes))),
+    )
+    const line = server.bridgeLines()[0]!
+    const [polite, stubborn] = [await connectBridge(line), await connectBridge(line)]
+    for (const conn of [polite, stubborn]) {
+      conn.write('hello')
+      expect(String(await readExactly(conn, 5))).toBe('hello')
+    }
+    const drained = server.drain(60_000)
+    await expect
+      .poll(() =>
+        connectBridge(line).then(
+          (conn) => conn.destroy(),
+          () => 'refused',
+        ),
+      )
+      .toBe('refused')
+    expect(await echoed(polite, 'still here')).toBe('still here')
+    const cut = closed(stubborn)
+    await closed(polite)
+    stop.abort()
+    await Promise.all([cut, drained])
+    await vi.waitUntil(() => held.every((conn) => conn.destroyed))
+    expect((await server.stop())?.code).toBe('exec' in options ? 0 : undefined)
+  })
 })
 
-test('createBridgeServer hands over each connection with its transport and client address', async () => {
-  await using server = await createBridgeServer(
-    { exec: ownPt, stateDir: tempDir(), transports: [{ name: 'obfs4', bindAddress: '127.0.0.1:0' }, 'obfs3'] },
-    (conn, { transport, userAddr }) => conn.end(`${transport} ${userAddr?.host}`),
+test('createBridgeServer in this process refuses what cannot run, and leaves no port open', async () => {
+  const port = await freePort()
+  const bindAddress = `127.0.0.1:${port}`
+  const serve = (...transports: ServerTransportInit[]): Promise<unknown> =>
+    createBridgeServer({ require: 'all', stateDir: tempDir(), transports }, () => undefined)
+  await expect(serve()).rejects.toMatchObject({ code: 'PT_LAUNCH' })
+  await expect(serve({ name: 'obfs3', bindAddress }, { name: 'foo' })).rejects.toThrow('no built-in transport foo')
+  const wrong = { name: 'obfs4', bindAddress, options: { 'iat-mode': '7' } }
+  await expect(serve(wrong)).rejects.toMatchObject({ code: 'PT_ARGS' })
+  await using _holder = await createBridgeServer(
+    { stateDir: tempDir(), transports: [{ name: 'obfs3', bindAddress }] },
+    () => undefined,
   )
-  for (const line of server.bridgeLines('127.0.0.1')) {
-    const { transport } = parseBridgeLine(line)
-    expect(await text(await connectBridge(line))).toBe(`${transport} 127.0.0.1`)
-  }
-  const [bound, anywhere] = server.bridgeLines()
-  expect(bound).toMatch(/^obfs4 127\.0\.0\.1:\d+ cert=/)
-  expect(anywhere).toMatch(/^obfs3 <IP ADDRESS>:\d+$/)
-  expect(server.bridgeLines('198.51.100.7:443')[0]).toMatch(/^obfs4 198\.51\.100\.7:443 cert=/)
-  expect(server.bridgeLines('2600::1')[1]).toMatch(/^obfs3 \[2600::1\]:\d+$/)
+  await expect(serve({ name: 'obfs3', bindAddress })).rejects.toThrow('EADDRINUSE')
 })
 
 describe('tunnels', () => {
@@ -343,6 +412,30 @@ describe('tunnels', () => {
       code: 'PT_SOCKS_REFUSED',
     })
     expect(existsSync(stateDir)).toBe(true)
+  })
+
+  test('newcomers of a server whose transport has a process of its own wait until another one has ended', async () => {
+    await using server = await startTunnelServer({
+      exec: ownPt,
+      transport: 'obfs3',
+      listen: '127.0.0.1:0',
+      stateDir: tempDir(),
+      forward: { type: 'address', target: `127.0.0.1:${await serveEcho()}` },
+      maxConnections: 1,
+      drainTimeout: 0,
+    })
+    const bridge = await openBridge(server.bridgeLine())
+    const first = await bridge.connect()
+    first.write('first')
+    expect(String(await readExactly(first, 5))).toBe('first')
+    const second = await bridge.connect()
+    second.write('second')
+    await vi.waitUntil(() => server.stats.waiting === 1)
+    expect([server.stats.open, second.readableLength]).toEqual([1, 0])
+    const answer = readExactly(second, 6)
+    expect(await echoed(first, 'still the first')).toBe('still the first')
+    expect(String(await answer)).toBe('second')
+    await bridge.close()
   })
 
   test('a destination that is down is a failure of the server, with its stage', async () => {

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { hkdfSync, createHmac, randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { counterMode } from '../../src/crypto/counter-mode.ts'
-import { equalBytes, hkdfExpand, hmac, hmac16, hmacKey, hmacs } from '../../src/crypto/hmac.ts'
+import { hkdfExpand, hmac, hmac16, hmacKey, hmacs } from '../../src/crypto/hmac.ts'
 import { hmacKernel, maxKey } from '../../src/crypto/hmac/wasm.ts'
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex')
@@ -145,15 +145,6 @@ test('hkdfExpand gives 8160 bytes, whose blocks are counted in one byte, and ref
   const most = hkdfExpand(prk, 8160)
   expect(most.subarray(-32)).toEqual(hmac(prk, most.subarray(-64, -32), Uint8Array.of(255)))
   expect(() => hkdfExpand(prk, 8161)).toThrow(RangeError)
-})
-
-describe('equalBytes', () => {
-  test('tells bytes and lengths apart', () => {
-    expect(equalBytes(hex('0102'), hex('0102'))).toBe(true)
-    expect(equalBytes(hex('0102'), hex('0103'))).toBe(false)
-    expect(equalBytes(hex('0102'), hex('010203'))).toBe(false)
-    expect(equalBytes(hex(''), hex(''))).toBe(true)
-  })
 })
 
 describe('counterMode', () => {

@@ -7,7 +7,7 @@ import { describe, expect, test, vi } from 'vitest'
 import type { TcpConn } from '../../src/io/tcp/channel.ts'
 import { channelOf } from '../../src/io/tcp/node-channel.ts'
 import { lend } from '../../src/io/tcp/read-memory.ts'
-import { drain, endOf, settle, socketPair, tcpPair } from './streams.ts'
+import { drain, endOf, settle, socketPair, tcpPair, untilStill } from './streams.ts'
 
 /** More than the system takes if the other end does not read. */
 const MUCH = 12 << 20
@@ -38,7 +38,7 @@ describe.each(kinds)('writeNow() to %s', (_name, pair) => {
     const taken = vi.fn()
     expect(writeNow(ours, bytes, taken)).toBe(false)
     ours.end()
-    await settle(20)
+    await untilStill(() => [taken.mock.calls.length, theirs.readableLength])
     expect([taken.mock.calls.length, ours.writableFinished]).toEqual([0, false])
     expect((await drain(theirs)).equals(bytes)).toBe(true)
     expect(taken).toHaveBeenCalledOnce()

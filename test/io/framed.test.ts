@@ -7,7 +7,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { readExactly } from '../../src/io/read.ts'
 import type { Codec, PacedCodec } from '../../src/io/carry/codec.ts'
 import { framed } from '../../src/io/carry/framed.ts'
-import { drain, pairs, settle, socketPair } from './streams.ts'
+import { drain, pairs, settle, socketPair, untilStill } from './streams.ts'
 
 const identity: Codec = { encode: (bytes) => bytes, decode: (bytes) => [bytes] }
 
@@ -255,10 +255,10 @@ describe.each(pairs)('on %s', (_name, make) => {
     }
     far.on('drain', offer)
     offer()
-    await settle(20)
+    await untilStill(() => [offered, decoded])
     expect(decoded).toBe(0)
     app.read(0)
-    await settle(50)
+    await untilStill(() => [offered, decoded])
     expect(decoded).toBeGreaterThan(0)
     expect(decoded).toBeLessThanOrEqual(1 << 18)
     expect(app.readableLength + near.readableLength).toBeLessThanOrEqual(1 << 18)
@@ -270,7 +270,7 @@ describe.each(pairs)('on %s', (_name, make) => {
     let taken = 0
     const chunk = Buffer.alloc(1 << 16)
     for (let times = 0; times < 1024; times++) app.write(chunk, () => taken++)
-    await settle(50)
+    await untilStill(() => taken)
     expect(taken).toBeLessThan(512)
     expect(near.writableLength).toBeLessThanOrEqual(near.writableHighWaterMark + 2 * chunk.length)
   })
@@ -299,6 +299,7 @@ it('an error waits for a reader without using the processor', async () => {
   app.read(0)
   await settle()
   const length = vi.spyOn(app, 'readableLength', 'get')
+  // A loop that looks again would look once in each of these turns.
   await settle(50)
   expect(length).not.toHaveBeenCalled()
   length.mockRestore()

@@ -203,6 +203,7 @@ it('a wait that nobody answers holds still instead of spinning', async () => {
     return read(size)
   }
   const bytes = readExactly(near, 3)
+  // A wait that spins would try once in each of these turns.
   await settle(50)
   expect(attempts).toBeLessThan(10)
   far.write('c')

@@ -20,7 +20,7 @@ import { root } from '../support.ts'
 import { bulkMemory } from '../../src/io/tcp/bulk-memory.ts'
 import { closeWithReset } from '../../src/io/tcp/close.ts'
 import { carry } from '../../src/io/carry/carry.ts'
-import { drain, endOf, listeners, settle, socketPair, tcpPair } from './streams.ts'
+import { drain, endOf, listeners, settle, socketPair, tcpPair, untilStill } from './streams.ts'
 import { channelOf } from '../../src/io/tcp/node-channel.ts'
 import { lend } from '../../src/io/tcp/read-memory.ts'
 
@@ -155,7 +155,7 @@ describe.each(kinds)('%s', (_name, pair) => {
     const [slowDone, otherDone] = [slow, other].map(({ a, b }) => splice(a, framed(b, lending)))
     const bytes = randomBytes(12 << 20)
     slow.left.end(bytes)
-    await settle(50)
+    await untilStill(() => lending.held())
     expect(lending.held()).toBeGreaterThan(0)
     other.left.end('meanwhile')
     expect(String(await drain(other.right))).toBe('meanwhile')
@@ -174,7 +174,7 @@ describe.each(kinds)('%s', (_name, pair) => {
     const done = splice(a, framed(b, lending))
     left.on('error', () => undefined)
     left.write(randomBytes(12 << 20))
-    await settle(50)
+    await untilStill(() => lending.held())
     expect(lending.held()).toBeGreaterThan(0)
     right.destroy()
     left.resume().end()
@@ -201,7 +201,7 @@ describe.each(kinds)('%s', (_name, pair) => {
     onTestFinished(() => void vi.useRealTimers())
     const done = splice(a, framed(b, lending))
     left.write(randomBytes(12 << 20))
-    await settle(50)
+    await untilStill(() => lending.held())
     expect(lending.held()).toBeGreaterThan(0)
     a.destroy()
     await settle()
@@ -301,7 +301,7 @@ describe.each(kinds)('without a codec, %s', (_name, pair) => {
     const bytes = randomBytes(8 << 20)
     for (let at = 0; at < bytes.length; at += 1_000) left.write(bytes.subarray(at, at + 1_000))
     left.end()
-    await settle(50)
+    await untilStill(() => [a.bytesRead, b.writableLength])
     expect((await drain(right)).equals(bytes)).toBe(true)
     right.end()
     left.resume()

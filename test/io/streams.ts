@@ -64,6 +64,28 @@ export async function settle(turns = 4): Promise<void> {
   for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
 
+/** How many round trips in a row have to pass without a change. */
+const QUIET_TRIPS = 4
+
+/**
+ * Resolves once `watched` has nothing new to show: it stays the same while a byte goes there and back several times, on a connection
+ * of its own through the same kernel and the same loop. What was under way when the byte left has arrived by then.
+ */
+export async function untilStill(watched: () => unknown): Promise<void> {
+  const [near, far] = await socketPair()
+  far.pipe(far)
+  let seen = JSON.stringify(watched())
+  for (let quiet = 0; quiet < QUIET_TRIPS; quiet++) {
+    near.write('?')
+    await once(near, 'data')
+    await settle()
+    const now = JSON.stringify(watched())
+    if (now !== seen) quiet = -1
+    seen = now
+  }
+  near.destroy()
+}
+
 /** What arrives until the stream ends; its other direction stays open. */
 export async function drain(stream: Duplex): Promise<Buffer> {
   const chunks: Buffer[] = []

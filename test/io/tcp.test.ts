@@ -13,7 +13,7 @@ import { acceptTcp, listenerOptions, openTcp } from '../../src/io/tcp/tcp.ts'
 import type { TcpConn } from '../../src/io/tcp/channel.ts'
 import { TcpSocket } from '../../src/io/tcp/tcp-socket.ts'
 import { failureOf, root } from '../support.ts'
-import { drain, settle, socketPair, tcpPair, untilFinished } from './streams.ts'
+import { drain, settle, socketPair, tcpPair, untilFinished, untilStill } from './streams.ts'
 
 function open(target: TcpTarget): Promise<TcpConn> {
   return new Promise((connected, failed) => openTcp(target, { connected, failed }))
@@ -92,7 +92,7 @@ it('a reader that stops stops the sender, and one that goes on gets all', async 
   const [ours, theirs] = await against()
   ours.on('data', () => undefined).pause()
   theirs.write(Buffer.alloc(32 << 20))
-  await settle(50)
+  await untilStill(() => [ours.readableLength, theirs.writableLength])
   const held = ours.readableLength
   expect(held).toBeLessThanOrEqual(ours.readableHighWaterMark + 65_536)
   expect(theirs.writableLength).toBeGreaterThan(0)
@@ -136,7 +136,14 @@ it('an attempt that is abandoned says nothing any more, and leaves nothing open'
   const refused = openTcp({ host: '127.0.0.77', port: 1 }, attempt)
   refused()
   refused()
-  await settle(20)
+  // Later attempts of both kinds have their answers, so the abandoned ones would have had theirs.
+  await failureOf(open({ host: '127.0.0.77', port: 1 }))
+  const [later, [theirs]] = (await Promise.all([open({ host: '127.0.0.1', port }), once(server, 'connection')])) as [
+    TcpConn,
+    [Socket],
+  ]
+  later.destroy()
+  await once(theirs.resume(), 'close')
   expect(heard).toEqual([])
   expect(await new Promise((resolve) => server.getConnections((_error, count) => resolve(count)))).toBe(0)
 })

@@ -3,7 +3,8 @@
  */
 import { decodeRepresentative } from '../../crypto/elligator2.ts'
 import type { HmacKey } from '../../crypto/hmac.ts'
-import { equalBytes, hmac16, macLength } from '../../crypto/hmac.ts'
+import { equalBytes } from '../../crypto/equal-bytes.ts'
+import { hmac16, macLength } from '../../crypto/hmac.ts'
 import { ntorAuthLength, ntorClient, ntorExpand } from '../../crypto/ntor.ts'
 import type { BridgeIdentity } from './cert.ts'
 import { keyMaterialLength, maxHandshakeLength, representativeLength } from './constants.ts'

@@ -5,7 +5,8 @@
  * same time whatever they find, and all three hours are tried each time.
  */
 import { decodeRepresentative } from '../../crypto/elligator2.ts'
-import { equalBytes, hmac16, macLength } from '../../crypto/hmac.ts'
+import { equalBytes } from '../../crypto/equal-bytes.ts'
+import { hmac16, macLength } from '../../crypto/hmac.ts'
 import { ntorExpand, ntorServer } from '../../crypto/ntor.ts'
 import {
   clientHelloOverhead,

@@ -9,7 +9,8 @@
  *     K        B | NODEID
  */
 import type { HmacKey } from '../../crypto/hmac.ts'
-import { equalBytes, hmac16, hmacs, macLength } from '../../crypto/hmac.ts'
+import { equalBytes } from '../../crypto/equal-bytes.ts'
+import { hmac16, hmacs, macLength } from '../../crypto/hmac.ts'
 import { msPerHour } from './constants.ts'
 
 /** 'Need more' is no failure: the peer may just be slow. */

@@ -8,7 +8,8 @@
  *     M = HMAC16(key, X)     MAC = HMAC16(key, X | P | M | E)     E = hours since 1970, in decimal
  */
 import { randomBytes, randomInt } from 'node:crypto'
-import { equalBytes, hmac16, macLength } from '../../crypto/hmac.ts'
+import { equalBytes } from '../../crypto/equal-bytes.ts'
+import { hmac16, macLength } from '../../crypto/hmac.ts'
 import { uniformDhLength } from '../../crypto/uniform-dh.ts'
 import { PtError } from '../../error.ts'
 

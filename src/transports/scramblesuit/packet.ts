@@ -11,7 +11,8 @@
  */
 import { randomInt } from 'node:crypto'
 import type { HmacKey } from '../../crypto/hmac.ts'
-import { equalBytes, hmac16, hmacKey, macLength } from '../../crypto/hmac.ts'
+import { equalBytes } from '../../crypto/equal-bytes.ts'
+import { hmac16, hmacKey, macLength } from '../../crypto/hmac.ts'
 import { PtError } from '../../error.ts'
 import type { Codec } from '../../io/carry/codec.ts'
 import { withDirect } from '../../io/carry/codec.ts'

@@ -2,7 +2,8 @@
  * What a server makes of the first bytes of a connection: a UniformDH hello, a session ticket, more to come, or neither.
  * Pure: it neither answers nor remembers.
  */
-import { equalBytes, hmac16, macLength } from '../../crypto/hmac.ts'
+import { equalBytes } from '../../crypto/equal-bytes.ts'
+import { hmac16, macLength } from '../../crypto/hmac.ts'
 import { uniformDhLength } from '../../crypto/uniform-dh.ts'
 import { maxHello, tailLength, ticketLength } from './hello.ts'
 import type { SessionKeys } from './keys.ts'

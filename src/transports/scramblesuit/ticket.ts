@@ -6,7 +6,8 @@
  * The HMAC is over IV and ciphertext. Times are seconds since 1970, little-endian; in 2106 they begin again at 0.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
-import { equalBytes, hmac } from '../../crypto/hmac.ts'
+import { equalBytes } from '../../crypto/equal-bytes.ts'
+import { hmac } from '../../crypto/hmac.ts'
 import { ticketLength } from './hello.ts'
 
 /** How long a ticket is good for, and after how long its keys are replaced; in seconds. */

@@ -7,7 +7,6 @@ import {
   createBridgeServer,
   httpAgent,
   lintBridgeLine,
-  ownPt,
   parseBridgeLine,
   readBridgeLines,
 } from 'postern'
@@ -48,7 +47,7 @@ test('createBridgeServer', async () => {
   const stateDir = tempDir()
   // example: createBridgeServer
   const server = await createBridgeServer(
-    { exec: ownPt(), stateDir, transports: [{ name: 'obfs4', bindAddress: '127.0.0.1:0' }] },
+    { stateDir, transports: [{ name: 'obfs4', bindAddress: '127.0.0.1:0' }] }, // `exec: ownPt()`: in a process of its own
     (conn, { transport }) => conn.end(`hello over ${transport}`),
   )
   const [line] = server.bridgeLines('127.0.0.1') // 'obfs4 127.0.0.1:… cert=… iat-mode=0'

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { closeDelay } from '../../../src/transports/obfs4/server-identity.ts'
 import { clientHandshake } from '../../../src/transports/obfs4/handshake-client.ts'
 import { makeObfs4 } from '../../../src/transports/obfs4/make.ts'
-import { settle } from '../../io/streams.ts'
+import { settle, untilStill } from '../../io/streams.ts'
 import { tempDir } from '../../support.ts'
 import { hex } from '../../transport-vectors.ts'
 import type { Listening } from './support.ts'
@@ -93,7 +93,7 @@ describe('a thousand probes', () => {
       // More bytes make no difference to a connection that has failed or will.
       for (const { socket } of probes.slice(0, 20)) socket.write(random.randomBytes(9_000))
       await vi.advanceTimersByTimeAsync(closesAfter - 1)
-      await settle(20)
+      await untilStill(() => [open(probes), listening.failures.length, noBytes(probes)])
       expect([open(probes), listening.failures.length, noBytes(probes)]).toEqual([250, 0, true])
       await vi.advanceTimersByTimeAsync(1)
       await allClosed(probes)
@@ -113,7 +113,7 @@ describe('a thousand probes', () => {
     })
     const probes = await send(listening, flips)
     await vi.advanceTimersByTimeAsync(closesAfter - 1)
-    await settle(20)
+    await untilStill(() => [open(probes), noBytes(probes)])
     expect([open(probes), noBytes(probes)]).toEqual([bytes.length, true])
     await vi.advanceTimersByTimeAsync(1)
     await allClosed(probes)
@@ -148,7 +148,7 @@ describe('how a failed handshake ends', () => {
     const probes = await send(listening, [Buffer.alloc(0)])
     await vi.advanceTimersByTimeAsync(30_000)
     for (const { socket } of probes) socket.write(hello(vectorHour))
-    await settle(20)
+    await untilStill(() => [open(probes), noBytes(probes)])
     expect([open(probes), noBytes(probes)]).toEqual([1, true])
     await vi.advanceTimersByTimeAsync(closesAfter - 30_000)
     await allClosed(probes)

@@ -144,6 +144,35 @@ describe('scramblesuit', () => {
     for (let i = 0; i < 3; i++) expect(await authenticatedBy(both)).toBe(byTicket)
   })
 
+  test("each handshake is asked of the PT's table of replays, once and for as long as it could be played back", async () => {
+    const asked: { id: string; ttl: number }[] = []
+    const replays = {
+      testAndSet: (id: Uint8Array, ttl: number) => {
+        asked.push({ id: Buffer.from(id).toString('hex'), ttl })
+        return Promise.resolve(false)
+      },
+    }
+    const server = await scramblesuitServer(serverOptions({ stateDir: makeStateDir(), args, replays }))
+    const client = await scramblesuitClient(clientOptions({ stateDir: makeStateDir() }))
+    const both = { client, server, serverDir: '' }
+    expect([await authenticatedBy(both), await authenticatedBy(both)]).toEqual([byPassword, byTicket])
+    // A hello is of an hour, or of those around it. A ticket is good for a week, on clocks that may differ by an hour.
+    expect(asked.map(({ ttl }) => ttl / 3_600_000)).toEqual([3, ticketLifetime / 3_600 + 2])
+    expect(new Set(asked.map(({ id }) => id)).size).toBe(2)
+  })
+
+  test('a handshake that the table of the PT knows, from another process of this bridge, gets no byte', async () => {
+    const server = await scramblesuitServer(
+      serverOptions({ stateDir: makeStateDir(), args, replays: { testAndSet: () => Promise.resolve(true) } }),
+    )
+    const { near, far } = await tcpPair()
+    near.write(hello(Date.now()).bytes)
+    near.end()
+    await expect(accept(server, far)).rejects.toMatchObject({ code: 'PT_HANDSHAKE', stage: 'auth' })
+    far.destroy()
+    expect((await receiveAll(near)).size).toBe(0)
+  })
+
   test('tickets outlive a restart of either side, and data flows by them both ways', async () => {
     const [serverDir, clientDir] = [makeStateDir(), makeStateDir()]
     await greeted(await sides(undefined, serverDir, clientDir))

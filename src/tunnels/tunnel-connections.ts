@@ -54,7 +54,7 @@ interface Carried {
 /** How often within its time-out a connection is looked at. */
 const IDLE_CHECKS = 4
 
-export class Connections {
+export class TunnelConnections {
   readonly #max: number
   readonly #taken = new Set<Duplex>()
   /** Those that wait for their turn, the oldest first, and what is called when it has come. */
