@@ -42,9 +42,9 @@ const late = {
 }
 const prefix = '\0late '
 
-/** A class or a constant cannot be loaded when it is first used. */
-function isFunction(name) {
-  return /^[a-z]/.test(name)
+/** A class or an object cannot be loaded when it is first used. */
+function isFunction(source, name) {
+  return typeof late[source][name] === 'function' && /^[a-z]/.test(name)
 }
 
 function wantsFunctions(importer, source) {
@@ -56,7 +56,7 @@ function wantsFunctions(importer, source) {
         .split(',')
         .map((name) => name.trim())
         .filter(Boolean)
-        .every(isFunction),
+        .every((name) => isFunction(source, name)),
     )
 }
 
@@ -70,7 +70,7 @@ const lateModules = {
   load(id) {
     if (!id.startsWith(prefix)) return undefined
     const name = id.slice(prefix.length)
-    const functions = Object.keys(late[name]).filter((key) => typeof late[name][key] === 'function' && isFunction(key))
+    const functions = Object.keys(late[name]).filter((key) => isFunction(name, key))
     const lines = functions.map((key) => `export let ${key} = (...args) => (${key} = load().${key})(...args)\n`)
     return `let loaded\nconst load = () => (loaded ??= require('${name}'))\n${lines.join('')}`
   },
