@@ -2,7 +2,6 @@
  * The server's side of TLS, by node:tls with OpenSSL's own handshake: a server has nobody to look like but other servers, and most of
  * them use OpenSSL. What it agrees to is what nginx agrees to without HTTP/2.
  */
-import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { SecureContext } from 'node:tls'
 import { createSecureContext, TLSSocket } from 'node:tls'
@@ -57,7 +56,7 @@ export async function acceptTls(
   alpn: readonly string[],
   signal: Cancellation,
 ): Promise<TLSSocket> {
-  const socket = new TLSSocket(conn as unknown as Socket, {
+  const socket = new TLSSocket(conn, {
     isServer: true,
     secureContext: context,
     ALPNProtocols: [...alpn],

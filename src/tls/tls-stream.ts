@@ -159,7 +159,8 @@ export class TlsStream extends LateFailing implements EndWatcher, ReadOwner, Tls
   override _read(): void {
     if (this.failed || this.#codec.isOver) return
     if (!this.#isReading) this.#beginToRead()
-    if (this.readableLength < this.readableHighWaterMark) this.#readOn()
+    // The bytes that a reader is about to take still count in readableLength here, so it does not say whether there is room.
+    this.#readOn()
   }
 
   /** Reading begins when the application reads. Until then the system holds the bytes. */

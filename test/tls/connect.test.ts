@@ -241,6 +241,14 @@ async function settled(count: () => number): Promise<void> {
     .toBe(true)
 }
 
+test('a reader that takes bytes by read() and not by events gets a megabyte to its end', async () => {
+  const port = await tlsServer(server, (conn) => void conn.end(Buffer.alloc(1_000_000, 7)))
+  const conn = await secure(port)
+  let size = 0
+  for await (const chunk of conn.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) size += chunk.length
+  expect(size).toBe(1_000_000)
+})
+
 test('the options are checked', async () => {
   const conn = await tcp((await serve(() => undefined)).port)
   const wrong: [unknown, string][] = [

@@ -35,7 +35,7 @@ export function nginxAnswer(
   fields: readonly Field[],
   body: Uint8Array,
 ): WebAnswer {
-  const last = ['Location', 'Last-Modified', 'Content-Length'].find((name) => fields.some(([one]) => one === name))
+  const last = ['Last-Modified', 'Content-Length'].find((name) => fields.some(([one]) => one === name))
   return {
     status,
     reason,

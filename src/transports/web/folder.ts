@@ -6,7 +6,6 @@
  *     img/logo.png     → /img/logo.png
  *     404.html         → the page for what is not there
  */
-import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { open, readdir } from 'node:fs/promises'
 import { extname, join } from 'node:path'

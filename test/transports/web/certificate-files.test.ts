@@ -15,8 +15,8 @@ interface Setup {
   readonly paths: { readonly cert: string; readonly key: string }
   readonly said: string[]
   readonly clock: { now: number }
-  open(): Promise<CertificateFiles>
-  write(cert: string, key: string): void
+  readonly open: () => Promise<CertificateFiles>
+  readonly write: (cert: string, key: string) => void
 }
 
 function setup(leaf: Issued = first): Setup {

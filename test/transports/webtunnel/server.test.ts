@@ -197,11 +197,11 @@ describe('the request', () => {
     const server = await launch()
     const writes: string[] = []
     const [near, far] = await socketPair()
-    const write = far.write.bind(far) as (bytes: Uint8Array | string) => boolean
-    far.write = ((bytes: Uint8Array | string) => {
+    const write = far.write.bind(far)
+    far.write = (bytes: Uint8Array | string) => {
       writes.push(String(bytes))
       return write(bytes)
-    }) as typeof far.write
+    }
     near.write(lyrebird)
     const session = { conn: far, signal: new AbortController().signal, log: () => undefined, status: () => undefined }
     await server.accept(session)
@@ -266,11 +266,10 @@ describe('TLS of its own', () => {
   test('a client that comes again resumes its session', async () => {
     const { address } = await secure()
     const socket = await shake(address, {})
-    const [session] = (await Promise.all([
-      once(socket, 'session'),
-      socket.write('GET / HTTP/1.1\r\nHost: h\r\n\r\n'),
-    ])) as [[Buffer], unknown]
-    expect((await shake(address, { session: session[0] })).isSessionReused()).toBe(true)
+    const ticket = once(socket, 'session') as Promise<[Buffer]>
+    socket.write('GET / HTTP/1.1\r\nHost: h\r\n\r\n')
+    const [session] = await ticket
+    expect((await shake(address, { session })).isSessionReused()).toBe(true)
   })
 
   test('a visitor with TLS sees the decoy, on a connection that stays open', async () => {
