@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { readExactly, readUntil } from 'postern/io'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { Args } from '../../../src/ipc/index.ts'
@@ -321,6 +322,27 @@ describe('a pin', () => {
   })
 })
 
+test('a url with an IPv6 literal is dialled, and names nobody in the hello', async () => {
+  const { port, asked } = await tlsFront((conn) => {
+    headOf(conn).then(
+      (head) => conn.end(`${CHANGED}${head.split('\r\n')[1]}`),
+      () => conn.destroy(),
+    )
+  })
+  const targets: string[] = []
+  const stream = await dial(
+    { url: 'https://[2001:db8::1]:8443/secret', cert: chainHash([leaf.der, root.der]).toString('base64') },
+    {
+      connect: async (target, signal) => {
+        targets.push(target)
+        return await clientSession({ target }).connect(`127.0.0.1:${port}`, signal)
+      },
+    },
+  )
+  expect(await text(stream)).toBe('Host: [2001:db8::1]:8443')
+  expect([targets, asked]).toEqual([['[2001:db8::1]:8443'], []])
+})
+
 test('a front of TLS 1.2 is said to be one', async () => {
   const { port } = await tlsFront(() => undefined, { maxVersion: 'TLSv1.2' })
   expect(await failureOf(dial(secure(port)))).toMatchObject({ code: 'PT_TLS', stage: 'tls' })
@@ -361,5 +383,5 @@ test('there is one notice for a browser without a profile, and no other word', a
   const port = await front((conn) => conn.write(CHANGED))
   for (const utls of ['helloios_auto', 'hellosafari_auto', 'hellochrome_auto'])
     await dial({ ...plain(port), utls }, { by })
-  expect(said).toEqual(['notice webtunnel: there is no profile of Safari; the ClientHello is that of Chromium'])
+  expect(said).toEqual(['notice there is no profile of Safari; the ClientHello is that of Chromium'])
 })
