@@ -150,6 +150,40 @@ describe('webtunnel-server', () => {
   })
 })
 
+test('nothing that our PT says holds a host, an address, a path or a key of the bridge', async () => {
+  const front = await serve((conn) => {
+    conn.once('data', () => conn.end('HTTP/1.1 404 Not Found: /quux\r\nX-Quux: quux\r\n\r\nquux'))
+  })
+  const said: string[] = []
+  const pt = await launchClient({
+    exec: [process.execPath, join(root, 'dist/cli/main.js'), 'pt', '--log-level', 'debug'],
+    transports: ['webtunnel'],
+    stateDir: tempDir(),
+    restart: false,
+    onEvent: (event) => void said.push(JSON.stringify(event)),
+  })
+  onTestFinished(async () => void (await pt.stop()))
+  const addr = `127.0.0.1:${front.port}`
+  const cert = Buffer.alloc(32, 'quux').toString('base64')
+  const failures: [Record<string, string>, string][] = [
+    [{ url: 'http://quux.example/quux', addr }, 'path'],
+    [{ url: 'https://quux.example/quux', addr, servername: 'a.quux,b.quux', cert }, 'tls'],
+    [{ url: 'http://quux.invalid/quux' }, 'dns'],
+    [{ url: 'http://quux.example/quux', addr: '127.0.0.1:1' }, 'connect'],
+    [{ url: 'http://quux.example/quux%' }, 'argument'],
+    [{ url: 'https://quux.example/', cert: 'quux', servername: 'qu ux', utls: 'quux', profile: 'quux' }, 'argument'],
+  ]
+  for (const [args, stage] of failures) {
+    const error = await failureOf(pt.connect('webtunnel', '[2001:db8:44::1]:443', { args }))
+    expect(error).toMatchObject({ stage })
+    said.push(error.message, error.reported ?? '')
+  }
+  expect(said.length).toBeGreaterThan(failures.length * 3)
+  expect(said.join('\n')).not.toMatch(/quux|2001:db8:44|127\.0\.0\.1:1\b/)
+  expect(said.join('\n')).not.toContain(addr)
+  expect(said.join('\n')).not.toContain(cert)
+})
+
 describe('with an upstream proxy no name is looked up', () => {
   /** Every look-up of this process from here to the end of the test. */
   function lookUps(): string[] {

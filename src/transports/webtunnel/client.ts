@@ -49,7 +49,7 @@ export function webtunnelClient({ log }: Pick<ClientOptions, 'log'>, times: Time
       const { notice } = bridge.profile
       if (notice !== undefined && !said.has(notice)) {
         said.add(notice)
-        log('notice', `webtunnel: ${notice}`)
+        log('notice', notice)
       }
       return await dialNames(session, bridge, visits.of(keyOf(bridge)), times)
     },

@@ -6,14 +6,13 @@
  *     server options      url=https://example.com/secret
  */
 import type { Transport } from '../../transport.ts'
+import { lateClient } from '../web/late.ts'
 import { webtunnelArguments } from './arguments.ts'
-import { webtunnelClient } from './client.ts'
-import { webtunnelServer } from './server.ts'
 
 /** webtunnel, client and server. */
 export const webtunnel: Transport = {
   name: 'webtunnel',
-  client: (options) => webtunnelClient(options),
-  server: (options) => webtunnelServer(options),
+  client: (options) => lateClient(async () => (await import('./client.ts')).webtunnelClient(options)),
+  server: async (options) => (await import('./server.ts')).webtunnelServer(options),
   checkArguments: webtunnelArguments.check,
 }

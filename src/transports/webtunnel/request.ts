@@ -3,8 +3,8 @@
  *
  *     GET /path HTTP/1.1 … Connection: Upgrade … Upgrade: websocket … Sec-WebSocket-Key: …
  *
- * One field of browsers is left out: Sec-WebSocket-Extensions, as what follows the answer is no frame that could be compressed. Firefox
- * writes `Connection: keep-alive, Upgrade`, which webtunnel-server does not take (docs/deviations.md).
+ * The heads are those of Chromium 156, Firefox 153 and Node 24, as they were seen. One field of theirs is left out: Sec-WebSocket-Extensions, as
+ * what follows the answer is no frame that could be compressed.
  */
 import type { Field } from '../../http1/fields.ts'
 import { formatRequest } from '../../http1/request.ts'
@@ -47,7 +47,7 @@ const fieldsOf: Readonly<Record<Browser, (values: Values) => Field[]>> = {
     ['Host', host],
     ['User-Agent', userAgent('firefox')],
     ['Accept', '*/*'],
-    ['Accept-Language', 'en-US,en;q=0.5'],
+    ['Accept-Language', 'en-US,en;q=0.9'],
     ['Accept-Encoding', 'gzip, deflate, br, zstd'],
     ['Sec-WebSocket-Version', '13'],
     ['Origin', origin],
@@ -61,17 +61,17 @@ const fieldsOf: Readonly<Record<Browser, (values: Values) => Field[]>> = {
     ['Upgrade', 'websocket'],
   ],
   node: ({ host, key }) => [
-    ['Host', host],
-    ['Connection', 'upgrade'],
-    ['Upgrade', 'websocket'],
-    ['Sec-WebSocket-Key', key],
-    ['Sec-WebSocket-Version', '13'],
-    ['Accept', '*/*'],
-    ['Accept-Language', '*'],
-    ['Sec-Fetch-Mode', 'websocket'],
-    ['User-Agent', userAgent('node')],
-    ['Pragma', 'no-cache'],
-    ['Cache-Control', 'no-cache'],
-    ['Accept-Encoding', 'gzip, deflate'],
+    ['host', host],
+    ['connection', 'upgrade'],
+    ['upgrade', 'websocket'],
+    ['sec-websocket-key', key],
+    ['sec-websocket-version', '13'],
+    ['accept', '*/*'],
+    ['accept-language', '*'],
+    ['sec-fetch-mode', 'websocket'],
+    ['user-agent', userAgent('node')],
+    ['pragma', 'no-cache'],
+    ['cache-control', 'no-cache'],
+    ['accept-encoding', 'gzip, deflate'],
   ],
 }

@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { readExactly, readUntil } from 'postern/io'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { Args } from '../../../src/ipc/index.ts'
@@ -68,7 +69,7 @@ describe('the request', () => {
       conn.write(CHANGED)
     })
     await dial({ ...plain(port, '/a%2Fb//c?d'), ...args })
-    const key = /\r\nSec-WebSocket-Key: ([A-Za-z0-9+/]{22}==)\r\n/.exec(seen)?.[1] ?? 'none'
+    const key = /\r\nSec-WebSocket-Key: ([A-Za-z0-9+/]{22}==)\r\n/i.exec(seen)?.[1] ?? 'none'
     return seen.replace(key, 'KEY').replace(`:${port}`, ':PORT').replace(`:${port}`, ':PORT').split('\r\n')
   }
 
@@ -92,17 +93,48 @@ describe('the request', () => {
     ])
   })
 
-  test.each([
-    [
-      'hellofirefox_auto',
-      /^User-Agent: Mozilla\/5\.0 \(X11; Linux x86_64; rv:\d+\.0\) Gecko\/20100101 Firefox\/\d+\.0$/,
-    ],
-    ['none', /^User-Agent: node$/],
-  ])('is that of the program whose hello it is: %s', async (utls, agent) => {
-    const lines = await requestOf({ utls })
-    expect(lines.filter((line) => line.startsWith('User-Agent'))).toEqual([expect.stringMatching(agent)])
-    expect(lines).toContain('Sec-WebSocket-Key: KEY')
-    expect(lines).toContain('Sec-WebSocket-Version: 13')
+  test('is that of Firefox with the hello of Firefox', async () => {
+    const version = /\d+/.exec(profiles.firefox.name)?.[0]
+    expect(await requestOf({ utls: 'hellofirefox_auto' })).toEqual([
+      'GET /a%2Fb//c HTTP/1.1',
+      'Host: 127.0.0.1:PORT',
+      `User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:${version}.0) Gecko/20100101 Firefox/${version}.0`,
+      'Accept: */*',
+      'Accept-Language: en-US,en;q=0.9',
+      'Accept-Encoding: gzip, deflate, br, zstd',
+      'Sec-WebSocket-Version: 13',
+      'Origin: http://127.0.0.1:PORT',
+      'Sec-WebSocket-Key: KEY',
+      'Connection: Upgrade',
+      'Sec-Fetch-Dest: empty',
+      'Sec-Fetch-Mode: websocket',
+      'Sec-Fetch-Site: same-origin',
+      'Pragma: no-cache',
+      'Cache-Control: no-cache',
+      'Upgrade: websocket',
+      '',
+      '',
+    ])
+  })
+
+  test('is that of Node with the hello of Node', async () => {
+    expect(await requestOf({ utls: 'none' })).toEqual([
+      'GET /a%2Fb//c HTTP/1.1',
+      'host: 127.0.0.1:PORT',
+      'connection: upgrade',
+      'upgrade: websocket',
+      'sec-websocket-key: KEY',
+      'sec-websocket-version: 13',
+      'accept: */*',
+      'accept-language: *',
+      'sec-fetch-mode: websocket',
+      'user-agent: node',
+      'pragma: no-cache',
+      'cache-control: no-cache',
+      'accept-encoding: gzip, deflate',
+      '',
+      '',
+    ])
   })
 
   test('goes out in one write, and nothing follows it before the answer', async () => {
@@ -290,6 +322,27 @@ describe('a pin', () => {
   })
 })
 
+test('a url with an IPv6 literal is dialled, and names nobody in the hello', async () => {
+  const { port, asked } = await tlsFront((conn) => {
+    headOf(conn).then(
+      (head) => conn.end(`${CHANGED}${head.split('\r\n')[1]}`),
+      () => conn.destroy(),
+    )
+  })
+  const targets: string[] = []
+  const stream = await dial(
+    { url: 'https://[2001:db8::1]:8443/secret', cert: chainHash([leaf.der, root.der]).toString('base64') },
+    {
+      connect: async (target, signal) => {
+        targets.push(target)
+        return await clientSession({ target }).connect(`127.0.0.1:${port}`, signal)
+      },
+    },
+  )
+  expect(await text(stream)).toBe('Host: [2001:db8::1]:8443')
+  expect([targets, asked]).toEqual([['[2001:db8::1]:8443'], []])
+})
+
 test('a front of TLS 1.2 is said to be one', async () => {
   const { port } = await tlsFront(() => undefined, { maxVersion: 'TLSv1.2' })
   expect(await failureOf(dial(secure(port)))).toMatchObject({ code: 'PT_TLS', stage: 'tls' })
@@ -330,5 +383,5 @@ test('there is one notice for a browser without a profile, and no other word', a
   const port = await front((conn) => conn.write(CHANGED))
   for (const utls of ['helloios_auto', 'hellosafari_auto', 'hellochrome_auto'])
     await dial({ ...plain(port), utls }, { by })
-  expect(said).toEqual(['notice webtunnel: there is no profile of Safari; the ClientHello is that of Chromium'])
+  expect(said).toEqual(['notice there is no profile of Safari; the ClientHello is that of Chromium'])
 })
