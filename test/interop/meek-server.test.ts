@@ -5,7 +5,6 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { readExactly } from 'postern/io'
-import type { ArgsInit } from 'postern/ipc'
 import { launchClient } from 'postern/parent'
 import type { TestContext } from 'vitest'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -22,7 +21,7 @@ const SIZE = long ? 8 << 20 : 1 << 20
 interface Door {
   readonly name: string
   /** Lyrebird offers HTTP/2 unless it is told not to. */
-  readonly args: ArgsInit
+  readonly args: Readonly<Record<string, string>>
   readonly isSecure: boolean
 }
 

@@ -6,8 +6,6 @@ import { PtError } from '../../error.ts'
 import type { Field } from '../../http1/fields.ts'
 import type { WebAnswer, Asked } from '../web/web-answer.ts'
 
-const nothing = Buffer.alloc(0)
-
 export class Exchange implements Asked {
   readonly fields: readonly Field[]
   readonly #request: IncomingMessage | Http2ServerRequest

@@ -102,6 +102,9 @@ export class HttpService {
   #enterHttp1(stream: Duplex, connection: HttpConnection): void {
     this.#connections.set(stream, connection)
     this.#http1.emit('connection', stream)
+    // Of a TLSSocket node:http reads below the stream, and fails with HPE_PAUSED if a request comes while an answer before it is still
+    // on its way. It does not once somebody listens to the stream too.
+    stream.on('data', ignore)
   }
 
   #enterHttp2(stream: Duplex, connection: HttpConnection): void {
@@ -135,3 +138,5 @@ export class HttpService {
     connection.refused()
   }
 }
+
+function ignore(): void {}

@@ -79,6 +79,22 @@ test.each([undefined, 'http/1.1'])('HTTP/1.1 is spoken if the client offers %s',
   expect(String(await buffer(conn))).toContain('Content-Length: 65537\r\n')
 })
 
+test('requests that come while an answer before them is on its way are answered, inside of TLS too', async () => {
+  const server = await serveTls()
+  const conn = await secure(server.port)
+  conn.write(poll())
+  await heard(conn)
+  const { stream } = await server.next()
+  const bytes = Buffer.alloc(65_536, 'b')
+  for (let round = 0; round < 8; round++) {
+    for (let i = 0; i < 3; i++) stream.write(bytes)
+    conn.write(Buffer.concat([poll(bytes), poll(bytes), poll(bytes)]))
+    const far = readExactly(stream, 3 * bytes.length)
+    for (let i = 0; i < 3; i++) expect((await heard(conn)).body.equals(bytes)).toBe(true)
+    expect((await far).equals(Buffer.concat([bytes, bytes, bytes]))).toBe(true)
+  }
+})
+
 test('HTTP/2 is spoken if the client offers it, and carries a session', async () => {
   const server = await serveTls()
   const session = await http2(server.port)
