@@ -26,6 +26,8 @@ const UNPINNED = { client: undefined, server: undefined }
  * @property {boolean} pinned
  * @property {number} [connections] how many it must be able to hold
  * @property {number} [buffer] of the far end's sockets, in bytes; 0: the system's
+ * @property {string} [clientTransport] if the client knows the transport by another name than the server
+ * @property {(server: string) => Record<string, string>} [argsFor] the client's arguments for the server's address, in place of its ARGS
  */
 
 /**
@@ -35,7 +37,9 @@ const UNPINNED = { client: undefined, server: undefined }
  * @param {(pair: Pair) => Promise<T>} use
  * @returns {Promise<T>}
  */
-export async function withPair({ loadgen, candidate, transport, pinned, connections = 64, buffer = 0 }, use) {
+export async function withPair(options, use) {
+  const { loadgen, candidate, transport, pinned, connections = 64, buffer = 0 } = options
+  const names = { client: options.clientTransport ?? transport, server: transport }
   const cpus = pinned ? PINNED : UNPINNED
   const files = 2 * connections + 100
   const children = []
@@ -49,8 +53,8 @@ export async function withPair({ loadgen, candidate, transport, pinned, connecti
     folders.push(makeFolder())
     const child = start(command, cpus[role], { ...ptEnvironment(folders.at(-1)), ...variables })
     const lines = await readLines(child, (line) => /^[CS]METHODS DONE$/.test(line))
-    const method = lines.find((line) => line.startsWith(`${role === 'client' ? 'C' : 'S'}METHOD ${transport} `))
-    if (!method) throw new Error(`the ${role} of ${candidate.name} has no ${transport}: ${lines.join(' | ')}`)
+    const method = lines.find((line) => line.startsWith(`${role === 'client' ? 'C' : 'S'}METHOD ${names[role]} `))
+    if (!method) throw new Error(`the ${role} of ${candidate.name} has no ${names[role]}: ${lines.join(' | ')}`)
     return { pid: child.process.pid, words: method.split(' ') }
   }
   try {
@@ -59,10 +63,12 @@ export async function withPair({ loadgen, candidate, transport, pinned, connecti
     const pair = { loadgen, cpus, files, reach: { to: address }, pids: [] }
     if (candidate.client && candidate.server) {
       const server = await startPt('server', candidate.server, serverEnvironment(transport, address))
-      const client = await startPt('client', candidate.client, clientEnvironment(transport))
+      const client = await startPt('client', candidate.client, clientEnvironment(names.client))
       pair.pids = [client.pid, server.pid]
       pair.reach = { to: server.words[2], socks: client.words[3], pids: pair.pids.join(',') }
-      pair.reach.args = await clientArgs(server.words.slice(3))
+      pair.reach.args = options.argsFor
+        ? await formatted(options.argsFor(server.words[2]))
+        : await clientArgs(server.words.slice(3))
     }
     return await use(pair)
   } finally {
@@ -107,4 +113,9 @@ async function clientArgs(options) {
   const { formatClientArgs, parseSmethodArgs } = await import('../dist/ipc/index.js')
   const args = options.find((option) => option.startsWith('ARGS:'))
   return args ? formatClientArgs(parseSmethodArgs(args.slice('ARGS:'.length))) : ''
+}
+
+async function formatted(args) {
+  const { formatClientArgs } = await import('../dist/ipc/index.js')
+  return formatClientArgs(args)
 }

@@ -29,6 +29,8 @@ const measuredOf = {
   start: [PEER, OURS, SUCCESSOR, FLOOR],
   tunnels: [PEER, OURS, TUNNEL, ISOLATED, PTADAPTER, FLOOR, CEILING],
   tls: [NODE_TLS, OUR_TLS],
+  // obfs4proxy has no server of meek, so both clients meet ours.
+  meek: [OUR_SERVER, OURS],
 }
 const sides = new Set([OUR_CLIENT, OUR_SERVER, FLOOR, CEILING])
 /** The last two change no byte, and what lyrebird is good for shows with obfs4: with one transport is enough. */
@@ -42,7 +44,7 @@ export function isMeasuredInUse({ transport, pinned }) {
 }
 
 /** The metrics that have a run of their own, and under which name their figures stand in place of a transport's. */
-export const apart = { tunnels: undefined, tls: 'TLS' }
+export const apart = { tunnels: undefined, tls: 'TLS', meek: 'meek' }
 
 /** @typedef {{ rep: number, transport: string, pinned: boolean, metric: string, candidate: string }} Case */
 
@@ -91,6 +93,7 @@ const secondsOf = {
   ping: ({ pings, warmPings }) => (4 * pings + warmPings) / 8_000,
   memory: ({ held, settleMs }) => held / PACE + settleMs / 500,
   start: ({ starts }) => starts / 6,
+  meek: ({ windowSeconds, warmSeconds }) => 4 * (windowSeconds + warmSeconds) + 2,
   tls: ({ windowSeconds }) => 3 * windowSeconds + 2,
   tunnels: ({ windowSeconds, warmSeconds, setupSeconds }) => 2 * windowSeconds + 5 * warmSeconds + setupSeconds + 2,
 }
@@ -110,13 +113,14 @@ function secondsInUse({ metric, transport, pinned }) {
 
 function repsOf(metric, candidate, place, { reps, sideReps, memoryReps, otherMemoryReps }) {
   if (metric === 'transfer') return 1
+  if (metric === 'meek') return reps
   const most = metric !== 'memory' ? reps : place === 0 ? memoryReps : otherMemoryReps
   return Math.min(most, sides.has(candidate) ? sideReps : reps)
 }
 
 function candidatesOf({ metric, transport, pinned, first, extra }) {
   const names = measuredOf[metric].filter((name) => first || !firstOnly.has(name))
-  if (pinned) return metric === 'tls' ? names : [...names, ...extra]
+  if (pinned) return metric === 'tls' || metric === 'meek' ? names : [...names, ...extra]
   if (transport !== unpinned.transport || metric !== unpinned.metric) return []
   return [...names.filter((name) => unpinned.candidates.has(name)), ...extra]
 }

@@ -41,7 +41,7 @@ export async function measureBulk(options, settings, add) {
  * @param {string} name
  * @returns {import('./index.mjs').Figure[]}
  */
-function readWindow({ seconds, bytes, dead, cpu }, name) {
+export function readWindow({ seconds, bytes, dead, cpu }, name) {
   if (dead > 0) throw new Error(`${dead} streams ended during the window`)
   if (bytes === 0) throw new Error(`nothing arrived during the window`)
   return [

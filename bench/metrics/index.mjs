@@ -3,6 +3,7 @@
 import { measureBeside } from './beside.mjs'
 import { measureBulk } from './bulk.mjs'
 import { measureFirst } from './first.mjs'
+import { measureMeek } from './meek.mjs'
 import { measureMemory } from './memory.mjs'
 import { measurePing } from './ping.mjs'
 import { measureSetup } from './setup.mjs'
@@ -32,4 +33,5 @@ export const metrics = {
   start: measureStart,
   tunnels: measureTunnels,
   tls: measureTls,
+  meek: measureMeek,
 }

@@ -184,7 +184,7 @@ function lintArguments({ transport = '', args }: BridgeFields): Finding[] {
   }
   const list = Args.from(pairs)
   const own = new Map(pairs.map(([key]) => [key, lintValue(key, list)]))
-  const rules = checkArguments(transport, list, 'client') ?? foreignRules(transport, list)
+  const rules = checkArguments(transport, list, 'client') ?? []
   return [
     ...findings,
     ...[...own.values()].flat(),
@@ -230,15 +230,6 @@ function lintSize(args: Args): Finding[] {
     if (!isPtError(cause, 'PT_ARGS')) throw cause
     return [error('line', cause.message)]
   }
-}
-
-/** The arguments that transports of others cannot do without. */
-function foreignRules(transport: string, args: Args): ReturnType<typeof checkArguments> & object {
-  if (transport !== 'meek_lite') return []
-  const url = args.get('url')
-  if (url === undefined) return [{ severity: 'error', key: 'url', message: 'it is missing' }]
-  if (/^https?:\/\/[^\s/]+/i.test(url)) return []
-  return [{ severity: 'error', key: 'url', message: 'it is not a URL with https:// or http://' }]
 }
 
 function isPlaceholder(text: string): boolean {

@@ -1,6 +1,16 @@
 /** What is measured how often, what the command line means, and who else used the machine. */
 import { describe, expect, it } from 'vitest'
-import { CEILING, FLOOR, NODE_TLS, OUR_TLS, OURS, PEER, readCandidate, SUCCESSOR } from '../../bench/candidates.mjs'
+import {
+  CEILING,
+  FLOOR,
+  NODE_TLS,
+  OUR_SERVER,
+  OUR_TLS,
+  OURS,
+  PEER,
+  readCandidate,
+  SUCCESSOR,
+} from '../../bench/candidates.mjs'
 import { readFlags } from '../../bench/flags.mjs'
 import { readCpuTimes, shareOfOthers } from '../../bench/noise.mjs'
 import { estimateGrowth } from '../../bench/growth.mjs'
@@ -42,6 +52,17 @@ describe('the plan', () => {
       [1, 'TLS', NODE_TLS],
     ])
     expect(readFlags([]).metrics).not.toContain('tls')
+  })
+
+  it('measures meek by our server alone, and not without being asked', () => {
+    const cases = plan({ transports: ['obfs4', 'obfs3'], metrics: ['meek'], extra: ['other'], settings })
+    expect(cases.map(({ rep, transport, candidate }) => [rep, transport, candidate])).toEqual([
+      [0, 'meek', OUR_SERVER],
+      [0, 'meek', OURS],
+      [1, 'meek', OURS],
+      [1, 'meek', OUR_SERVER],
+    ])
+    expect(readFlags([]).metrics).not.toContain('meek')
   })
 
   it('everything takes less than 36 minutes, and growth less than 8', () => {

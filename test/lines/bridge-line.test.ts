@@ -173,6 +173,8 @@ describe('lint', () => {
     ['dnstt 192.0.2.4:1 doh=https://dns.example/dns-query domain=t.example.com'],
     ['conjure 192.0.2.3:80 url=https://registration.example/api transport=prefix'],
     ['meek 0.0.2.0:3 url=https://meek.example.net/ front=www.example.com'],
+    // As Tor Browser hands it out.
+    ['meek_lite 192.0.2.20:80 url=https://1314488750.rsc.cdn77.org front=www.phpmyadmin.net utls=HelloRandomizedALPN'],
     [`${good}   # from a friend`],
     [`${good}\t# k=v "quoted", `],
     [`obfs4 8.8.8.8:443 cert=${cert} iat-mode=+1`],
@@ -240,6 +242,9 @@ describe('lint', () => {
       'webtunel 192.0.2.3:1 url=https://x.example/y',
       'error transport: no such transport is known; is webtunnel meant?',
     ],
+    ['meek_lite 192.0.2.18:80', 'error url: it is missing'],
+    ['meek_lite 192.0.2.18:80 url=x.example', 'error url: it is not a URL with https:// or http://'],
+    ['meek_lite 192.0.2.18:80 url=http://x.example/', 'warning url: it is not encrypted'],
     ['meek-lite 192.0.2.18:80 url=https://x.example/', 'error transport: it is written meek_lite'],
     ['Obfs-4 8.8.8.8:1', 'error transport: it is written obfs4'],
     [good.replace('obfs4', 'obfs4:'), 'error transport: it is written obfs4'],
