@@ -50,6 +50,7 @@ const rooms = {
     'app',
     'check',
     'testing',
+    'tls',
   ],
 }
 

@@ -31,6 +31,8 @@ export const errorCodes = {
   PT_TLS:
     'A TLS server cannot be agreed with, broke the protocol, or ended the handshake with an alert; the message says which.',
   PT_CERTIFICATE: 'The certificate of a TLS server does not prove that it is the server that was asked for.',
+  PT_PROFILE:
+    'A profile of a ClientHello, or a captured hello, cannot be read, or offers what this client cannot do; the message names the field.',
   PT_FRAME: 'A peer of a transport sent what is no valid frame: altered on the way, or written by a broken peer.',
   PT_STATE: 'A state file of a transport cannot be read or written.',
   PT_EXEC: 'The program of a PT cannot be started.',

@@ -17,6 +17,7 @@ type Words = Readonly<Record<string, readonly string[]>>
 /** Options whose value is the name of a file or a folder. */
 const files: readonly string[] = [
   '--file',
+  '--out',
   '--proxy-file',
   '--option-file',
   '--secret-file',
@@ -41,11 +42,12 @@ export async function run(argv: readonly string[]): Promise<number> {
 }
 
 async function wordsOfCommands(): Promise<Words> {
-  const [client, server, run, bridge, pt, demo] = await Promise.all([
+  const [client, server, run, bridge, hello, pt, demo] = await Promise.all([
     import('./client.ts'),
     import('./server.ts'),
     import('./run.ts'),
     import('./bridge.ts'),
+    import('./hello/hello.ts'),
     import('./pt.ts'),
     import('./demo/demo.ts'),
   ])
@@ -57,6 +59,7 @@ async function wordsOfCommands(): Promise<Words> {
     server: [...builtIns.map(({ name }) => name), ...flagsOf(flagConfig(server.options))],
     run: flagsOf(flagConfig(run.options)),
     bridge: [...bridge.actions, ...flagsOf(flagConfig(bridge.options))],
+    hello: [...hello.actions, ...flagsOf(flagConfig(hello.options))],
     completion: Object.keys(shells),
     demo: flagsOf(demo.options),
   }

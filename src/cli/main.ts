@@ -25,6 +25,10 @@ const commands: Readonly<Record<string, Command>> = {
   server: { summary: 'runs a bridge in front of a service', load: () => import('./server.ts') },
   run: { summary: 'runs several tunnels of one file', load: () => import('./run.ts') },
   bridge: { summary: 'checks and tests bridge lines', load: () => import('./bridge.ts') },
+  hello: {
+    summary: "makes a profile of a browser's TLS hello, and explains one",
+    load: () => import('./hello/hello.ts'),
+  },
   completion: { summary: 'prints completions for bash, zsh or fish', load: () => import('./completion.ts') },
   demo: {
     summary: 'fetches a file through a transport on this machine alone, and shows how',

@@ -14,8 +14,8 @@ import { clientHandshake, sendFault } from './handshake.ts'
 import { HandshakeWire } from './handshake-wire.ts'
 import { connectNode } from './node-profile.ts'
 import { aStream, connectTlsChecks } from './option-checks.ts'
-import { chromiumPage, chromiumWebSocket } from './profiles/chromium.ts'
-import { firefox } from './profiles/firefox.ts'
+import type { ProfileName } from './profiles/built-in.ts'
+import { profiles } from './profiles/built-in.ts'
 import type { Profile } from './profiles/profile.ts'
 import type { Ticket, TicketStore } from './tickets.ts'
 import type { TlsConnection } from './tls-connection.ts'
@@ -24,19 +24,9 @@ import { TlsStream } from './tls-stream.ts'
 /** In ms. */
 const DEFAULT_TIMEOUT = 30_000
 
-/** The profiles that come with this package; 'node' is node:tls as it is. */
-export const profiles: Readonly<Record<Exclude<ProfileName, 'node'>, Profile>> = {
-  'chromium-websocket': chromiumWebSocket,
-  'chromium-page': chromiumPage,
-  firefox: firefox,
-}
-
-/** Which program's ClientHello is sent: those of browsers are data files with a date, and `node` is Node's own TLS. */
-export type ProfileName = 'chromium-websocket' | 'chromium-page' | 'firefox' | 'node'
-
 /** What the connection shows, which certificates it trusts, and when it is given up. */
 export interface ConnectTlsOptions {
-  /** Whose hello is sent. By default it is that of a WebSocket of Chromium. */
+  /** Whose hello is sent. By default it is that of a WebSocket of Chromium. readProfile() gives one from a file. */
   readonly profile?: ProfileName | Profile | undefined
   /** The host that is named to the server, and to everybody on the way. An IP address is not named, as browsers do not. */
   readonly servername: string

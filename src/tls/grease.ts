@@ -37,3 +37,8 @@ function greaseValue(random: number): number {
   const byte = (random & 0xf0) | 0x0a
   return (byte << 8) | byte
 }
+
+/** True for the sixteen values that mean nothing. */
+export function isGrease(value: number): boolean {
+  return (value & 0x0f0f) === 0x0a0a && value >> 8 === (value & 0xff)
+}

@@ -29,6 +29,9 @@ export const groups = {
   x25519MlKem768: 0x11ec,
 } as const
 
+/** Every group that a server may ask for by a HelloRetryRequest, if it is offered. */
+export const knownGroups: ReadonlySet<number> = new Set(Object.values(groups))
+
 export interface KeyShare {
   readonly group: number
   /** As it goes into the hello. */

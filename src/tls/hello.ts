@@ -12,6 +12,7 @@ import { makeShare, makeX25519 } from './groups.ts'
 import { binderKey, finishedMac } from './key-schedule.ts'
 import { extension, extensionTypes } from './messages/extensions.ts'
 import { handshakeMessage, handshakeTypes } from './messages/handshake.ts'
+import { echPayloadLength } from './profiles/ech.ts'
 import type { EchPayload, Profile, ProfileExtension } from './profiles/profile.ts'
 import { codes, extensionOf } from './profiles/profile.ts'
 import type { Suite } from './suites.ts'
@@ -25,7 +26,6 @@ import { u16, u8, uint, vector } from './wire.ts'
 const HOST_NAME = 0
 const ECH_OUTER = 0
 const ECH_KDF = 0x0001
-const AEAD_TAG_LENGTH = 16
 
 export interface HelloOptions {
   readonly profile: Profile
@@ -243,9 +243,7 @@ function greaseEch(aead: string, length: number): Buffer {
 
 function payloadLength(payload: EchPayload, { servername = '', ticket }: HelloOptions): number {
   if ('oneOf' in payload) return oneOf(payload.oneOf)
-  const { base, leastName } = payload
-  const inner = base + Math.max(servername.length, leastName) + (ticket === undefined ? 0 : pskExtension(ticket).length)
-  return inner + (31 - (inner % 32)) + AEAD_TAG_LENGTH
+  return echPayloadLength(payload, servername.length, ticket === undefined ? 0 : pskExtension(ticket).length)
 }
 
 function oneOf<T>(values: readonly T[]): T {

@@ -1,6 +1,9 @@
 /** A TLS 1.3 client whose ClientHello is a browser's. */
-export type { ConnectTlsOptions, ProfileName } from './connect.ts'
-export { connectTls, profiles } from './connect.ts'
+export type { ConnectTlsOptions } from './connect.ts'
+export { connectTls } from './connect.ts'
+export type { ProfileName } from './profiles/built-in.ts'
+export { profiles } from './profiles/built-in.ts'
+export { formatProfile, parseProfile, readProfile } from './profiles/file.ts'
 export { chainHash } from './certificates/pin.ts'
 export type { Code, CodeOrGrease, EchGrease, EchPayload, Profile, ProfileExtension } from './profiles/profile.ts'
 export { TicketStore } from './tickets.ts'

@@ -6,6 +6,8 @@ import { aBoolean, aSignal, aString, either, expecting, listOf, milliseconds, on
 import { pinLength } from './certificates/pin.ts'
 import { readPem } from './certificates/roots.ts'
 import type { ConnectTlsOptions } from './connect.ts'
+import { profiles } from './profiles/built-in.ts'
+import { profileFault } from './profiles/check.ts'
 import { TicketStore } from './tickets.ts'
 
 export const aStream: Check = expecting('a Duplex', (value) => {
@@ -24,11 +26,13 @@ function isHost(value: unknown): boolean {
   )
 }
 
-const aProfile: Check = either(
-  "'chromium-websocket', 'chromium-page', 'firefox', 'node', or a profile",
-  oneOf('chromium-websocket', 'chromium-page', 'firefox', 'node'),
-  expecting('', (value) => Array.isArray((value as { suites?: unknown } | null)?.suites)),
-)
+const names: readonly string[] = [...Object.keys(profiles), 'node']
+
+const aProfile: Check = (value, path) => {
+  if (typeof value === 'string') return oneOf(...names)(value, path)
+  const fault = profileFault(value)
+  return fault && `${path} cannot be used: ${fault}`
+}
 
 const somePem = expecting('certificates in PEM', (value) => typeof value === 'string' && readPem(value).length > 0)
 

@@ -83,6 +83,11 @@ export function isStrong(key: PublicKey): boolean {
   return key.type !== 'rsa' || (key.object?.asymmetricKeyDetails?.modulusLength ?? 0) >= LEAST_RSA
 }
 
+/** True if a handshake of TLS 1.3 that is signed with `scheme` can be verified. */
+export function hasScheme(scheme: number): boolean {
+  return Object.hasOwn(schemes, scheme)
+}
+
 /** True if `scheme` is one of TLS 1.3 and fits the kind of `key`. */
 export function fits(scheme: number, { type, curve }: PublicKey): boolean {
   const { key, curve: wanted } = schemes[scheme] ?? {}

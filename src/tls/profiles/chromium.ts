@@ -1,10 +1,12 @@
-/**
- * Chromium 156, of 30 November 2026, on a machine with AES instructions: without them BoringSSL puts ChaCha20 first and uses it in
- * ECH GREASE too.
- */
+/** Chromium 156, of 30 November 2026, and what the same browser sends on a machine without AES instructions. */
 import type { Profile, ProfileExtension } from './profile.ts'
 
-const source = 'Debian chromium 156.0.8078.114, Linux x86-64, no field trials'
+const about = {
+  browser: 'Chromium',
+  version: '156.0.8078.114',
+  platform: 'Linux x86-64, with AES instructions',
+  date: '2026-11-30',
+} as const
 
 /**
  * The identifiers of Chromium's root programme in trust_anchors (draft-ietf-tls-trust-anchor-ids) are relative object
@@ -57,9 +59,9 @@ function hexLength(hex: string, digits: number): string {
 
 /** What `new WebSocket('wss://…')` sends: ALPN has http/1.1 alone, and there are no settings of an application. */
 export const chromiumWebSocket: Profile = {
+  ...about,
   name: 'chromium-156-websocket',
-  date: '2026-11-30',
-  source: `${source}; opening a WebSocket`,
+  source: 'captures of the Debian package, without field trials, that opened a WebSocket',
   suites,
   extensions: extensions({ kind: 'alpn', protocols: ['http/1.1'] }),
   permuted: true,
@@ -67,9 +69,9 @@ export const chromiumWebSocket: Profile = {
 
 /** What a page that is loaded sends, which offers HTTP/2. */
 export const chromiumPage: Profile = {
+  ...about,
   name: 'chromium-156-page',
-  date: '2026-11-30',
-  source: `${source}; loading a page`,
+  source: 'captures of the Debian package, without field trials, that loaded a page',
   suites,
   extensions: extensions(
     { kind: 'alpn', protocols: ['h2', 'http/1.1'] },
@@ -77,3 +79,22 @@ export const chromiumPage: Profile = {
   ),
   permuted: true,
 }
+
+/** The order of BoringSSL without AES instructions, in which ChaCha20 comes first. */
+const suitesWithoutAes = 'grease 1303 1301 1302 cca9 cca8 c02b c02f c02c c030 c013 c014 009c 009d 002f 0035'.split(' ')
+
+/** The same browser on a machine without AES instructions. The suites and ECH tell of one machine, so they go together. */
+function withoutAes(profile: Profile): Profile {
+  return {
+    ...profile,
+    name: `${profile.name}-no-aes`,
+    platform: 'Linux, without AES instructions',
+    source: `${profile.source}; the order of suites and the AEAD of ECH as BoringSSL's source has them for such a machine`,
+    suites: suitesWithoutAes,
+    extensions: profile.extensions.map((one) => (one.kind === 'ech_grease' ? { ...one, aeads: ['0003'] } : one)),
+  }
+}
+
+export const chromiumWebSocketNoAes: Profile = withoutAes(chromiumWebSocket)
+
+export const chromiumPageNoAes: Profile = withoutAes(chromiumPage)

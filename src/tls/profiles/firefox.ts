@@ -3,8 +3,11 @@ import type { Profile } from './profile.ts'
 
 export const firefox: Profile = {
   name: 'firefox-153',
+  browser: 'Firefox ESR',
+  version: '153.8.0',
+  platform: 'Linux x86-64',
   date: '2026-11-30',
-  source: 'Debian firefox-esr 153.8.0, Linux x86-64; loading a page and opening a WebSocket alike',
+  source: 'captures of the Debian package, which loaded a page and opened a WebSocket',
   suites: '1301 1303 1302 c02b c02f cca9 cca8 c02c c030 c00a c013 c014 009c 009d 002f 0035'.split(' '),
   extensions: [
     { kind: 'server_name' },

@@ -1,9 +1,11 @@
 /**
- * A profile: what a browser of one version puts into its ClientHello, as data. It can be written as JSON.
+ * A profile: what a browser of one version puts into its ClientHello, as data. A file of a profile is the same as JSON (file.ts), and
+ * check.ts says what is refused.
  *
  * Numbers of TLS are written in hex, as captures show them. 'grease' is a place for one of the values that mean nothing
  * (RFC 8701); every connection has its own.
  */
+import { extensionTypes } from '../messages/extensions.ts'
 
 /** A number of two bytes in hex, such as '1301'. */
 export type Code = string
@@ -62,9 +64,14 @@ export type EchPayload =
 export interface Profile {
   /** Of the browser and of the form, such as 'chromium-156-websocket'. Tickets of one profile are not used with another. */
   readonly name: string
-  /** The day on which the browser was seen to send it. */
+  /** The browser's own name, such as 'Chromium'. */
+  readonly browser: string
+  readonly version: string
+  /** The system that the browser ran on, and what else of the machine shows in the hello. */
+  readonly platform: string
+  /** The day on which the browser was seen to send it, such as '2026-11-30'. */
   readonly date: string
-  /** The browser, its version and platform, and what it was doing. */
+  /** Where the hello was seen, and what the browser was doing. */
   readonly source: string
   readonly suites: readonly CodeOrGrease[]
   /**
@@ -73,6 +80,23 @@ export interface Profile {
    */
   readonly extensions: readonly ProfileExtension[]
   readonly permuted: boolean
+}
+
+/** The types of the kinds that have one. */
+const types: Readonly<Record<Exclude<ProfileExtension['kind'], 'fixed' | 'grease'>, number>> = {
+  server_name: extensionTypes.serverName,
+  supported_groups: extensionTypes.supportedGroups,
+  signature_algorithms: extensionTypes.signatureAlgorithms,
+  alpn: extensionTypes.alpn,
+  application_settings: extensionTypes.applicationSettings,
+  compress_certificate: extensionTypes.compressCertificate,
+  delegated_credentials: extensionTypes.delegatedCredential,
+  record_size_limit: extensionTypes.recordSizeLimit,
+  session_ticket: extensionTypes.sessionTicket,
+  supported_versions: extensionTypes.supportedVersions,
+  key_share: extensionTypes.keyShare,
+  cookie: extensionTypes.cookie,
+  ech_grease: extensionTypes.encryptedClientHello,
 }
 
 /** The extension of one kind, which a profile has at most once; undefined if it has none. */
@@ -86,4 +110,10 @@ export function extensionOf<Kind extends ProfileExtension['kind']>(
 /** The numbers of a list without the places of GREASE. */
 export function codes(list: readonly CodeOrGrease[]): number[] {
   return list.filter((one) => one !== 'grease').map((one) => Number.parseInt(one, 16))
+}
+
+/** The type that an extension has on the wire; undefined for GREASE, whose type is drawn. */
+export function typeOf(one: ProfileExtension): number | undefined {
+  if (one.kind === 'grease') return undefined
+  return one.kind === 'fixed' ? Number.parseInt(one.type, 16) : types[one.kind]
 }

@@ -1,0 +1,67 @@
+/** A certificate for localhost that signs itself (RFC 5280, section 4.1), for the listener of `postern hello capture` and one day. */
+import { generateKeyPairSync, randomBytes, sign } from 'node:crypto'
+
+const DAY = 86_400_000
+
+const tags = { boolean: 0x01, integer: 0x02, bitString: 0x03, octets: 0x04, oid: 0x06, utf8: 0x0c, time: 0x17 } as const
+const SEQUENCE = 0x30
+const SET = 0x31
+const VERSION = 0xa0
+const EXTENSIONS = 0xa3
+const DNS_NAME = 0x82
+
+const ecdsaWithSha256 = sequence(oid('2a8648ce3d040302'))
+const commonName = oid('550403')
+const subjectAltName = oid('551d11')
+
+/** The certificate and its key, in PEM. */
+export interface SelfSigned {
+  readonly cert: string
+  readonly key: string
+}
+
+export function selfSigned(now: number = Date.now()): SelfSigned {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const name = sequence(der(SET, sequence(commonName, der(tags.utf8, Buffer.from('postern hello capture')))))
+  const names = sequence(der(DNS_NAME, Buffer.from('localhost')))
+  const tbs = sequence(
+    der(VERSION, der(tags.integer, Buffer.of(2))),
+    // The first byte makes the number positive.
+    der(tags.integer, Buffer.of(1), randomBytes(15)),
+    ecdsaWithSha256,
+    name,
+    sequence(time(now - DAY), time(now + DAY)),
+    name,
+    publicKey.export({ format: 'der', type: 'spki' }),
+    der(EXTENSIONS, sequence(sequence(subjectAltName, der(tags.octets, names)))),
+  )
+  const signature = der(tags.bitString, Buffer.of(0), sign('sha256', tbs, privateKey))
+  const lines = sequence(tbs, ecdsaWithSha256, signature)
+    .toString('base64')
+    .match(/.{1,64}/g)!
+  return {
+    cert: `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`,
+    key: privateKey.export({ format: 'pem', type: 'pkcs8' }) as string,
+  }
+}
+
+function der(tag: number, ...parts: readonly Buffer[]): Buffer {
+  const value = Buffer.concat(parts)
+  const { length } = value
+  const head = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff]
+  return Buffer.concat([Buffer.from([tag, ...head]), value])
+}
+
+function sequence(...parts: readonly Buffer[]): Buffer {
+  return der(SEQUENCE, ...parts)
+}
+
+function oid(hex: string): Buffer {
+  return der(tags.oid, Buffer.from(hex, 'hex'))
+}
+
+/** UTCTime, which is for years before 2050: YYMMDDHHMMSSZ. */
+function time(at: number): Buffer {
+  const text = new Date(at).toISOString().replace(/[-:T]|\.\d+/g, '')
+  return der(tags.time, Buffer.from(text.slice(2)))
+}
