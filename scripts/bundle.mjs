@@ -42,22 +42,17 @@ const late = {
 }
 const prefix = '\0late '
 
-/** A class or an object cannot be loaded when it is first used. */
-function isFunction(source, name) {
-  return typeof late[source][name] === 'function' && /^[a-z]/.test(name)
+/** The names of `module` that can be loaded when they are first used: classes and constants cannot. */
+function functionsOf(module) {
+  return Object.keys(late[module]).filter((key) => typeof late[module][key] === 'function' && /^[a-z]/.test(key))
 }
 
-function wantsFunctions(importer, source) {
-  const text = readFileSync(importer, 'utf8')
-  return [...text.matchAll(/^import \{([^}]*)\} from '([^']+)'/gm)]
-    .filter(([, , from]) => from === source)
-    .every(([, names]) =>
-      names
-        .split(',')
-        .map((name) => name.trim())
-        .filter(Boolean)
-        .every((name) => isFunction(source, name)),
-    )
+/** True if the file `importer` imports nothing but functions of `module`. */
+function wantsFunctions(importer, module) {
+  const functions = functionsOf(module)
+  const imports = readFileSync(importer, 'utf8').matchAll(/^import \{([^}]*)\} from '([^']+)'/gm)
+  const names = [...imports].filter(([, , from]) => from === module).flatMap(([, list]) => list.match(/\w+/g) ?? [])
+  return names.every((name) => functions.includes(name))
 }
 
 /** Functions of those modules load their module when they are first called, and are its own from then on. */
@@ -70,8 +65,7 @@ const lateModules = {
   load(id) {
     if (!id.startsWith(prefix)) return undefined
     const name = id.slice(prefix.length)
-    const functions = Object.keys(late[name]).filter((key) => isFunction(name, key))
-    const lines = functions.map((key) => `export let ${key} = (...args) => (${key} = load().${key})(...args)\n`)
+    const lines = functionsOf(name).map((key) => `export let ${key} = (...args) => (${key} = load().${key})(...args)\n`)
     return `let loaded\nconst load = () => (loaded ??= require('${name}'))\n${lines.join('')}`
   },
 }

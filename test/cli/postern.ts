@@ -32,6 +32,11 @@ export function start(...args: string[]): Running {
   return watch(spawn(process.execPath, [main, ...args, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] }))
 }
 
+/** As `start`, under flags of Node. */
+export function startUnder(flags: readonly string[], ...args: string[]): Running {
+  return watch(spawn(process.execPath, [...flags, main, ...args, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] }))
+}
+
 /** As `start`, at the head of a process group of its own, as a shell starts it: signals go to all of the group. */
 export function startAsJob(...args: string[]): Running {
   const stdio: StdioOptions = ['ignore', 'pipe', 'pipe']
