@@ -1,5 +1,5 @@
 /** What a browser calls itself, of the version and the system of which its hello is. */
-import { profiles } from '../../tls/connect.ts'
+import { profiles } from '../../tls/profiles/built-in.ts'
 import type { Browser } from './utls.ts'
 
 /** The value of `User-Agent`. */

@@ -11,7 +11,7 @@
  *
  * Lint and the command line ask this file too, so it loads nothing of TLS.
  */
-import type { ProfileName } from '../../tls/connect.ts'
+import type { ProfileName } from '../../tls/profiles/built-in.ts'
 import { ArgumentError } from '../argument.ts'
 
 /** The programs whose hellos we have. */
