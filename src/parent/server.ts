@@ -91,7 +91,10 @@ export async function launchServer(options: LaunchServerOptions): Promise<Server
         if (method.type === 'smethod') discretion.add([...method.args].map(([, value]) => value))
       }
       for (const [name, { host, port }] of bound) {
-        if (port === 0) bound.set(name, { host, port: methods.get(name)?.address.port ?? 0 })
+        const announced = methods.get(name)?.address
+        if (port === 0 && announced !== undefined && isListener(announced, host)) {
+          bound.set(name, { host, port: announced.port })
+        }
       }
     },
     cleanUp: () => open.close(),
@@ -126,6 +129,11 @@ function serverPt(supervisor: Supervisor): ServerPt {
 function methodsOf({ methods }: Life): Map<string, ServerMethod> {
   const own = [...methods.values()].filter((method) => method.type === 'smethod')
   return new Map(own.map(({ transport, address, args }) => [transport, { address, args }]))
+}
+
+/** False if the PT announces another address than it was told to listen on: that of a front, whose port is no port of this machine. */
+function isListener(announced: Address, host: string): boolean {
+  return [host, '0.0.0.0', '::'].includes(announced.host)
 }
 
 function bindAddressOf(given: Address | string | undefined): Address {

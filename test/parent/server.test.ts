@@ -142,10 +142,18 @@ test('a launch that fails leaves no Extended ORPort and no file', async () => {
 test('ports that the system chose are kept through a restart, as clients know them by then', async () => {
   const stateDir = tempDir()
   const events = new Events()
-  const life = 'VERSION 1;SMETHOD a 127.0.0.1:4242;SMETHOD b 203.0.113.1:443;SMETHODS DONE'
+  const methods = ['a 127.0.0.1:4242', 'b 203.0.113.1:443', 'd [2001:db8::7]:443', 'e [::]:5353']
+  const life = ['VERSION 1', ...methods.map((method) => `SMETHOD ${method}`), 'SMETHODS DONE'].join(';')
   await using pt = await launchServer({
     exec: fixture('lives', life, life),
-    transports: [{ name: 'a', bindAddress: '127.0.0.1:0' }, { name: 'b', bindAddress: '0.0.0.0:8443' }, { name: 'c' }],
+    transports: [
+      { name: 'a', bindAddress: '127.0.0.1:0' },
+      { name: 'b', bindAddress: '0.0.0.0:8443' },
+      { name: 'c' },
+      // Behind a front the address that is announced is not the one that it listens on.
+      { name: 'd', bindAddress: '127.0.0.1:0' },
+      { name: 'e', bindAddress: '0.0.0.0:0' },
+    ],
     stateDir,
     destination,
     onEvent: events.onEvent,
@@ -154,9 +162,9 @@ test('ports that the system chose are kept through a restart, as clients know th
   const ready = events.next('ready')
   process.kill(events.pid, 'SIGKILL')
   await ready
-  expect([...pt.methods.keys()]).toEqual(['a', 'b'])
+  expect([...pt.methods.keys()]).toEqual(['a', 'b', 'd', 'e'])
   expect(readFileSync(join(stateDir, 'lives'), 'utf8').trim().split('\n')).toEqual([
-    'a-127.0.0.1:0,b-0.0.0.0:8443,c-0.0.0.0:0',
-    'a-127.0.0.1:4242,b-0.0.0.0:8443,c-0.0.0.0:0',
+    'a-127.0.0.1:0,b-0.0.0.0:8443,c-0.0.0.0:0,d-127.0.0.1:0,e-0.0.0.0:0',
+    'a-127.0.0.1:4242,b-0.0.0.0:8443,c-0.0.0.0:0,d-127.0.0.1:0,e-0.0.0.0:5353',
   ])
 })
