@@ -31,6 +31,7 @@ const rooms = {
   lines: ['addresses', 'ipc'],
   bridges: ['lines', 'parent', 'ipc', 'io', 'socks', 'upstream', 'transport', 'sessions'],
   http: ['bridges'],
+  webtunnel: ['transports', 'sessions', 'lines', 'http1', 'ipc', 'io'],
   tunnels: ['bridges', 'lines', 'addresses', 'parent', 'ipc', 'io', 'socks', 'upstream', 'transport', 'sessions'],
   app: ['addresses', 'lines', 'bridges', 'http', 'tunnels'],
   fetch: ['http'],
