@@ -1,5 +1,5 @@
 /**
- * The server's side of TLS, by node:tls with OpenSSL's own handshake: a server has nobody to look like but other servers, and most of
+ * The server's side of TLS, by node:tls with OpenSSL's own handshake: a server has to look like other servers, and most of
  * them use OpenSSL. What it agrees to is what nginx agrees to without HTTP/2.
  */
 import type { Duplex } from 'node:stream'

@@ -1,5 +1,5 @@
 /**
- * The pages with which web servers answer to strangers who ask for what is not there, or who speak no HTTP.
+ * The pages with which web servers answer to strangers that ask for what is not there, or speak no HTTP.
  *
  *     nginx      Server: nginx | Date | Content-Type: text/html | Content-Length | Connection: keep-alive
  *     caddy      Content-Length: 0                                   for a page that is not there

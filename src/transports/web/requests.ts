@@ -63,7 +63,7 @@ export async function firstWanted(conn: Duplex, door: Door): Promise<RequestHead
   }
 }
 
-/** Answers a client that speaks no TLS where TLS is spoken, as nginx does. Rejects in any case. */
+/** Answers a client that speaks no TLS to a port of TLS, as nginx does. Rejects in any case. */
 export async function answerPlain(conn: Duplex, { decoy, signal }: Omit<Door, 'wants'>): Promise<never> {
   await nextRequest(conn, HEAD_TIME, signal)
   return await lastAnswer(conn, decoy.fault('plain HTTP'), signal)
