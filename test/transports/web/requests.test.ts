@@ -170,6 +170,24 @@ test('20 MB without the end of a line are not read, and the client gets its answ
   expect((far as Duplex & { bytesRead: number }).bytesRead).toBeLessThan(1_000_000)
 })
 
+test('a client that does not read its page costs no more than a piece of it', async () => {
+  const [near, far] = await pairs[3]![1]()
+  const page = (await openDecoy('nginx')).fault('malformed')
+  const large = { answer: () => ({ ...page, body: Buffer.alloc(16_000_000) }), fault: decoy.fault }
+  const over = new AbortController()
+  const found = firstWanted(far, { decoy: large, wants: () => false, signal: over.signal }).catch(
+    (error: unknown) => error,
+  )
+  near.write('GET / HTTP/1.1\r\nHost: h\r\n\r\n')
+  await expect.poll(() => far.writableNeedDrain).toBe(true)
+  await settle(20)
+  expect(far.writableLength).toBeLessThan(100_000)
+  over.abort(new Error('it is over'))
+  expect(await found).toMatchObject({ message: 'it is over' })
+  near.destroy()
+  far.destroy()
+})
+
 test('a head of just the limit is taken', async () => {
   const [start, end] = ['GET /secret HTTP/1.1\r\nHost: h\r\n', '\r\n\r\n']
   const filler = HEAD_LIMIT - start.length - end.length

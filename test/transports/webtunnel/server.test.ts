@@ -1,21 +1,26 @@
 /** webtunnel's server without a front, and with TLS of its own. */
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
+import type { Socket } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import type { ConnectionOptions, TLSSocket } from 'node:tls'
 import { connect as connectNodeTls } from 'node:tls'
 import { connectTls } from 'postern/tls'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { ArgsInit } from '../../../src/ipc/index.ts'
 import { Args, formatAddress } from '../../../src/ipc/index.ts'
 import { readExactly } from '../../../src/io/read.ts'
+import { listen } from '../../../src/io/tcp/listen.ts'
+import { acceptTcp, listenerOptions } from '../../../src/io/tcp/tcp.ts'
+import { Tap } from '../../../src/testing/tap.ts'
+import { prepare } from '../../../src/sessions/prepare.ts'
 import type { Server } from '../../../src/transport.ts'
 import { checkArguments } from '../../../src/transports/arguments.ts'
 import { webtunnel } from '../../../src/transports/webtunnel/index.ts'
 import { drain, socketPair, untilFinished } from '../../io/streams.ts'
-import { serverOptions } from '../../launch-options.ts'
+import { serverOptions, streamOf } from '../../launch-options.ts'
 import { tempDir } from '../../support.ts'
 import { authority } from '../../tls/authority.ts'
 import { echo, listening } from '../harness.ts'
@@ -220,7 +225,13 @@ describe('the request', () => {
 describe('TLS of its own', () => {
   const { root, leaf } = authority(['bridge.example'])
 
-  async function secure(options: Record<string, string> = {}): Promise<{ address: string; write: typeof write }> {
+  interface Secure {
+    readonly server: Server
+    readonly address: string
+    readonly write: (pem: string, keyPem: string) => void
+  }
+
+  async function secure(options: Record<string, string> = {}): Promise<Secure> {
     const dir = tempDir()
     const [cert, key] = [join(dir, 'cert.pem'), join(dir, 'key.pem')]
     const write = (pem: string, keyPem: string): void => {
@@ -229,7 +240,7 @@ describe('TLS of its own', () => {
     }
     write(leaf.pem, leaf.keyPem)
     const server = await launch({ url, 'tls-cert': cert, 'tls-key': key, ...options })
-    return { address: await listening(server, echo), write }
+    return { server, address: await listening(server, echo), write }
   }
 
   async function shake(address: string, options: ConnectionOptions): Promise<TLSSocket> {
@@ -293,5 +304,53 @@ describe('TLS of its own', () => {
     await answer(address, '\x16\x03\x01\x00\x05hello')
     await answer(address, '\x16')
     expect((await shake(address, {})).authorized).toBe(true)
+  })
+
+  test('a renewed certificate is what the next client sees', async () => {
+    const { address, write } = await secure()
+    const serialOf = async (): Promise<string> =>
+      (await shake(address, { rejectUnauthorized: false })).getPeerCertificate().serialNumber
+    const before = await serialOf()
+    const renewed = authority(['bridge.example']).leaf
+    write(renewed.pem, renewed.keyPem)
+    expect(await serialOf()).toBe(before)
+    const later = performance.now() + 5_000
+    vi.spyOn(performance, 'now').mockReturnValue(later)
+    onTestFinished(() => void vi.restoreAllMocks())
+    expect(await serialOf()).not.toBe(before)
+  })
+
+  test('clients that vanish at any moment, in the handshake and after it, end their own connections alone', async () => {
+    const listener = createServer(listenerOptions)
+    const { server } = await secure()
+    const { port } = await listen(listener, '127.0.0.1', 0)
+    onTestFinished(() => void listener.close())
+    let open = 0
+    acceptTcp(listener, (conn) => {
+      open++
+      prepare(conn).on('close', () => open--)
+      const session = { conn, signal: new AbortController().signal, log: () => undefined, status: () => undefined }
+      server.accept(session).then(
+        (accepted) => {
+          const stream = streamOf(accepted).on('error', () => undefined)
+          stream.on('close', () => conn.destroy()).pipe(stream)
+        },
+        () => conn.destroy(),
+      )
+    })
+    const ours = `127.0.0.1:${port}`
+    const vanish = async (after: number): Promise<void> => {
+      const raw = (await dial(ours)) as Socket
+      const wire = new Tap(raw, { cut: { after, by: 'reset' }, onCrash: () => undefined }).on('error', () => undefined)
+      const socket = connectNodeTls({ socket: wire, rejectUnauthorized: false }).on('error', () => undefined)
+      socket.write(`${lyrebird}${'x'.repeat(200_000)}`)
+      socket.resume()
+      if (!raw.destroyed) await once(raw, 'close')
+    }
+    await Promise.all(Array.from({ length: 120 }, (_, at) => vanish(at * 30)))
+    await expect.poll(() => open).toBe(0)
+    const conn = await shake(ours, {})
+    conn.write(`${lyrebird}hello`)
+    expect(String(await readExactly(conn, accepted.length + 5))).toBe(`${accepted}hello`)
   })
 })
