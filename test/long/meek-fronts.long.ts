@@ -82,7 +82,7 @@ async function startFront(context: TestContext, front: Front, server: number): P
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   let said = ''
-  child.stderr!.on('data', (chunk: Buffer) => (said += String(chunk)))
+  child.stderr.on('data', (chunk: Buffer) => (said += String(chunk)))
   onTestFinished(async () => {
     if (child.exitCode !== null || child.signalCode !== null) return
     child.kill('SIGKILL')
