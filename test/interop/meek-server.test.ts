@@ -38,7 +38,7 @@ describe.each(clients)("%s's client", (program) => {
       // lyrebird leaves its application's connection open until something is written to it.
       const asks = setInterval(() => near.write('?'), 200)
       onTestFinished(() => clearInterval(asks))
-      await new Promise((resolve) => near.on('close', resolve).resume())
+      await new Promise((resolve) => near.on('end', resolve).on('close', resolve).resume())
     })
   })
 })
