@@ -32,6 +32,8 @@ export interface PairOptions {
   /** Letters and digits only: it becomes part of nicknames. */
   readonly name: string
   readonly transport: string
+  /** The name that the client's PT has for it, if that is another one. */
+  readonly clientTransport?: string
   /** `ClientTransportPlugin <transport> exec …` and `ServerTransportPlugin <transport> exec …`: program and arguments. */
   readonly clientExec: readonly string[]
   readonly serverExec: readonly string[]
@@ -67,7 +69,8 @@ export async function startTorNetwork(options: TorNetworkOptions): Promise<TorNe
     const port = await freePort()
     const bridge = start(`bridge${pair.name}`, [...common, ...bridgeLines(pair, port)])
     await bridge.logged(new RegExp(`Registered server transport '${pair.transport}'`))
-    const bridgeLine = `Bridge ${pair.transport} 127.0.0.1:${port} ${fingerprintOf(options, bridge.name)} ${pair.bridgeArgs(bridge)}`
+    const transport = pair.clientTransport ?? pair.transport
+    const bridgeLine = `Bridge ${transport} 127.0.0.1:${port} ${fingerprintOf(options, bridge.name)} ${pair.bridgeArgs(bridge)}`
     const client = start(`client${pair.name}`, [...common, ...clientLines(pair), bridgeLine.trimEnd()])
     await client.logged(/Bootstrapped 100%/)
     return [pair.name, { client, bridge }]
@@ -286,12 +289,12 @@ function bridgeLines({ transport, serverExec, serverOptions }: PairOptions, port
   ]
 }
 
-function clientLines({ transport, clientExec, clientLines }: PairOptions): string[] {
+function clientLines({ transport, clientTransport = transport, clientExec, clientLines }: PairOptions): string[] {
   return [
     'SocksPort auto',
     'UseBridges 1',
     'ClientRejectInternalAddresses 0',
-    `ClientTransportPlugin ${transport} exec ${clientExec.join(' ')}`,
+    `ClientTransportPlugin ${clientTransport} exec ${clientExec.join(' ')}`,
     ...(clientLines ?? []),
   ]
 }

@@ -26,6 +26,12 @@ function certOf(bridge: Tor): string {
   return /cert=.*/.exec(bridge.readFile('pt_state/obfs4_bridgeline.txt'))![0]
 }
 
+/** The server of meek is asked at the address that it listens on. */
+function urlOf(bridge: Tor): string {
+  const [, address] = /Registered server transport 'meek' at '([^']+)'/.exec(bridge.log.join('\n'))!
+  return `url=http://${address}/`
+}
+
 const pairs: readonly PairOptions[] = [
   {
     name: 'rot',
@@ -36,7 +42,7 @@ const pairs: readonly PairOptions[] = [
     bridgeArgs: () => 'N=7',
   },
   { name: 'ours', transport: 'obfs4', clientExec: pt, serverExec: pt, bridgeArgs: certOf },
-  // Two more pairs are four more tors: obfs4proxy and we are tried against each other in other files too, without tor.
+  // More pairs are more tors: obfs4proxy and we are tried against each other in other files too, without tor.
   ...(long ? mixedPairs() : []),
 ]
 
@@ -44,6 +50,15 @@ function mixedPairs(): PairOptions[] {
   return [
     { name: 'theirclient', transport: 'obfs4', clientExec: obfs4proxy, serverExec: pt, bridgeArgs: certOf },
     { name: 'theirserver', transport: 'obfs4', clientExec: pt, serverExec: obfs4proxy, bridgeArgs: certOf },
+    { name: 'ourmeek', transport: 'meek', clientExec: pt, serverExec: pt, bridgeArgs: urlOf },
+    {
+      name: 'theirmeek',
+      transport: 'meek',
+      clientTransport: 'meek_lite',
+      clientExec: obfs4proxy,
+      serverExec: pt,
+      bridgeArgs: urlOf,
+    },
   ]
 }
 
@@ -123,6 +138,8 @@ for (const [name, ends] of [
   ['ours', 'our obfs4 at both ends'],
   ['theirclient', "obfs4proxy's client and our server"],
   ['theirserver', "our client and obfs4proxy's server"],
+  ['ourmeek', 'our meek at both ends'],
+  ['theirmeek', "obfs4proxy's meek_lite and our server"],
 ] as const) {
   if (!pairs.some((pair) => pair.name === name)) continue
   test(

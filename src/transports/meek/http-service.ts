@@ -9,6 +9,7 @@ import { createServer as createHttp2 } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import { readExactly } from '../../io/read.ts'
 import type { Cancellation } from '../../io/wait/cancellation.ts'
+import { orAborted } from '../../io/wait/deadline.ts'
 import { acceptTls } from '../../tls/server-side.ts'
 import type { CertificateFiles } from '../web/certificate-files.ts'
 import type { Decoy } from '../web/decoy.ts'
@@ -66,7 +67,7 @@ export class HttpService {
       if (secure.alpnProtocol === 'h2') this.#enterHttp2(secure, connection)
       else this.#enterHttp1(secure, connection)
     }
-    await connection.arrived
+    await orAborted(connection.arrived, signal)
   }
 
   /** Shakes hands with a client that speaks TLS, which its first byte tells. Any other is answered as nginx does it. */

@@ -9,6 +9,7 @@
  */
 import { timingSafeEqual } from 'node:crypto'
 import type { Duplex } from 'node:stream'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Field } from '../../http1/fields.ts'
 import { fieldValues, lastValue } from '../../http1/fields.ts'
 import type { ServerOptions } from '../../transport.ts'
@@ -67,6 +68,7 @@ async function carry(exchange: Exchange, conn: Duplex, session: Session, respond
   // Its client sends it once more, if it is lyrebird.
   if (exchange.gone) return
   session.hear(body)
+  if (body.length > 0 && lastValue(exchange.fields, 'X-Forwarded-For') !== undefined) await pause(limits.frontPause)
   // The first answer tells the client that there is a server.
   if (session.isDelivered) await session.bytes(limits.hold)
   else {

@@ -2,7 +2,7 @@
  * The options of a meek server.
  *
  *     url=… front=… targets=… utls=… profile=…    for clients: they stand in the bridge line as they are
- *     address=ip:port                             where the front is, for the bridge line too
+ *     address=ip:port                             the address of the bridge line
  *     path=… trust=… decoy=… tls-cert=… tls-key=… for the server alone
  */
 import { isAbsolute } from 'node:path'
@@ -112,7 +112,7 @@ export function checkServer(args: Args): ArgumentFinding[] {
     ),
     ...(['url', 'targets', 'path'].some((key) => args.has(key))
       ? []
-      : [warning('url', 'without it whoever finds the server can use it')]),
+      : [warning('url', 'without it every visitor who finds the server can use it')]),
     ...unknownKeys(args, 'meek', keysOf(serverRows, 'server')),
   ]
 }

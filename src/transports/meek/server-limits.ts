@@ -17,6 +17,8 @@ export interface ServerLimits {
   readonly noDataFor: number
   /** How long an answer waits for bytes. A client sends nothing during that time. */
   readonly hold: number
+  /** How long the answer to a body waits that has come through a front. */
+  readonly frontPause: number
   /** How many requests of a session wait for the one before them, and how long each waits for it and for room. */
   readonly mostWaiting: number
   readonly patience: number
@@ -39,6 +41,8 @@ export const serverLimits: ServerLimits = {
   noDataFor: 900_000,
   // The first pause of obfs4proxy and lyrebird is as long.
   hold: 100,
+  // Caddy 2.6 closes its connection if an answer comes while it is still looking whether the body of an HTTP/1.1 client has ended.
+  frontPause: 5,
   mostWaiting: 2,
   // Fronts give up after 30 s or more.
   patience: 20_000,

@@ -17,7 +17,7 @@ export class Bell {
     })
   }
 
-  /** False if nobody waits. */
+  /** False if there is no wait. */
   ring(): boolean {
     const answer = this.#answer
     answer?.(true)
