@@ -30,6 +30,11 @@ export const common = {
 const sharing = [
   'test/{check,cli,crypto,extor,http1,ipc,lines,parent,socks,upstream}/**/*.test.ts',
   'test/{error,options}.test.ts',
+  'test/{docs,http1,sessions,tls}/**/*.test.ts',
+  'test/transports/{arguments,handshake}.test.ts',
+  'test/transports/obfs4/{burst,cert,frames,handshake,replays,state}.test.ts',
+  'test/transports/obfs4/frames/**/*.test.ts',
+  'test/transports/scramblesuit/{hello,lengths,packet,password,state,ticket}.test.ts',
 ]
 
 /** All tests without those of `exclude`, in two projects: files that share processes, and files with a process of their own. */
