@@ -9,7 +9,7 @@ export default defineConfig({
     // It also runs the files of which `npm test` has a part: all mutants and parents of the checker, lyrebird beside
     // obfs4proxy, tunnels and a tor network of obfs4proxy, long waits, and many random inputs.
     include: [
-      'test/{long,tls}/**/*.long.ts',
+      'test/{long,tls,interop}/**/*.long.ts',
       'test/check/{mutants,parent}.test.ts',
       'test/interop/{tunnels,tunnel-kill,tunnel-drain}.test.ts',
       'test/interop/{ends,first-bytes,handshake-ends,obfs2-obfs3,obfs4,parent-go-peers,pt-obfs,tor}.test.ts',

@@ -24,11 +24,15 @@ export const PTADAPTER = 'ptadapter'
 export const NODE_TLS = 'node:tls'
 export const OUR_TLS = 'postern/tls'
 
+/** The metric `webtunnel` compares ours with lyrebird's client and webtunnel's own server. */
+export const WEBTUNNEL_PEER = 'lyrebird → webtunnel-server'
+
 /** As they stand in tables; what is added comes after them. */
 export const order = [PEER, OURS, SUCCESSOR, OUR_CLIENT, OUR_SERVER, TUNNEL, ISOLATED, PTADAPTER, FLOOR, CEILING]
 
-/** Where `npm run peers` puts it. */
+/** Where `npm run peers` puts them. */
 export const lyrebird = join(debianFolder, 'bin', 'lyrebird')
+const webtunnelServer = join(debianFolder, 'bin', 'webtunnel-server')
 
 const { bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
@@ -67,6 +71,7 @@ export function candidates({ relay, peer = 'obfs4proxy', successor = lyrebird })
     { name: PTADAPTER, tunnel: { kind: 'ptadapter', command: ours, flags: [] } },
     { name: FLOOR, client: [relay], server: [relay] },
     { name: CEILING },
+    { name: WEBTUNNEL_PEER, client: [successor], server: [webtunnelServer] },
     { name: NODE_TLS, tls: 'node' },
     { name: OUR_TLS, tls: 'postern' },
   ]

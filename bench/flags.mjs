@@ -13,7 +13,7 @@ Measures our PT beside obfs4proxy, lyrebird and a plain relay in C, all on 127.0
   --growth            instead: how cost grows from 1 to 10,000 connections
   --transport NAME    ${transports.join(', ')}; may be given several times (default: all)
   --metric NAME       ${Object.keys(metrics).join(', ')}; several times
-                      (default: all but tunnels, tls and meek, which have a run of their own)
+                      (default: all but ${Object.keys(apart).join(', ')}, which have runs of their own)
   --reps N            repetitions, each with fresh processes
   --with NAME=COMMAND one more PT to measure, such as another build of ours; several times
   --obfs4proxy PATH   where it is, if not in PATH

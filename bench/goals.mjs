@@ -10,6 +10,7 @@ import {
   PTADAPTER,
   SUCCESSOR,
   TUNNEL,
+  WEBTUNNEL_PEER,
 } from './candidates.mjs'
 import { compare, median, select } from './statistics.mjs'
 
@@ -76,6 +77,14 @@ const tunnelFigures = (figure) => ['down', 'up'].map((way) => `tunnel ${way}, 8 
  */
 function tunnel(name, beside, better, must, aim, figures) {
   return { name: `tunnel: ${name}`, transport: 'obfs4', candidate: TUNNEL, beside, figures, better, must, aim }
+}
+
+/**
+ * Of both ends of webtunnel, beside lyrebird's client and webtunnel's own server.
+ * @returns {Goal}
+ */
+function webtunnel(name, better, must, aim, figures = [name]) {
+  return { name: `webtunnel ${name}`, transport: 'webtunnel', beside: WEBTUNNEL_PEER, figures, better, must, aim }
 }
 
 /**
@@ -171,6 +180,11 @@ export const goals = [
     1.2,
     all.filter((name) => !name.includes('64')),
   ),
+  webtunnel('bulk, 1 stream', 'more', 1, 1.2, one),
+  webtunnel('bulk, 64 streams', 'more', 1, 1.2, bothWays('64 streams')),
+  webtunnel('CPU-s/GB, both ends', 'less', 1, 0.8, cpuOf([...one, ...bothWays('64 streams')])),
+  webtunnel('set-up, 32 in flight', 'more', 0.8, 1),
+  webtunnel('RSS per 1,000 idle connections', 'less', 0.5, 0.3, ends('RSS per 1,000 connections')),
   tls('TLS bulk', 'more', 0.8, 1, ['TLS down', 'TLS up']),
   tls('CPU of a TLS handshake', 'less', 2, 1.5, ['a TLS handshake: CPU, client']),
   ...[OUR_CLIENT, OUR_SERVER].flatMap((candidate) =>

@@ -77,7 +77,8 @@ export async function withPair(options, use) {
   }
 }
 
-function ptEnvironment(folder) {
+/** What both roles of a PT are told. */
+export function ptEnvironment(folder) {
   return {
     TOR_PT_MANAGED_TRANSPORT_VER: '1',
     TOR_PT_STATE_LOCATION: folder,

@@ -13,6 +13,7 @@ import {
   PTADAPTER,
   SUCCESSOR,
   TUNNEL,
+  WEBTUNNEL_PEER,
 } from './candidates.mjs'
 
 export const transports = ['obfs4', 'obfs3', 'obfs2']
@@ -31,6 +32,7 @@ const measuredOf = {
   tls: [NODE_TLS, OUR_TLS],
   // obfs4proxy has no server of meek, so both clients meet ours.
   meek: [OUR_SERVER, OURS],
+  webtunnel: [WEBTUNNEL_PEER, OURS],
 }
 const sides = new Set([OUR_CLIENT, OUR_SERVER, FLOOR, CEILING])
 /** The last two change no byte, and what lyrebird is good for shows with obfs4: with one transport is enough. */
@@ -44,7 +46,7 @@ export function isMeasuredInUse({ transport, pinned }) {
 }
 
 /** The metrics that have a run of their own, and under which name their figures stand in place of a transport's. */
-export const apart = { tunnels: undefined, tls: 'TLS', meek: 'meek' }
+export const apart = { tunnels: undefined, tls: 'TLS', meek: 'meek', webtunnel: 'webtunnel' }
 
 /** @typedef {{ rep: number, transport: string, pinned: boolean, metric: string, candidate: string }} Case */
 
@@ -95,6 +97,8 @@ const secondsOf = {
   start: ({ starts }) => starts / 6,
   meek: ({ windowSeconds, warmSeconds }) => 4 * (windowSeconds + warmSeconds) + 2,
   tls: ({ windowSeconds }) => 3 * windowSeconds + 2,
+  webtunnel: ({ windowSeconds, warmSeconds, fillSeconds, setupSeconds, settleMs }) =>
+    4 * windowSeconds + 8 * warmSeconds + fillSeconds + setupSeconds + settleMs / 500 + 1_000 / PACE + 2,
   tunnels: ({ windowSeconds, warmSeconds, setupSeconds }) => 2 * windowSeconds + 5 * warmSeconds + setupSeconds + 2,
 }
 

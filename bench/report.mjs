@@ -1,5 +1,5 @@
 // A run as Markdown: the machine, the goals, and a table for each transport.
-import { NODE_TLS, order, OUR_SERVER, OUR_TLS, OURS, PEER } from './candidates.mjs'
+import { NODE_TLS, order, OUR_SERVER, OUR_TLS, OURS, PEER, WEBTUNNEL_PEER } from './candidates.mjs'
 import { judge } from './goals.mjs'
 import { NOISY } from './noise.mjs'
 import { compare, formatNumber, formatRatio, select, summarize } from './statistics.mjs'
@@ -36,7 +36,7 @@ export function formatReport(run, chart) {
   if (judged.length > 0) blocks.push('## Goals', formatGoals(judged))
   blocks.push(
     '## Figures',
-    'Medians, with the lowest and the highest of all repetitions. Ratios are of medians to obfs4proxy’s in this run, or to node:tls’s for TLS, and for meek to those of its client beside our server; **bold** is the better one of ours and its.',
+    'Medians, with the lowest and the highest of all repetitions. Ratios are of medians to obfs4proxy’s in this run, or to node:tls’s for TLS, and for meek to those of its client beside our server, and for webtunnel to lyrebird’s client with webtunnel-server; **bold** is the better one of ours and its.',
   )
   for (const { transport, pinned } of sections(run.samples)) {
     const title = pinned ? 'each end on a core of its own' : 'not pinned: the scheduler places all processes'
@@ -88,6 +88,7 @@ function sections(samples) {
 /** The candidates of which all ratios in a table are, by the first that was measured: a metric of its own may be without obfs4proxy. */
 const compared = [
   [NODE_TLS, OUR_TLS],
+  [WEBTUNNEL_PEER, OURS],
   [PEER, OURS],
   [OUR_SERVER, OURS],
 ]

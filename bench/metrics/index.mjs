@@ -11,6 +11,7 @@ import { measureStart } from './start.mjs'
 import { measureTls } from './tls.mjs'
 import { measureTransfer } from './transfer.mjs'
 import { measureTunnels } from './tunnels.mjs'
+import { measureWebtunnel } from './webtunnel.mjs'
 
 /** @typedef {{ name: string, unit: string, better: 'more' | 'less', value: number }} Figure */
 /**
@@ -34,4 +35,5 @@ export const metrics = {
   tunnels: measureTunnels,
   tls: measureTls,
   meek: measureMeek,
+  webtunnel: measureWebtunnel,
 }

@@ -24,6 +24,9 @@ const files: readonly string[] = [
   '--state-dir',
   '--exec',
   '--load',
+  '--cert',
+  '--key',
+  '--root',
 ]
 
 export async function run(argv: readonly string[]): Promise<number> {
@@ -42,16 +45,20 @@ export async function run(argv: readonly string[]): Promise<number> {
 }
 
 async function wordsOfCommands(): Promise<Words> {
-  const [client, server, run, bridge, hello, pt, demo] = await Promise.all([
+  const [client, server, run, bridge, hello, webtunnel, pt, demo] = await Promise.all([
     import('./client.ts'),
     import('./server.ts'),
     import('./run.ts'),
     import('./bridge.ts'),
     import('./hello/hello.ts'),
+    import('./webtunnel/webtunnel.ts'),
     import('./pt.ts'),
     import('./demo/demo.ts'),
   ])
-  const { builtIns } = await import('../transports/index.ts')
+  const [{ builtIns }, { frontNames }] = await Promise.all([
+    import('../transports/index.ts'),
+    import('./webtunnel/fronts.ts'),
+  ])
   const flagsOf = (config: object): string[] => Object.keys(config).map((name) => `--${name}`)
   return {
     pt: flagsOf(pt.options),
@@ -60,6 +67,7 @@ async function wordsOfCommands(): Promise<Words> {
     run: flagsOf(flagConfig(run.options)),
     bridge: [...bridge.actions, ...flagsOf(flagConfig(bridge.options))],
     hello: [...hello.actions, ...flagsOf(flagConfig(hello.options))],
+    webtunnel: [...webtunnel.actions, ...frontNames, ...flagsOf(flagConfig(webtunnel.options))],
     completion: Object.keys(shells),
     demo: flagsOf(demo.options),
   }

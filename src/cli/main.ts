@@ -29,6 +29,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: "makes a profile of a browser's TLS hello, and explains one",
     load: () => import('./hello/hello.ts'),
   },
+  webtunnel: {
+    summary: 'makes the secret of a bridge of webtunnel, and the configuration of its web server',
+    load: () => import('./webtunnel/webtunnel.ts'),
+  },
   completion: { summary: 'prints completions for bash, zsh or fish', load: () => import('./completion.ts') },
   demo: {
     summary: 'fetches a file through a transport on this machine alone, and shows how',

@@ -57,6 +57,25 @@ test.each(['obfs2', 'obfs3', 'obfs4', 'scramblesuit'])(
   },
 )
 
+test('postern demo webtunnel shows a browser’s hello and sealed records in place of the request, and leaves nothing', async () => {
+  const { status, stdout, stderr, left } = await demo(['webtunnel', '--size', '2'])
+  expect({ stderr, status, left }).toEqual({ stderr: '', status: 0, left: [] })
+  expect(stdout).toContain('parent ── PT client ══ TLS ══ web server ── PT server ── service')
+  expect(stdout).toMatch(/server → parent {3}SMETHOD webtunnel \[2001:db8:[0-9a-f:]+\]:443 ARGS:url=https/)
+  for (const [name, says] of [
+    ['the application', 'GET /hello HTTP/1\\.1 … \\(\\d+ bytes\\)'],
+    ['name of the host', 'demo\\.postern\\.example'],
+    ['JA4', 't13d\\w+_[0-9a-f]{12}_[0-9a-f]{12}'],
+    ['it looks like', 'Chromium \\d+, in every field'],
+    ['client → server', 'handshake \\d+, change cipher spec 1, sealed \\d+, sealed \\d+.*'],
+    ['server → client', 'handshake \\d+, change cipher spec 1, sealed \\d+.*'],
+  ] as const) {
+    expect(stdout).toMatch(new RegExp(`^ +${name} +${says}$`, 'm'))
+  }
+  expect(stdout).toMatch(/bytes +2097152 of 2097152\n +SHA-256 +[0-9a-f]{16}… as it should be/)
+  expect(processesOf(stdout).filter((pid) => isAlive(pid))).toEqual([])
+})
+
 test.each([/The PT client is launched/, /The file: /])(
   'FLOW-7: a demo that is interrupted at %s ends its PTs and removes its files',
   async (at) => {
@@ -91,7 +110,10 @@ test.each([
   [['--size', '0'], '--size 0: expected a number of MiB from 1 to 4096'],
   [['--size', '4097'], '--size 4097: expected a number of MiB from 1 to 4096'],
   [['--size', '1e3'], '--size 1e3: expected a number of MiB from 1 to 4096'],
-  [['--transport', 'nope'], '--transport nope: expected one of obfs2, obfs3, obfs4, scramblesuit'],
+  [['--transport', 'nope'], '--transport nope: expected one of obfs2, obfs3, obfs4, scramblesuit, webtunnel'],
+  [['nope'], 'nope: expected one of obfs2, obfs3, obfs4, scramblesuit, webtunnel'],
+  [['obfs4', 'x'], 'Unexpected argument "x"'],
+  [['obfs4', '--transport', 'obfs3'], '--transport: TRANSPORT alone is enough'],
   [['--frob'], "Unknown option '--frob'"],
 ])('demo %j is one clear error, and nothing is started', async (args, message) => {
   const { status, stdout, stderr, left } = await demo(args)

@@ -5,13 +5,15 @@
  *     client ── PT client ══ PT server ── bridge ── exit ── web server on 127.0.0.1
  */
 import type { ChildProcess } from 'node:child_process'
-import { spawn, spawnSync } from 'node:child_process'
+import { execFile, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import type { Socket } from 'node:net'
+import { createServer } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
 import { freePort } from '../support.ts'
 
 /**
@@ -38,6 +40,8 @@ export interface PairOptions {
   readonly clientExec: readonly string[]
   readonly serverExec: readonly string[]
   readonly serverOptions?: string
+  /** The port of the server's PT, if something in front of it has to know; otherwise a free one. */
+  readonly port?: number
   /** What the bridge line carries behind the fingerprint; the bridge has launched its PT by then. */
   readonly bridgeArgs: (bridge: Tor) => string
   /** More lines for the client's torrc, such as Socks5Proxy. */
@@ -66,7 +70,7 @@ export async function startTorNetwork(options: TorNetworkOptions): Promise<TorNe
     return tor
   }
   const startPair = async (pair: PairOptions, common: readonly string[]): Promise<[string, Pair]> => {
-    const port = await freePort()
+    const port = pair.port ?? (await freePort())
     const bridge = start(`bridge${pair.name}`, [...common, ...bridgeLines(pair, port)])
     await bridge.logged(new RegExp(`Registered server transport '${pair.transport}'`))
     const transport = pair.clientTransport ?? pair.transport
@@ -191,6 +195,23 @@ export class Tor {
       this.#waiting.add(look)
       look()
     })
+  }
+}
+
+/** Fetches `body` from a web server on 127.0.0.1 through an exit of the network. */
+export async function fetchThrough(client: Tor, curl: string, body: Buffer): Promise<Buffer> {
+  const web = createServer((_request, response) => response.end(body)).listen(0, '127.0.0.1')
+  await once(web, 'listening')
+  const url = `http://127.0.0.1:${(web.address() as AddressInfo).port}/`
+  const proxy = `127.0.0.1:${await client.socksPort()}`
+  try {
+    const args = ['--silent', '--show-error', '--fail', '--max-time', '60', '--socks5-hostname', proxy, url]
+    const { stdout } = await promisify(execFile)(curl, args, { encoding: 'buffer', maxBuffer: 64 << 20 })
+    return stdout
+  } catch (error) {
+    throw new Error(`${(error as Error).message}\n${client.log.slice(-15).join('\n')}`, { cause: error })
+  } finally {
+    web.close()
   }
 }
 

@@ -1,18 +1,13 @@
 /** C tor runs our PT at both ends of a private network. */
-import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import type { TestContext } from 'vitest'
 import { afterAll, expect, test } from 'vitest'
 import { long, peer, root } from '../support.ts'
 import type { Pair, PairOptions, Tor, TorNetwork } from './tor-network.ts'
-import { startTorNetwork } from './tor-network.ts'
+import { fetchThrough, startTorNetwork } from './tor-network.ts'
 
 /** It takes some 30 s if nothing else runs. What is waited for has limits of its own. */
 const BOOTSTRAP = 600_000
@@ -76,23 +71,6 @@ afterAll(async () => {
   await (await network)?.[Symbol.asyncDispose]()
   rmSync(dir, { recursive: true, force: true })
 })
-
-/** Fetches `body` from a web server on 127.0.0.1 through an exit of the network. */
-async function fetchThrough(client: Tor, curl: string, body: Buffer): Promise<Buffer> {
-  const web = createServer((_request, response) => response.end(body)).listen(0, '127.0.0.1')
-  await once(web, 'listening')
-  const url = `http://127.0.0.1:${(web.address() as AddressInfo).port}/`
-  const proxy = `127.0.0.1:${await client.socksPort()}`
-  try {
-    const args = ['--silent', '--show-error', '--fail', '--max-time', '60', '--socks5-hostname', proxy, url]
-    const { stdout } = await promisify(execFile)(curl, args, { encoding: 'buffer', maxBuffer: 64 << 20 })
-    return stdout
-  } catch (error) {
-    throw new Error(`${(error as Error).message}\n${client.log.slice(-15).join('\n')}`, { cause: error })
-  } finally {
-    web.close()
-  }
-}
 
 /** The extra-info document of the bridge, by the digest in its own descriptor. */
 async function extraInfo({ bridge }: Pair): Promise<string[]> {

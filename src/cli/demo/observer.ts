@@ -10,22 +10,29 @@ export interface Observer extends AsyncDisposable {
   readonly address: Address
   /** The first bytes that a client sent, at most as many as asked for. */
   readonly seen: () => Buffer
+  /** The first bytes that came back. */
+  readonly answered: () => Buffer
 }
 
 export async function observe(server: Address, limit: number): Promise<Observer> {
-  let seen = Buffer.alloc(0)
+  let [seen, answered] = [Buffer.alloc(0), Buffer.alloc(0)]
   const open = new Set<Socket>()
   const listener = createServer({ allowHalfOpen: true }, (conn) => {
     open.add(conn.once('close', () => open.delete(conn)))
     conn.on('data', (chunk: Buffer) => {
       seen = Buffer.concat([seen, chunk.subarray(0, limit - seen.length)])
     })
-    relay(conn, connect({ ...server, allowHalfOpen: true }), { halfOpen: true }).catch(() => undefined)
+    const far = connect({ ...server, allowHalfOpen: true })
+    far.on('data', (chunk: Buffer) => {
+      answered = Buffer.concat([answered, chunk.subarray(0, limit - answered.length)])
+    })
+    relay(conn, far, { halfOpen: true }).catch(() => undefined)
   })
   const address = await listen(listener, '127.0.0.1', 0)
   return {
     address,
     seen: () => seen,
+    answered: () => answered,
     [Symbol.asyncDispose]: () =>
       new Promise((resolve) => {
         listener.close(() => resolve())
