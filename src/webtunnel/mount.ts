@@ -51,7 +51,7 @@ export interface MountedBridge {
   /** The line to hand out. */
   readonly bridgeLine: string
   /** Takes no more tunnels. Those that are open go on. */
-  unmount(): void
+  readonly unmount: () => void
 }
 
 /**

@@ -1,6 +1,6 @@
 /** A webtunnel bridge in a web server of Node. */
 import { once } from 'node:events'
-import type { RequestListener } from 'node:http'
+import type { RequestListener, Server } from 'node:http'
 import { createServer } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -21,11 +21,11 @@ const echo = (stream: Duplex): void => void stream.pipe(stream)
 const site: RequestListener = ({ url }, response) => response.writeHead(url === '/' ? 200 : 404).end(`site: ${url}`)
 
 interface Site {
-  readonly server: ReturnType<typeof createServer>
+  readonly server: Server
   readonly dial: () => Promise<Duplex>
 }
 
-async function running(server: ReturnType<typeof createServer>): Promise<Site> {
+async function running(server: Server): Promise<Site> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
@@ -118,7 +118,7 @@ test('the address of the client is that of the front if one is trusted, and that
 test('it works in a server with HTTPS, and with a client that has the ClientHello of a browser', async () => {
   const { root, leaf } = authority(['site.example'])
   const secure = createSecureServer({ key: leaf.keyPem, cert: leaf.pem }, site)
-  const { dial } = await running(secure as unknown as ReturnType<typeof createServer>)
+  const { dial } = await running(secure)
   mountWebtunnel(secure, { url, onConnection: echo })
   const conn = await connectTls(await dial(), { servername: 'site.example', roots: root.pem })
   conn.write(`${upgrade}hello`)

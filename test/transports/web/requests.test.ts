@@ -173,7 +173,7 @@ test('20 MB without the end of a line are not read, and the client gets its answ
 test('a client that does not read its page costs no more than a piece of it', async () => {
   const [near, far] = await pairs[3]![1]()
   const page = (await openDecoy('nginx')).fault('malformed')
-  const large = { answer: () => ({ ...page, body: Buffer.alloc(16_000_000) }), fault: decoy.fault }
+  const large = { answer: () => ({ ...page, body: Buffer.alloc(16_000_000) }), fault: () => page }
   const over = new AbortController()
   const found = firstWanted(far, { decoy: large, wants: () => false, signal: over.signal }).catch(
     (error: unknown) => error,
