@@ -32,6 +32,7 @@ const sharing = [
   'test/{error,options}.test.ts',
   'test/{docs,http1,sessions,tls}/**/*.test.ts',
   'test/transports/{arguments,handshake}.test.ts',
+  'test/transports/web/{certificate-files,decoy,forwarded-for,requests}.test.ts',
   'test/transports/obfs4/{burst,cert,frames,handshake,replays,state}.test.ts',
   'test/transports/obfs4/frames/**/*.test.ts',
   'test/transports/scramblesuit/{hello,lengths,packet,password,state,ticket}.test.ts',
