@@ -13,7 +13,15 @@ export function bridgeLineOf(
   { address, args }: { readonly address: Address; readonly args: Args },
   publicAddress?: string,
 ): string {
-  return lineOf(transport, publicOf(address, publicAddress), args)
+  return lineOf(transport, isMadeUp(address) ? address : publicOf(address, publicAddress), args)
+}
+
+/**
+ * True for the address that webtunnel-server and our webtunnel announce, of 2001:db8::/32: clients connect to a front, and the real
+ * address of the bridge has no place in its line.
+ */
+function isMadeUp({ host }: Address): boolean {
+  return /^2001:0?db8:/i.test(host)
 }
 
 function publicOf(bound: Address, given: string | undefined): Address {

@@ -59,7 +59,8 @@ export interface BridgeServer extends Omit<ServerPt, 'stop'> {
   stop(): Promise<ExitStatus | undefined>
   /**
    * Makes a line for each transport, as clients take it. `publicAddress`, `<host>` or `<host>:<port>`, is the address of this
-   * machine for them; without it the line has the bind address, or a placeholder if clients cannot connect to that. Throws PT_ADDRESS.
+   * machine for them; without it the line has the bind address, or a placeholder if clients cannot connect to that.
+   * The made-up address of webtunnel stays as it is. Throws PT_ADDRESS.
    */
   bridgeLines(publicAddress?: string): string[]
 }
