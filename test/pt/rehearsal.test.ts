@@ -69,10 +69,11 @@ async function server(transport: Transport, options: Partial<ServerConfig> = {})
 }
 
 /** webtunnel, whose server does not start without the url of its front. */
-const { checkArguments: _, ...unchecked } = webtunnel
 const webtunnelOfUrl: Transport = {
-  ...unchecked,
+  name: 'webtunnel',
+  client: (options) => webtunnel.client(options),
   server: (options) => webtunnel.server({ ...options, args: Args.from({ url: 'https://bridge.example/secret' }) }),
+  rehearsal: (role) => webtunnel.rehearsal!(role),
 }
 
 describe.each([obfs4, obfs3, obfs2, scramblesuit, webtunnelOfUrl])('a PT with $name', (transport) => {
