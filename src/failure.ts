@@ -98,7 +98,7 @@ const rows = {
   backend: {
     reply: 'generalFailure',
     code: 'PT_HANDSHAKE',
-    sentence: 'the web server cannot reach the bridge behind it',
+    sentence: 'the web server is there, and cannot reach the bridge',
     advice: 'the bridge is down; try again later, or use another one',
   },
   mark: {

@@ -91,8 +91,8 @@ export interface Transport {
   server(options: ServerOptions): Server | Promise<Server>
   /** Everything that can be said about arguments without a connection; it is asked before dial() and server() are called. */
   checkArguments?(args: Args, role: 'client' | 'server'): readonly ArgumentFinding[]
-  /** For handshakes inside the PT before the first real connection, as code is slow when it runs for the first time. */
-  rehearsal?(): Rehearsal
+  /** For handshakes of an end inside the PT before its first real connection, as code is slow when it runs for the first time. */
+  rehearsal?(role: 'client' | 'server'): Rehearsal
 }
 
 /** Two ends for each other that write no file, and the arguments to dial with. */

@@ -51,6 +51,8 @@ type Play = () => Promise<void>
 
 interface Scene {
   readonly transport: Transport
+  /** The end that rehearses. */
+  readonly role: 'client' | 'server'
   readonly set: (parts: Rehearsal, stage: Stage) => Promise<Play>
 }
 
@@ -70,7 +72,7 @@ export class Rehearsals {
         await exchange(conn, stage.signal)
       }
     }
-    this.#scenes.push({ transport, set })
+    this.#scenes.push({ transport, role: 'client', set })
   }
 
   /** A client that dials in this process. */
@@ -79,7 +81,7 @@ export class Rehearsals {
       const target = formatAddress(await stage.listen((conn) => void acceptAndEcho(server, conn, stage)))
       return async () => await dialAndExchange(client, target, Args.from(args), stage)
     }
-    this.#scenes.push({ transport, set })
+    this.#scenes.push({ transport, role: 'client', set })
   }
 
   /** A server; `serving` gives the code that serves its connections and takes them to `echo`. */
@@ -89,7 +91,7 @@ export class Rehearsals {
       const target = formatAddress(await stage.serve(false, (stand) => serving(server, stand, service)))
       return async () => await dialAndExchange(client, target, Args.from(args), stage)
     }
-    this.#scenes.push({ transport, set })
+    this.#scenes.push({ transport, role: 'server', set })
   }
 
   /** Plays all scenes, one after the other; never rejects. */
@@ -104,10 +106,10 @@ export class Rehearsals {
   }
 }
 
-async function rehearse({ transport, set }: Scene, stage: Stage): Promise<void> {
+async function rehearse({ transport, role, set }: Scene, stage: Stage): Promise<void> {
   try {
     stage.signal.throwIfAborted()
-    const parts = transport.rehearsal?.()
+    const parts = transport.rehearsal?.(role)
     if (parts === undefined) return
     const play = await set(parts, stage)
     for (let round = 0; round < ROUNDS; round++) await play()

@@ -8,7 +8,9 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { launchClient, launchServer } from 'postern/parent'
+import { readExactly } from 'postern/io'
 import { acceptSocks } from 'postern/socks'
+import { chainHash } from 'postern/tls'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { TestContext } from 'vitest'
 import { bridgeFetch } from '../../src/fetch/index.ts'
@@ -17,7 +19,7 @@ import { serve as serveHttp } from '../bridges/bridges.ts'
 import { ready, start } from '../cli/postern.ts'
 import { echo, serve } from '../loopback.ts'
 import { echoed, failureOf, freePort, peer, root, tempDir, timePasses } from '../support.ts'
-import { host, leaf } from '../transports/web/fronts.ts'
+import { host, leaf, middlebox, root as authority, tlsFront } from '../transports/web/fronts.ts'
 import { onceCalled } from '../transports/harness.ts'
 import { exchange } from './traffic.ts'
 
@@ -147,6 +149,33 @@ describe('webtunnel-server', () => {
     expect(await echoed(await pt.connect('webtunnel', '[2001:db8:44::1]:443', { args }), 'hello')).toBe('hello')
     const wrong = pt.connect('webtunnel', '[2001:db8:44::1]:443', { args: { url: 'http://127.0.0.1:1/' } })
     expect(await failureOf(wrong)).toMatchObject({ code: 'PT_CONNECT', stage: 'connect' })
+  })
+})
+
+describe('the end of a connection of our PT', () => {
+  /** A record of TLS 1.3 that holds an alert: two bytes, their type, and the tag. */
+  const alert = /^1703030013[0-9a-f]{38}$/
+
+  test.each(['application', 'front'] as const)('is close_notify and FIN if the %s ends first', async (first) => {
+    const front = await tlsFront((conn) => {
+      const letIn = (): void => void conn.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\nhello')
+      conn.once('data', letIn)
+    })
+    const box = await middlebox(front.port, () => 'pass')
+    const exec = [process.execPath, join(root, 'dist/cli/main.js'), 'pt']
+    const pt = await launchClient({ exec, transports: ['webtunnel'], stateDir: tempDir(), restart: false })
+    onTestFinished(async () => void (await pt.stop()))
+    const cert = chainHash([leaf.der, authority.der]).toString('base64')
+    const args = { url: `https://${host}/secret`, addr: `127.0.0.1:${box.port}`, cert }
+    const conn = await pt.connect('webtunnel', '[2001:db8:44::1]:443', { args })
+    expect(String(await readExactly(conn, 5))).toBe('hello')
+    expect(box.lastWords).toEqual([])
+    if (first === 'application') conn.end()
+    else box.cut(Buffer.alloc(0))
+    conn.resume()
+    await once(conn, 'end')
+    await expect.poll(() => box.lastWords).toEqual([expect.stringMatching(alert)])
+    expect(conn.errored).toBeNull()
   })
 })
 

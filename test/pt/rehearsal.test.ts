@@ -13,6 +13,7 @@ import { obfs2 } from '../../src/transports/obfs2/index.ts'
 import { obfs3 } from '../../src/transports/obfs3/index.ts'
 import { obfs4 } from '../../src/transports/obfs4/index.ts'
 import { scramblesuit } from '../../src/transports/scramblesuit/index.ts'
+import { webtunnel } from '../../src/transports/webtunnel/index.ts'
 import { makeConnect } from '../../src/upstream/index.ts'
 import { Args } from '../../src/ipc/index.ts'
 import { tempDir } from '../support.ts'
@@ -33,8 +34,8 @@ function watched(transport: Transport): Rehearsed {
     list.push(handshake.then(() => undefined))
     return handshake
   }
-  const rehearsal = (): Rehearsal => {
-    const { client, server, args } = transport.rehearsal!()
+  const rehearsal = (role: 'client' | 'server'): Rehearsal => {
+    const { client, server, args } = transport.rehearsal!(role)
     return {
       client: { ...client, dial: (session) => note(dialled, client.dial(session)) },
       server: { ...server, accept: (session) => note(accepted, server.accept(session)) },
@@ -67,7 +68,15 @@ async function server(transport: Transport, options: Partial<ServerConfig> = {})
   return { lines, connections, rehearsals, port: portOf(listener) }
 }
 
-describe.each([obfs4, obfs3, obfs2, scramblesuit])('a PT with $name', (transport) => {
+/** webtunnel, whose server does not start without the url of its front. */
+const webtunnelOfUrl: Transport = {
+  name: 'webtunnel',
+  client: (options) => webtunnel.client(options),
+  server: (options) => webtunnel.server({ ...options, args: Args.from({ url: 'https://bridge.example/secret' }) }),
+  rehearsal: (role) => webtunnel.rehearsal!(role),
+}
+
+describe.each([obfs4, obfs3, obfs2, scramblesuit, webtunnelOfUrl])('a PT with $name', (transport) => {
   test.each([
     ['client', client],
     ['server', server],

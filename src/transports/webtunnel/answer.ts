@@ -3,7 +3,7 @@
  *
  *     101 Switching Protocols        the tunnel is open, and what follows the head is the bridge's
  *     404, 410                       the path is wrong, or the bridge is gone
- *     502, 503, 504                  the front is there, and the bridge behind it is not
+ *     502, 503, 504                  the front is there, and does not reach the bridge
  *     anything else                  it is a web server, and no bridge
  */
 import { PtError } from '../../error.ts'
@@ -42,7 +42,7 @@ function refusal(status: number): PtError {
     return failure('path', `${answered} the path in the url is wrong, or the bridge is gone`)
   }
   if (status === 502 || status === 503 || status === 504) {
-    return failure('backend', `${answered} the bridge behind it is down`)
+    return failure('backend', `${answered} it cannot reach the bridge, which is down`)
   }
   return failure('upgrade', `${answered} ${meaningOf(status)}`)
 }

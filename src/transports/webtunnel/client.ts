@@ -168,7 +168,7 @@ async function readAnswer(stream: Duplex, key: string, time: number, signal: Can
 
 function diagnose(error: unknown, broken: boolean): unknown {
   if (isPtError(error, 'PT_TIMEOUT')) {
-    const late = 'the web server did not answer the request in time: it, or the bridge behind it, does not work'
+    const late = 'the web server did not answer the request in time: it, or the bridge, does not work'
     return new PtError('PT_HANDSHAKE', late, { stage: 'timeout', cause: error })
   }
   if (!broken && !isPtError(error, 'PT_CLOSED')) return error

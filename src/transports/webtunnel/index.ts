@@ -5,8 +5,8 @@
  *     bridge line         webtunnel [2001:db8::1]:443 url=https://example.com/secret ver=0.0.7
  *     server options      url=https://example.com/secret
  */
-import type { Transport } from '../../transport.ts'
-import { lateClient } from '../web/late.ts'
+import type { Rehearsal, Transport } from '../../transport.ts'
+import { lateClient, lateServer } from '../web/late.ts'
 import { webtunnelArguments } from './arguments.ts'
 
 /** webtunnel, client and server. */
@@ -15,4 +15,14 @@ export const webtunnel: Transport = {
   client: (options) => lateClient(async () => (await import('./client.ts')).webtunnelClient(options)),
   server: async (options) => (await import('./server.ts')).webtunnelServer(options),
   checkArguments: webtunnelArguments.check,
+  rehearsal(role) {
+    const loading = async (): Promise<Rehearsal> => await (await import('./rehearsal.ts')).rehearsalOf(role)
+    let loaded: Promise<Rehearsal> | undefined
+    const parts = (): Promise<Rehearsal> => (loaded ??= loading())
+    return {
+      client: lateClient(async () => (await parts()).client),
+      server: lateServer(async () => (await parts()).server),
+      args: { url: 'https://localhost/' },
+    }
+  },
 }

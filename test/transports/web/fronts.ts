@@ -69,11 +69,14 @@ export interface Middlebox {
   readonly hellos: boolean[]
   /** Sends these bytes in place of what the front still sends, and ends. */
   cut(bytes: Buffer): void
+  /** The last 24 bytes of each client that has ended: with TLS, a record that may hold an alert. */
+  readonly lastWords: string[]
 }
 
 /** Reads each hello before `port` does. */
 export async function middlebox(port: number, judge: Judge): Promise<Middlebox> {
   const hellos: boolean[] = []
+  const lastWords: string[] = []
   let cut: Middlebox['cut'] = () => undefined
   const open = new Set<Socket>()
   const server = createTcpServer({ allowHalfOpen: true, noDelay: true }, (conn) => {
@@ -90,6 +93,9 @@ export async function middlebox(port: number, judge: Judge): Promise<Middlebox> 
     open.add(far)
     await once(far, 'connect')
     far.write(Buffer.concat([header, body]))
+    let last = Buffer.alloc(0)
+    conn.on('data', (chunk: Buffer) => (last = Buffer.concat([last, chunk]).subarray(-24)))
+    conn.once('end', () => lastWords.push(last.toString('hex')))
     conn.pipe(far).pipe(conn)
     cut = (bytes) => {
       far.unpipe(conn)
@@ -101,7 +107,7 @@ export async function middlebox(port: number, judge: Judge): Promise<Middlebox> 
     for (const conn of open) conn.destroy()
     server.close()
   })
-  return { port: own, hellos, cut: (bytes) => cut(bytes) }
+  return { port: own, hellos, lastWords, cut: (bytes) => cut(bytes) }
 }
 
 /** The protocols of a ClientHello. */

@@ -197,7 +197,7 @@ describe('an answer that does not', () => {
   test.each<[string, string, RegExp]>([
     ['HTTP/1.1 404 Not Found', 'path', /answered 404: the path .* is wrong, or the bridge is gone/],
     ['HTTP/1.1 410 Gone', 'path', /answered 410/],
-    ['HTTP/1.1 502 Bad Gateway', 'backend', /answered 502: the bridge behind it is down/],
+    ['HTTP/1.1 502 Bad Gateway', 'backend', /answered 502: it cannot reach the bridge, which is down/],
     ['HTTP/1.1 503 No', 'backend', /answered 503/],
     ['HTTP/1.1 504 No', 'backend', /answered 504/],
     ['HTTP/1.1 200 OK', 'upgrade', /answered 200: it is there, and does not know this path/],
