@@ -95,7 +95,7 @@ const secondsOf = {
   ping: ({ pings, warmPings }) => (4 * pings + warmPings) / 8_000,
   memory: ({ held, settleMs }) => held / PACE + settleMs / 500,
   start: ({ starts }) => starts / 6,
-  meek: ({ windowSeconds, warmSeconds }) => 4 * (windowSeconds + warmSeconds) + 2,
+  meek: ({ windowSeconds, warmSeconds }) => 4 * (windowSeconds + 2 * warmSeconds) + 2,
   tls: ({ windowSeconds }) => 3 * windowSeconds + 2,
   webtunnel: ({ windowSeconds, warmSeconds, fillSeconds, setupSeconds, settleMs }) =>
     4 * windowSeconds + 8 * warmSeconds + fillSeconds + setupSeconds + settleMs / 500 + 1_000 / PACE + 2,

@@ -12,7 +12,7 @@ export async function measureMeek(options, { windowSeconds, warmSeconds, transfe
     await load(pair, 'transfer', { bytes: transferBytes / 4 })
     for (const streams of [1, 8]) {
       for (const way of ['up', 'down']) {
-        const said = await load(pair, 'bulk', { way, streams, seconds: windowSeconds, warm: warmSeconds })
+        const said = await load(pair, 'bulk', { way, streams, seconds: windowSeconds, warm: 2 * warmSeconds })
         add(...readWindow(said, `${way}, ${streams === 1 ? '1 stream' : `${streams} streams`}`))
       }
     }

@@ -70,7 +70,7 @@ async function carry(exchange: Exchange, conn: Duplex, session: Session, respond
   session.hear(body)
   if (body.length > 0 && lastValue(exchange.fields, 'X-Forwarded-For') !== undefined) await pause(limits.frontPause)
   // The first answer tells the client that there is a server.
-  if (session.isDelivered) await session.bytes(limits.hold)
+  if (session.isDelivered) await session.bytes(holdOf(body.length, limits))
   else {
     session.isDelivered = true
     deliver(session, { userAddr: clientAddress(conn, forwarded(exchange.fields), trust) })
@@ -79,6 +79,12 @@ async function carry(exchange: Exchange, conn: Duplex, session: Session, respond
   if (bytes !== undefined) session.answered(await exchange.answer(payload(bytes), false, limits.transfer))
   else if (exchange.gone) session.answered(false)
   else exchange.breakOff(theEnd)
+}
+
+/** A client asks again at once after a request with bytes, and that one may wait. One that is full has more to say. */
+function holdOf(length: number, { hold, holdBody }: ServerLimits): number {
+  if (length === 0) return hold
+  return length < MOST_PAYLOAD ? holdBody : 0
 }
 
 /** The body is read first, as unread bytes would turn the end of the connection into a reset. */

@@ -19,6 +19,8 @@ export interface ServerLimits {
   readonly hold: number
   /** How long the answer to a body waits that has come through a front. */
   readonly frontPause: number
+  /** The same after a body with bytes, unless it is full: the next one would wait for this answer. */
+  readonly holdBody: number
   /** How many requests of a session wait for the one before them, and how long each waits for it and for room. */
   readonly mostWaiting: number
   readonly patience: number
@@ -43,6 +45,8 @@ export const serverLimits: ServerLimits = {
   hold: 100,
   // Caddy 2.6 closes its connection if an answer comes while it is still looking whether the body of an HTTP/1.1 client has ended.
   frontPause: 5,
+  // The time of meek-server.
+  holdBody: 10,
   mostWaiting: 2,
   // Fronts give up after 30 s or more.
   patience: 20_000,

@@ -25,14 +25,15 @@ export interface Served extends TransportServer {
   readonly said: string[]
 }
 
-/** Serves until the test has finished, and gives its sessions to the test. */
+/** Serves until the test has finished, and gives its sessions to the test. `hold` is for bodies with bytes too, unless the test says otherwise. */
 export async function serveMeek(limits: Partial<ServerLimits> = {}, args: ArgsInit = []): Promise<Served> {
   const said: string[] = []
+  const withHold = limits.hold === undefined ? {} : { holdBody: limits.hold }
   const report = { log: (severity: string, text: string) => void said.push(`${severity}: ${text}`), status: () => {} }
   const came: Incoming[] = []
   let wake = (): void => undefined
   const server = await serveTransport({
-    transport: { ...meek, server: (options) => meekServer(options, limits) },
+    transport: { ...meek, server: (options) => meekServer(options, { ...withHold, ...limits }) },
     args: Args.from(args),
     bindAddress: { host: '127.0.0.1', port: 0 },
     stateDir: tempDir(),

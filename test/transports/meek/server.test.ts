@@ -56,6 +56,19 @@ describe('a session', () => {
     expect(String((await heard(conn)).body)).toBe('answer')
   })
 
+  test('waits shortly after a body, as the next request waits for this answer, and not at all after a full one', async () => {
+    const server = await serveMeek({ hold: 600_000, holdBody: 5 })
+    const conn = await open(server.port)
+    await ask(conn, poll())
+    const { stream } = await server.next()
+    expect((await ask(conn, poll('question'))).body.length).toBe(0)
+    const patient = await serveMeek({ hold: 600_000 })
+    const other = await open(patient.port)
+    await ask(other, poll())
+    expect((await ask(other, poll(Buffer.alloc(PAYLOAD)))).body.length).toBe(0)
+    expect(String(await readExactly(stream, 8))).toBe('question')
+  })
+
   test('puts no more than 65536 bytes into an answer, and the rest into the next ones', async () => {
     const server = await serveMeek()
     const conn = await open(server.port)
