@@ -12,7 +12,7 @@ export default defineConfig({
       'test/{long,tls,interop}/**/*.long.ts',
       'test/check/{mutants,parent}.test.ts',
       'test/interop/{tunnels,tunnel-kill,tunnel-drain}.test.ts',
-      'test/interop/{ends,first-bytes,handshake-ends,obfs2-obfs3,obfs4,parent-go-peers,pt-obfs,tor}.test.ts',
+      'test/interop/{ends,first-bytes,handshake-ends,meek-server,obfs2-obfs3,obfs4,parent-go-peers,pt-obfs,tor}.test.ts',
       'test/cli/drain.test.ts',
       'test/crypto/elligator2.test.ts',
     ],
