@@ -174,7 +174,9 @@ export async function bundle() {
     codeSplitting: {
       groups: [
         { name: 'pt', test: (id) => ofPt.has(id), priority: 2 },
-        { name: 'shared', minShareCount: 2, priority: 1 },
+        // What several transports share, which a PT may load, is apart from what several commands share.
+        { name: 'transports', test: /\/src\/(?:tls|http1|transports)\//, minShareCount: 2, priority: 1 },
+        { name: 'shared', minShareCount: 2, priority: 0 },
       ],
     },
   })
