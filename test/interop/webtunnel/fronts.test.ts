@@ -13,7 +13,7 @@ import { exchange } from '../traffic.ts'
 import type { ClientProgram, ServerProgram } from './ends.ts'
 import { connected, ended, fleetOfFile } from './fleet.ts'
 import type { Front, FrontKind } from './fronts.ts'
-import { frontKinds, host, rootPem, secretPath, sitePage, startFront } from './fronts.ts'
+import { frontKinds, host, objectionTo, rootPem, secretPath, sitePage, startFront } from './fronts.ts'
 
 const fleet = fleetOfFile()
 
@@ -49,6 +49,13 @@ test.for(cases)(
     const other = await connected(client, front, server)
     other.near.end()
     await ended(other.far)
+  },
+)
+
+test.for(['nginx', 'caddy', 'haproxy'] as const)(
+  '%s has nothing against what is printed for every address of the machine',
+  async (program, context) => {
+    expect(await objectionTo(context, program)).toBeNull()
   },
 )
 
