@@ -10,6 +10,7 @@ import {
   PEER,
   readCandidate,
   SUCCESSOR,
+  WEBTUNNEL_PEER,
 } from '../../bench/candidates.mjs'
 import { readFlags } from '../../bench/flags.mjs'
 import { readCpuTimes, shareOfOthers } from '../../bench/noise.mjs'
@@ -78,6 +79,14 @@ describe('the plan', () => {
     const count = (transport: string): number =>
       cases.filter((one) => one.transport === transport && one.candidate === OURS).length
     expect([count('obfs4'), count('obfs3')]).toEqual([full.memoryReps, full.otherMemoryReps])
+  })
+
+  it('webtunnel has a run of its own, of two candidates, that takes less than four minutes', () => {
+    const cases = plan({ transports: readFlags([]).transports, metrics: ['webtunnel'], settings: full })
+    expect(new Set(cases.map(({ transport, pinned }) => `${transport} ${pinned}`))).toEqual(new Set(['webtunnel true']))
+    expect(new Set(cases.map(({ candidate }) => candidate))).toEqual(new Set([WEBTUNNEL_PEER, OURS]))
+    expect(estimate(cases, full)).toBeLessThan(4 * 60)
+    expect(readFlags([]).metrics).not.toContain('webtunnel')
   })
 
   it('a candidate that is added is measured wherever ours is', () => {

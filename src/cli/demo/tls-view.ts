@@ -1,6 +1,5 @@
 /** What an observer reads of a connection that speaks TLS: its hello, and the lengths of its records. */
-import { firstMessage, readClientHello } from '../../tls/hellos/client-hello.ts'
-import { dataOf } from '../../tls/hellos/client-hello.ts'
+import { dataOf, firstMessage, readClientHello } from '../../tls/hellos/client-hello.ts'
 import { differences } from '../../tls/hellos/compare.ts'
 import { ja4 } from '../../tls/hellos/fingerprints.ts'
 import { nearestProfile } from '../../tls/hellos/nearest.ts'
@@ -27,7 +26,7 @@ export function helloRows(bytes: Buffer): (readonly [string, string])[] {
     ['JA4', ja4(hello)],
     [
       'it looks like',
-      `${nearest.browser} ${nearest.version}${odd === 0 ? ', in every field' : `, but for ${odd} fields`}`,
+      `${nearest.browser} ${nearest.version.split('.', 1)[0]}${odd === 0 ? ', in every field' : `, but for ${odd} fields`}`,
     ],
   ]
 }

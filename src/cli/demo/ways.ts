@@ -34,7 +34,7 @@ function straight(transport: string): Way {
 }
 
 /** The name of the host, which an observer reads. */
-export const DEMO_HOST = 'demo.postern.example'
+const DEMO_HOST = 'demo.postern.example'
 
 async function throughWebServer(): Promise<Way> {
   const pt: Address = { host: '127.0.0.1', port: await freePort() }

@@ -8,12 +8,12 @@ import type { TLSSocket } from 'node:tls'
 import { connect as connectTls } from 'node:tls'
 import { readUntil } from 'postern/io'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { freePort } from '../../support.ts'
+import { failureOf, freePort } from '../../support.ts'
 import { exchange } from '../traffic.ts'
 import type { ClientProgram, ServerProgram } from './ends.ts'
 import { connected, ended, fleetOfFile } from './fleet.ts'
 import type { Front, FrontKind } from './fronts.ts'
-import { frontKinds, host, rootPem, secretPath, sitePage, startFront } from './fronts.ts'
+import { frontKinds, host, objectionTo, rootPem, secretPath, sitePage, startFront } from './fronts.ts'
 
 const fleet = fleetOfFile()
 
@@ -49,6 +49,13 @@ test.for(cases)(
     const other = await connected(client, front, server)
     other.near.end()
     await ended(other.far)
+  },
+)
+
+test.for(['nginx', 'caddy', 'haproxy'] as const)(
+  '%s has nothing against what is printed for every address of the machine',
+  async (program, context) => {
+    expect(await objectionTo(context, program)).toBeNull()
   },
 )
 
@@ -92,7 +99,7 @@ describe.each(allKinds)('%s', (kind) => {
     expect(userAddr?.port).toBeGreaterThan(0)
   })
 
-  test('the secret path, asked for as a page, is as unknown as any other', async (context) => {
+  test('the secret path, asked for as a page, is as unknown as any other, and a client is told of a wrong one', async (context) => {
     // There the bridge answers the one and the site the other.
     if (kind === 'haproxy with a site') return
     await fleet.server(context, 'postern')
@@ -102,6 +109,9 @@ describe.each(allKinds)('%s', (kind) => {
     expect(await answerTo(front, `GET ${secretPath} HTTP/1.1`)).toBe(wrong)
     expect(await answerTo(front, `GET ${secretPath.slice(0, -1)} HTTP/1.1`, ...upgrade)).toBe(wrong)
     expect(await answerTo(front, 'GET /kTq8Zr2LwXc5Vb7Nm9Pd4Sf7 HTTP/1.1', ...upgrade)).toBe(wrong)
+    const client = await fleet.client(context, 'postern')
+    const args = { ...front.args, url: front.url.slice(0, -1) }
+    expect(await failureOf(client.dial(args))).toMatchObject({ stage: 'path' })
   })
 
   test('the site’s pages come by HTTP/1.1 and by HTTP/2', async (context) => {
@@ -113,12 +123,14 @@ describe.each(allKinds)('%s', (kind) => {
     expect(await answerTo(front, 'GET / HTTP/1.1')).toMatch(hasSite ? new RegExp(`${sitePage}$`) : /^HTTP\/1\.1 404 /)
   })
 
-  test('the path is in nothing that the front writes, if the bridge runs and if it does not', async (context) => {
+  test('a client is told that the bridge is down, and the path is in nothing that the front writes', async (context) => {
     const idle = await startFront(context, { kind, ptPort: await freePort() })
     onTestFinished(async () => await idle[Symbol.asyncDispose]())
     const answer = await answerTo(idle, `GET ${secretPath} HTTP/1.1`, ...upgrade)
     // Without a bridge HAProxy has nothing to say in mode tcp.
     expect(answer).toMatch(inModeTcp(kind) ? /^$/ : /^HTTP\/1\.1 50[23] /)
+    const client = await fleet.client(context, 'postern')
+    expect(await failureOf(client.dial(idle.args))).toMatchObject({ stage: inModeTcp(kind) ? 'closed' : 'backend' })
     for (const front of [idle, await fleet.front(context, kind, 'postern')]) {
       expect(front.written().toLowerCase()).not.toContain(secretPath.slice(1).toLowerCase())
     }

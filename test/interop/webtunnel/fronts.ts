@@ -1,6 +1,6 @@
 /** Web servers that others wrote, with the configuration that `postern webtunnel front` prints, in front of a PT on loopback. */
 import type { ChildProcess } from 'node:child_process'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -13,7 +13,7 @@ import type { Address } from 'postern/ipc'
 import type { TestContext } from 'vitest'
 import { postern } from '../../cli/postern.ts'
 import { insideNamespace } from '../../long/namespace.ts'
-import { freePort, peer, timePasses } from '../../support.ts'
+import { freePort, peer, tempDir, timePasses } from '../../support.ts'
 import { authority } from '../../tls/authority.ts'
 
 export const host = 'bridge.example'
@@ -138,28 +138,65 @@ function printed({ kind, program, url, ptPort, dir, bind, site }: Printed): stri
   return stdout
 }
 
+/** What a program says of a configuration that is printed for every address of the machine; null for one that it takes. */
+export async function objectionTo(
+  context: TestContext,
+  program: 'nginx' | 'caddy' | 'haproxy',
+): Promise<string | null> {
+  const dir = tempDir()
+  const file = (name: string, text: string): string => {
+    writeFileSync(join(dir, name), text)
+    return join(dir, name)
+  }
+  const [cert, key] = [file('cert.pem', leaf.pem), file('key.pem', leaf.keyPem)]
+  const own = {
+    nginx: ['--cert', cert, '--key', key],
+    caddy: [],
+    haproxy: ['--cert', file('both.pem', leaf.pem + leaf.keyPem), '--site', '127.0.0.1:8080'],
+  }
+  const port = program === 'caddy' ? '' : `:${await freePort()}`
+  const { stdout } = postern([
+    'webtunnel',
+    'front',
+    program,
+    '--url',
+    `https://${host}${port}${secretPath}`,
+    ...own[program],
+  ])
+  const configuration = file('configuration', stdout)
+  const command = {
+    nginx: ['-t', '-p', dir, '-e', 'stderr', '-c', file('nginx.conf', nginxConf(dir, configuration))],
+    caddy: ['validate', '--config', configuration, '--adapter', 'caddyfile'],
+    haproxy: ['-c', '-f', configuration],
+  }
+  const env = { PATH: process.env['PATH'], HOME: dir, XDG_DATA_HOME: dir, XDG_CONFIG_HOME: dir }
+  const { status, stderr } = spawnSync(peer(program, context), command[program], { env, encoding: 'utf8' })
+  return status === 0 ? null : stderr
+}
+
 const starters = { nginx, caddy, haproxy } as const
 
-/** Includes what is printed as Debian's nginx.conf includes sites-enabled/, with the numbers that its first lines ask for. */
 function nginx(context: TestContext, dir: string, configuration: string): ChildProcess {
   writeFileSync(join(dir, 'bridge'), configuration)
-  const folders = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((one) => `${one}_temp_path ${dir}/${one};`)
-  writeFileSync(
-    join(dir, 'nginx.conf'),
-    `pid ${dir}/pid; worker_rlimit_nofile 16384;
-events { worker_connections 8192; }
-http {
-  ${folders.join(' ')}
-  access_log ${dir}/access.log; error_log ${dir}/error.log;
-  include ${dir}/bridge;
-}
-`,
-  )
+  writeFileSync(join(dir, 'nginx.conf'), nginxConf(dir, join(dir, 'bridge')))
   const args = ['-p', dir, '-c', 'nginx.conf', '-e', `${dir}/error.log`]
   const foreground = 'daemon off; master_process off;'
   // Started by root it would serve as another user, who may not enter this folder.
   const user = process.getuid?.() === 0 ? ' user root;' : ''
   return spawn(peer('nginx', context), [...args, '-g', `${foreground}${user}`], { cwd: dir })
+}
+
+/** Includes what is printed as Debian's nginx.conf includes sites-enabled/, with the numbers that its first lines ask for. */
+function nginxConf(dir: string, file: string): string {
+  const folders = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((one) => `${one}_temp_path ${dir}/${one};`)
+  return `pid ${dir}/pid; worker_rlimit_nofile 16384;
+events { worker_connections 8192; }
+http {
+  ${folders.join(' ')}
+  access_log ${dir}/access.log; error_log ${dir}/error.log;
+  include ${file};
+}
+`
 }
 
 /** What is printed, but that several run at once here, of which one alone could have the port for its administrator. */
