@@ -23,7 +23,7 @@ export interface Difference {
   readonly found: string | undefined
 }
 
-/** Where a hello breaks the rules of a profile. It is empty for a hello that the browser of the profile could have sent. */
+/** In which fields a hello breaks the rules of a profile. It is empty for a hello that the browser of the profile could have sent. */
 export function differences(hello: CapturedHello, profile: Profile): Difference[] {
   const visit: Visit = { named: dataOf(hello, extensionTypes.serverName) !== undefined, hasTicket: hasTicket(hello) }
   return [
@@ -34,7 +34,7 @@ export function differences(hello: CapturedHello, profile: Profile): Difference[
   ]
 }
 
-/** Where one profile says another thing than another one. */
+/** In which fields one profile says another thing than another one. */
 export function profileDifferences(expected: Profile, found: Profile): Difference[] {
   return fieldDifferences(rulesOf(expected), rulesOf(found))
 }

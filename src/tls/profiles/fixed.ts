@@ -1,6 +1,6 @@
 /**
  * Extensions whose data are always the same: those that a server answers in no way, or in a way that this client takes. An extension that
- * is not in the table is refused: nobody has looked at what a server may do with it.
+ * is not in the table is refused: it is not known what a server may do with it.
  */
 import { Reader } from '../wire.ts'
 import type { ProfileExtension } from './profile.ts'
@@ -33,7 +33,7 @@ const honoured: Readonly<Record<string, Rule>> = {
 const reasons: Readonly<Record<string, string>> = {
   '0015': 'padding hangs on the length of the hello, which no fixed data can follow',
   '0029': 'pre_shared_key is made of a ticket, and stands last by itself',
-  '002a': 'early data are sent by nobody here',
+  '002a': 'early data are not sent here',
   '0031': 'this client does not answer a request for a certificate after the handshake',
 }
 

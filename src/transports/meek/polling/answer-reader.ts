@@ -109,7 +109,7 @@ export class AnswerReader {
     const length = this.#response.lengthOf(held)
     if (length === undefined) return undefined
     const { status } = this.#response.head
-    if (status === 101) throw malformed('the front switches to another protocol, which nobody asked for')
+    if (status === 101) throw malformed('the front switches to another protocol, which the request did not ask for')
     if (status === 204 || status === 304) this.#part = 'done'
     else this.#beginBody()
     return length

@@ -46,7 +46,7 @@ export async function answerOf(
   encoding: string | undefined,
   type: string | undefined,
 ): Promise<Answer> {
-  // What stands in other answers is for nobody.
+  // What stands in other answers is not for the application.
   const body = status === 200 ? await decoded(chunks, (encoding ?? '').trim().toLowerCase()) : []
   return { status, body, isPage: /^\s*text\/html\b/i.test(type ?? ''), isEnd: false }
 }
