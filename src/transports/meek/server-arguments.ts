@@ -104,6 +104,7 @@ export function checkServer(args: Args): ArgumentFinding[] {
   return [
     ...faultsOf(
       () => readPaths(args),
+      () => readLine(args),
       () => profileOf({ utls: args.get('utls'), profile: args.get('profile') }, 'page'),
       () => readAddress(args),
       () => parseTrust(args.get('trust')),
@@ -128,9 +129,11 @@ export function readPaths(args: Args): string[] {
   return [...new Set(readRoutes(args).map(({ path }) => pathOf(path)))]
 }
 
-/** What clients are told. */
+/** What clients are told. Throws PT_ARGS for a value that has no place in a bridge line, whose fields are separated by blanks. */
 export function readLine(args: Args): Record<string, string> {
   const pairs = forClients.map((key) => [key, args.get(key)] as const)
+  const bad = pairs.find(([, value]) => value !== undefined && !/^[\x21-\x7e]*$/.test(value))
+  if (bad !== undefined) throw new ArgumentError(bad[0], 'it holds a blank, or a character that is not ASCII')
   return Object.fromEntries(
     pairs.filter((pair): pair is [(typeof forClients)[number], string] => pair[1] !== undefined),
   )

@@ -145,16 +145,43 @@ test('two requests of one id in one HTTP/2 connection are answered one after the
   expect(String(await buffer(two))).toBe('second')
 })
 
-test('streams that are reset at once, again and again, end their connection and nothing else', async () => {
-  const server = await serveTls()
-  const session = await http2(server.port)
-  const over = closed(session)
-  // nghttp2 takes 1,000 in a burst, and 33 more in each second.
-  for (let i = 0; i < 50; i++) {
-    for (let j = 0; j < 100 && !session.destroyed; j++) request(session, '').close(constants.NGHTTP2_CANCEL)
-    await new Promise((resolve) => setImmediate(resolve))
+/** A frame of HTTP/2 (RFC 9113, section 4.1). */
+function frame(type: number, flags: number, stream: number, payload: Uint8Array): Buffer {
+  const head = Buffer.alloc(9)
+  head.writeUIntBE(payload.length, 0, 3)
+  head.writeUInt8(type, 3)
+  head.writeUInt8(flags, 4)
+  head.writeUInt32BE(stream, 5)
+  return Buffer.concat([head, payload])
+}
+
+/** The types of the frames that come, up to one of this type. */
+async function typesUpTo(conn: Duplex, last: number): Promise<number[]> {
+  const types: number[] = []
+  while (types.at(-1) !== last) {
+    const head = await readExactly(conn, 9)
+    await readExactly(conn, head.readUIntBE(0, 3))
+    types.push(head.readUInt8(3))
   }
-  await over
+  return types
+}
+
+test('streams that are reset at once, again and again, are told to go away, and nothing else ends', async () => {
+  const server = await serveTls()
+  const conn = await secure(server.port, 'h2')
+  const [HEADERS, RESET, SETTINGS, GOAWAY] = [1, 3, 4, 7]
+  // POST, https, /, and the end of head and stream; then CANCEL.
+  const head = Buffer.of(0x83, 0x87, 0x84, 0x41, 1, 0x68)
+  const resets = Array.from({ length: 3_000 }, (_, i) =>
+    Buffer.concat([frame(HEADERS, 5, 2 * i + 1, head), frame(RESET, 0, 2 * i + 1, Buffer.of(0, 0, 0, 8))]),
+  )
+  const preface = Buffer.concat([
+    Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
+    frame(SETTINGS, 0, 0, Buffer.alloc(0)),
+  ])
+  // nghttp2 takes 1,000 in a burst, and 33 more in each second.
+  conn.write(Buffer.concat([preface, ...resets]))
+  expect(await typesUpTo(conn, GOAWAY)).not.toContain(HEADERS)
   const other = await http2(server.port)
   expect(await ask(other, '', { 'x-session-id': 'another-id' })).toEqual([200, ''])
 })
