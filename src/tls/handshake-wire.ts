@@ -145,8 +145,9 @@ const USER_CANCELED = 90
 
 /** What an alert that came means. Throws for all but close_notify and user_canceled, which says nothing. */
 export function readAlert(content: Buffer): 'ignore' | 'close' {
-  const [, description = -1] = content
+  const [level, description = -1] = content
   if (content.length !== 2) throw new TlsFault('decode_error', 'the server sent a malformed alert')
+  if (level !== 1 && level !== 2) throw new TlsFault('illegal_parameter', 'the server sent an alert of no known level')
   if (description === USER_CANCELED) return 'ignore'
   if (description === 0) return 'close'
   throw new AlertFromServer(description)

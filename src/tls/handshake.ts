@@ -136,8 +136,10 @@ class Handshake {
 
   async #serverHello(): Promise<{ hello: ServerHello; message: HandshakeMessage }> {
     const message = await this.#wire.expect(handshakeTypes.serverHello)
+    // A server of TLS 1.2 may put the next message into the same record, and is to be told that it speaks TLS 1.2.
+    const hello = readServerHello(message.body, this.#hello.offered)
     this.#wire.checkBoundary()
-    return { hello: readServerHello(message.body, this.#hello.offered), message }
+    return { hello, message }
   }
 
   #suiteOf({ sessionId, suite: id }: ServerHello): Suite {

@@ -17,8 +17,11 @@ import { RecordCutter } from './record-cutter.ts'
 import type { Ticket } from './tickets.ts'
 import { ticketLifetime } from './tickets.ts'
 
-/** How many records in a row may carry nothing for the application, as with BoringSSL. */
-const MAX_IDLE = 32
+/** How many empty records may come in a row, and how many messages of the handshake without data between them: each as with BoringSSL. */
+const MAX_EMPTY = 32
+const MAX_MESSAGES = 32
+/** How many alerts in a row may say nothing, as with BoringSSL. */
+const MAX_WARNINGS = 4
 /** The most that is encoded at a time, in bytes: as much as a socket is read at a time. */
 export const MOST_ENCODED = 65_536
 
@@ -52,7 +55,9 @@ export class TlsCodec implements DirectCodec {
   #clientSecret: Buffer
   #opener: RecordOpener
   #sealer: RecordSealer
-  #idle = 0
+  #empty = 0
+  #messagesInRow = 0
+  #warnings = 0
   #owesUpdate = false
   #isOver = false
   #freesContent = false
@@ -138,19 +143,31 @@ export class TlsCodec implements DirectCodec {
     if (type !== contentTypes.handshake && this.#messages.isAmid) {
       throw new TlsFault('unexpected_message', 'the server sent another record amid a handshake message')
     }
-    if (type === contentTypes.applicationData && content.length > 0) {
-      this.#idle = 0
-      return content
-    }
-    if (++this.#idle > MAX_IDLE) throw new TlsFault('unexpected_message', 'the server sends records without data')
-    if (type === contentTypes.alert) this.#isOver = readAlert(content) === 'close'
+    if (type === contentTypes.applicationData) return this.#data(content)
+    this.#empty = 0
+    if (type === contentTypes.alert) this.#alert(content)
     if (type === contentTypes.handshake) this.#messages.add(content)
     for (let message = this.#messages.next(); message !== undefined; message = this.#messages.next())
       this.#handle(message)
     return undefined
   }
 
+  #data(content: Buffer): Buffer | undefined {
+    if (content.length === 0) {
+      if (++this.#empty > MAX_EMPTY) throw noData()
+      return undefined
+    }
+    this.#empty = this.#messagesInRow = this.#warnings = 0
+    return content
+  }
+
+  #alert(content: Buffer): void {
+    this.#isOver = readAlert(content) === 'close'
+    if (!this.#isOver && ++this.#warnings > MAX_WARNINGS) throw noData()
+  }
+
   #handle({ type, body }: HandshakeMessage): void {
+    if (++this.#messagesInRow > MAX_MESSAGES) throw noData()
     if (type === handshakeTypes.newSessionTicket) return this.#keepTicket(body)
     if (type !== handshakeTypes.keyUpdate) {
       throw new TlsFault(
@@ -193,6 +210,10 @@ export class TlsCodec implements DirectCodec {
     if (!(error instanceof TlsFault) || error instanceof AlertFromServer) return nothing
     return this.#sealer.seal(contentTypes.alert, alertBytes(error.alert))
   }
+}
+
+function noData(): TlsFault {
+  return new TlsFault('unexpected_message', 'the server sends records without data')
 }
 
 function release(): void {}

@@ -114,7 +114,7 @@ test.each([
   ['a record limit of 63', [extension(0x1c, u16(63))], 'illegal_parameter'],
   ['settings without a protocol', [extension(0x44cd)], 'illegal_parameter'],
   ['a key share', [share], 'illegal_parameter'],
-  ['retry configurations of ECH, which are ignored', [extension(0xfe0d, u8(0))], 'none'],
+  ['retry configurations of ECH, which are ignored', [extension(0xfe0d, vector(2, u16(0xfe0d), vector(2)))], 'none'],
 ])('EncryptedExtensions with %s', (_title, extensions, alert) => {
   expect(alertOf(() => readEncryptedExtensions(vector(2, ...extensions), offered, ['h']))).toBe(alert)
 })
@@ -240,7 +240,43 @@ test('the head of a record is checked before its content is awaited', () => {
   expect(alertOf(() => recordLength(Buffer.from('1703034101', 'hex'), 0, true))).toBe('record_overflow')
 })
 
+test('configurations for ECH have to have their form, though ours was none', () => {
+  const alert = (data: Buffer): string =>
+    alertOf(() => readEncryptedExtensions(vector(2, extension(0xfe0d, data)), offered, []))
+  const list = vector(2, u16(0xfe0d), vector(2, Buffer.alloc(9)))
+  expect(alert(list)).toBe('none')
+  for (let length = 0; length < list.length; length++) expect(alert(list.subarray(0, length))).toBe('decode_error')
+  expect([alert(vector(2)), alert(Buffer.concat([list, u8(0)]))]).toEqual(['decode_error', 'decode_error'])
+})
+
+test('staples of a certificate have to have their form: an OCSP response, and timestamps of which none is empty', () => {
+  const certificate = (...extensions: Buffer[]): Buffer =>
+    Buffer.concat([vector(1), vector(3, vector(3, Buffer.alloc(9)), vector(2, ...extensions))])
+  const alert = (type: number, ...data: Buffer[]): string =>
+    alertOf(() => readCertificate(certificate(extension(type, ...data)), new Set([5, 0x12])))
+  expect([alert(5, u8(1), vector(3, u8(7))), alert(0x12, vector(2, vector(2, u8(7))))]).toEqual(['none', 'none'])
+  expect([alert(5, u8(1), vector(3)), alert(5), alert(5, u8(1), vector(3, u8(7)), u8(0))]).toEqual(
+    Array.from({ length: 3 }, () => 'decode_error'),
+  )
+  expect([alert(0x12), alert(0x12, vector(2)), alert(0x12, vector(2, vector(2)))]).toEqual(
+    Array.from({ length: 3 }, () => 'decode_error'),
+  )
+})
+
+test('a request for a certificate names signature algorithms, and authorities if any', () => {
+  const alert = (...extensions: Buffer[]): string =>
+    alertOf(() => readCertificateRequest(Buffer.concat([vector(1), vector(2, ...extensions)])))
+  const schemes = extension(0x0d, vector(2, u16(0x0403)))
+  expect([alert(schemes), alert(schemes, extension(0x2f, vector(2, vector(2, u8(1)))))]).toEqual(['none', 'none'])
+  expect([alert(), alert(extension(0x0d, vector(2))), alert(schemes, extension(0x2f, vector(2)))]).toEqual([
+    'missing_extension',
+    'decode_error',
+    'decode_error',
+  ])
+})
+
 test('alerts: close_notify ends, user_canceled is ignored, others are named, a malformed one is refused', () => {
+  expect(alertOf(() => readAlert(Buffer.of(42, 0)))).toBe('illegal_parameter')
   expect([readAlert(Buffer.of(1, 0)), readAlert(Buffer.of(1, 90))]).toEqual(['close', 'ignore'])
   expect(() => readAlert(Buffer.of(2, 40))).toThrow('handshake_failure')
   expect([alertName(116), alertName(200)]).toEqual(['certificate_required', 'alert 200'])

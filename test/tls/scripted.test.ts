@@ -167,6 +167,11 @@ describe('what no server may do ends the handshake', () => {
       { serverHello: (body) => set(body, 76, 0x17) },
       'a group that we sent none of',
     ],
+    [
+      'TLS 1.2 with its next message in the record of its hello',
+      { flight: ([hello]) => [acrossKeys(plainRecord(22, olderHello(hello!)))] },
+      'speaks TLS 1.2',
+    ],
     ['another key, so that nothing can be read', { serverHello: flip(90) }, 'altered on the way'],
     ['a wrong Finished', { finished: flip(-1) }, 'altered on the way'],
     ['a short Finished', { finished: () => handshakeMessage(20, Buffer.alloc(31)) }, 'altered on the way'],
@@ -241,6 +246,11 @@ function set(bytes: Buffer, at: number, value: number): Buffer {
   return changed
 }
 
+/** The hello in a record, without its extensions. */
+function olderHello(record: Buffer): Buffer {
+  return handshakeMessage(2, record.subarray(9, 9 + 2 + 32 + 33 + 3), vector(2))
+}
+
 /** A hello with the first bytes of another message in its record. */
 function acrossKeys(hello: Buffer): Buffer {
   return plainRecord(22, Buffer.concat([hello.subarray(5), Buffer.of(8, 0)]))
@@ -290,6 +300,12 @@ describe('what no server may do ends the connection, after the data that came be
       'without data',
       10,
     ],
+    [
+      'five alerts that say nothing',
+      (server) => Array.from({ length: 5 }, () => server.send(21, Buffer.of(1, 90))),
+      'without data',
+      10,
+    ],
     ['a record in plain', (server) => server.sendRaw(plainRecord(23, Buffer.alloc(30))), 'altered on the way', 20],
     ['a ChangeCipherSpec', (server) => server.sendRaw(plainRecord(20, Buffer.of(1))), 'in plain', 10],
     ['a record that is too long', (server) => server.sendRaw(Buffer.from('1703034101', 'hex')), 'too long', 22],
@@ -305,6 +321,18 @@ describe('what no server may do ends the connection, after the data that came be
       expect(await server.receive()).toEqual({ type: 21, content: Buffer.of(2, alert) })
     },
   )
+
+  test('32 empty records are nothing, and neither are 32 after tickets and data', async () => {
+    const [client, server] = await shake()
+    const empty = (): void => void Array.from({ length: 32 }, () => server.send(23, Buffer.alloc(0)))
+    empty()
+    server.send(22, newSessionTicket(u8(1)))
+    empty()
+    server.send(23, Buffer.from('data'))
+    empty()
+    server.send(23, Buffer.from('more'))
+    expect(String(await readExactly(client, 8))).toBe('datamore')
+  })
 
   test('an alert of the server is named, and not answered', async () => {
     const [client, server] = await shake()

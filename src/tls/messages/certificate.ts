@@ -8,6 +8,7 @@
 import { TlsFault } from '../alert.ts'
 import { inflate } from '../inflate.ts'
 import { Reader, u8, vector } from '../wire.ts'
+import type { Extensions } from './extensions.ts'
 import { checkExtensions, extensionTypes, readExtensions } from './extensions.ts'
 import { handshakeMessage, handshakeTypes, MAX_MESSAGE } from './handshake.ts'
 
@@ -41,6 +42,7 @@ export function readCertificate(body: Buffer, offered: ReadonlySet<number>): Cer
     certificates.push(list.vector(3, 1))
     const extensions = readExtensions(list)
     checkExtensions(extensions, 'Certificate', allowed, offered)
+    checkStaples(extensions)
     if (certificates.length === 1) delegatedCredential = extensions.get(extensionTypes.delegatedCredential)
     if (certificates.length > MAX_CERTIFICATES) {
       throw new TlsFault('bad_certificate', `the server sent more than ${MAX_CERTIFICATES} certificates`)
@@ -48,6 +50,27 @@ export function readCertificate(body: Buffer, offered: ReadonlySet<number>): Cer
   }
   if (certificates.length === 0) throw new TlsFault('decode_error', 'the server sent no certificate')
   return { certificates, delegatedCredential }
+}
+
+/** An OCSP response and certificate timestamps are not looked at, but have to have their form, as with browsers. */
+function checkStaples(extensions: Extensions): void {
+  const response = extensions.get(extensionTypes.statusRequest)
+  if (response !== undefined) {
+    const reader = new Reader(response, 'OCSP response')
+    reader.u8()
+    reader.vector(3, 1)
+    reader.end()
+  }
+  const timestamps = extensions.get(extensionTypes.signedCertificateTimestamp)
+  if (timestamps !== undefined) readList(timestamps, 'list of certificate timestamps')
+}
+
+/** A list of things of one byte or more each; there has to be one. */
+function readList(data: Buffer, what: string): void {
+  const reader = new Reader(data, what)
+  const list = reader.list(2, 1)
+  reader.end()
+  while (list.left > 0) list.vector(2, 1)
 }
 
 /** The body of the Certificate message in a compressed one. Its length is bounded before anything is inflated. */
@@ -78,9 +101,15 @@ export function readCertificateRequest(body: Buffer): void {
   }
   const extensions = readExtensions(reader)
   reader.end()
-  if (!extensions.has(extensionTypes.signatureAlgorithms)) {
+  const algorithms = extensions.get(extensionTypes.signatureAlgorithms)
+  if (algorithms === undefined) {
     throw new TlsFault('missing_extension', 'the server asked for a certificate and named no signature algorithm')
   }
+  const schemes = new Reader(algorithms, 'list of signature algorithms')
+  schemes.list(2, 2).u16s()
+  schemes.end()
+  const authorities = extensions.get(extensionTypes.certificateAuthorities)
+  if (authorities !== undefined) readList(authorities, 'list of certificate authorities')
 }
 
 /** The answer of a client that has no certificate. */

@@ -38,12 +38,28 @@ export function readEncryptedExtensions(
   if ((extensions.get(extensionTypes.serverName)?.length ?? 0) > 0) {
     throw new TlsFault('decode_error', 'the server answered the server name with data')
   }
+  checkEchConfigs(extensions.get(extensionTypes.encryptedClientHello))
   const alpn = readAlpn(extensions.get(extensionTypes.alpn), protocols)
   const hasApplicationSettings = extensions.has(extensionTypes.applicationSettings)
   if (hasApplicationSettings && alpn === undefined) {
     throw new TlsFault('illegal_parameter', 'the server sent settings of an application that it did not choose')
   }
   return { alpn, recordSizeLimit: readLimit(extensions.get(extensionTypes.recordSizeLimit)), hasApplicationSettings }
+}
+
+/**
+ * A server that rejects ECH sends its configurations. They are of no use to a hello that encrypts nothing, but their form is checked, as
+ * with browsers (RFC 9849, section 6.2): version u16 | contents <0..2^16-1>, one or more of them.
+ */
+function checkEchConfigs(data: Buffer | undefined): void {
+  if (data === undefined) return
+  const reader = new Reader(data, 'list of ECH configurations')
+  const list = reader.list(2, 4)
+  reader.end()
+  while (list.left > 0) {
+    list.u16()
+    list.vector(2)
+  }
 }
 
 function readAlpn(data: Buffer | undefined, protocols: readonly string[]): string | undefined {

@@ -19,6 +19,7 @@ export const extensionTypes = {
   earlyData: 0x002a,
   supportedVersions: 0x002b,
   cookie: 0x002c,
+  certificateAuthorities: 0x002f,
   pskKeyExchangeModes: 0x002d,
   keyShare: 0x0033,
   applicationSettings: 0x44cd,
