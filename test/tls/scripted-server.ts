@@ -67,7 +67,7 @@ export function scripted(script: Script = {}): { readonly conn: Duplex; readonly
 }
 
 /** Rejects if the client does not know what this server has sent. */
-async function serve(conn: Duplex, script: Script): Promise<Server> {
+export async function serve(conn: Duplex, script: Script): Promise<Server> {
   const transcript = new Transcript()
   const hello = await readRecord(conn)
   transcript.add(hello.content)
