@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { createServer as createTlsServer } from 'node:tls'
 import { describe, expect, test } from 'vitest'
 import type { PtError } from '../../src/error.ts'
 import type { DialStage } from '../../src/failure.ts'
@@ -13,6 +14,7 @@ import type { OpenBridgeOptions } from '../../src/index.ts'
 import type { Transport } from '../../src/transport.ts'
 import { formatCert } from '../../src/transports/obfs4/cert.ts'
 import { epochHour } from '../../src/transports/obfs4/handshake.ts'
+import { throwawayCertificate } from '../../src/transports/web/throwaway-certificate.ts'
 import { makeConnect } from '../../src/upstream/index.ts'
 import { CLOSED_PORT, failureOf, freePort, tempDir } from '../support.ts'
 import { forge } from '../transports/obfs4/forger.ts'
@@ -42,12 +44,28 @@ function forging(how: Parameters<typeof forge>[1]): (conn: Socket) => void {
   }
 }
 
+async function selfSigned(): Promise<number> {
+  const { cert, key } = throwawayCertificate()
+  const server = createTlsServer({ cert, key }, (conn) => conn.on('error', () => undefined).resume())
+  server.on('tlsClientError', () => undefined)
+  return await serve(server)
+}
+
 interface Case {
   readonly line: string
   readonly options?: OpenBridgeOptions
 }
 
 const atPort = (port: number, rest = args): Case => ({ line: `obfs4 127.0.0.1:${port} ${rest}` })
+
+/** A bridge of webtunnel: the address of its line is made up, and not dialled. */
+const behind = (url: string): Case => ({ line: `webtunnel [2001:db8::1]:443 url=${url}` })
+
+/** A web server that says the same to every request. */
+async function answering(status: string): Promise<Case> {
+  const port = await played((conn) => conn.once('data', () => conn.write(`HTTP/1.1 ${status}\r\n\r\n`)))
+  return behind(`http://127.0.0.1:${port}/path`)
+}
 
 /** Each stage, and what leads to it. */
 const table: readonly [what: string, stage: DialStage, make: () => Promise<Case>][] = [
@@ -93,6 +111,19 @@ const table: readonly [what: string, stage: DialStage, make: () => Promise<Case>
   ['an answer that was altered', 'mac', async () => atPort(await played(forging({ flip: 1 })))],
   ['an answer of another hour', 'hour', async () => atPort(await played(forging({ hour: 3 })))],
   ['an answer without the key', 'auth', async () => atPort(await played(forging({ auth: true })))],
+  [
+    'a web server that is none',
+    'tls',
+    async () => behind(`https://127.0.0.1:${await played((conn) => conn.write('220\r\n'))}/x`),
+  ],
+  [
+    'a certificate that only its owner signed',
+    'certificate',
+    async () => behind(`https://127.0.0.1:${await selfSigned()}/x`),
+  ],
+  ['a web server that knows no tunnel', 'upgrade', async () => await answering('200 OK')],
+  ['a web server without the page', 'path', async () => await answering('404 Not Found')],
+  ['a web server without its bridge', 'backend', async () => await answering('502 Bad Gateway')],
 ]
 
 interface Account {
@@ -113,14 +144,14 @@ function told({ code, stage, message }: PtError): Account {
 describe('the same code, stage and sentence in this process and beside it', () => {
   test.each(table)('%s: %s', async (_, stage, make) => {
     const { line, options = {} } = await make()
-    const expected = { code: stages[stage].code, stage, message: `obfs4: ${verdictOf(stage)}` }
+    const [transport] = line.split(' ')
+    const expected = { code: stages[stage].code, stage, message: `${transport}: ${verdictOf(stage)}` }
     expect(await accountOf(line, options)).toEqual(expected)
     expect(await accountOf(line, { ...options, exec: ownPt })).toEqual(expected)
   })
 
   test('every stage is in the table', () => {
-    // No built-in transport speaks TLS.
-    expect(new Set([...table.map(([, stage]) => stage), 'tls'])).toEqual(new Set(Object.keys(stages)))
+    expect(new Set(table.map(([, stage]) => stage))).toEqual(new Set(Object.keys(stages)))
   })
 
   test(
