@@ -10,12 +10,12 @@ import { X509Certificate } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import { PtError } from '../error.ts'
 import type { Unframed } from '../io/carry/framed.ts'
-import { unframeKey } from '../io/carry/framed.ts'
+import { togetherKey, unframeKey } from '../io/carry/framed.ts'
 import { LateFailing } from '../io/carry/late-failing.ts'
 import type { EndWatcher } from '../io/ends.ts'
 import { unwatchEnds, watchEnds } from '../io/ends.ts'
 import type { ReadOwner, TcpChannel } from '../io/tcp/channel.ts'
-import { leftIn } from '../io/tcp/close.ts'
+import { afterOneTurn, leftIn } from '../io/tcp/close.ts'
 import { channelOf } from '../io/tcp/node-channel.ts'
 import { readMemory } from '../io/tcp/read-memory.ts'
 import { TlsFault } from './alert.ts'
@@ -45,6 +45,9 @@ export class TlsStream extends LateFailing implements EndWatcher, ReadOwner, Tls
   #rest: Buffer | undefined
   #isReading = false
   #isDecoding = false
+  /** True if the end of the application closes the connection both ways. */
+  #endsTogether = false
+  #hasEnded = false
   /** The server has not taken our answer to its KeyUpdate. */
   #answerWaits = false
   /** The callback of the write or the end that `conn` has not taken yet. */
@@ -87,6 +90,12 @@ export class TlsStream extends LateFailing implements EndWatcher, ReadOwner, Tls
     return { conn, codec: this.#codec }
   }
 
+  /** As endTogether() of io/carry/framed.ts says. */
+  endTogether(): void {
+    this.allowHalfOpen = false
+    this.#endsTogether = true
+  }
+
   onEnd(): void {
     if (this.#codec.isOver || this.failed) return
     this.#takeRest()
@@ -103,7 +112,8 @@ export class TlsStream extends LateFailing implements EndWatcher, ReadOwner, Tls
   }
 
   onClose(): void {
-    if (!this.#codec.isOver || !this.#conn.writableFinished) this.fail()
+    if (this.#endsTogether && this.writableEnded && this.#conn.writableFinished) this.#endReading()
+    else if (!this.#codec.isOver || !this.#conn.writableFinished) this.fail()
   }
 
   /** The channel calls this if bytes lie in the memory. False stops reading. */
@@ -142,8 +152,14 @@ export class TlsStream extends LateFailing implements EndWatcher, ReadOwner, Tls
 
   /** What follows close_notify is read only so that `conn` can end. */
   #endOfServer(): void {
-    this.push(null)
+    this.#endReading()
     this.#readOn()
+  }
+
+  #endReading(): void {
+    if (this.#hasEnded || this.failed) return
+    this.#hasEnded = true
+    this.push(null)
   }
 
   /** What the server sent breaks the protocol. It is told so, and nothing more is read. */
@@ -219,10 +235,18 @@ export class TlsStream extends LateFailing implements EndWatcher, ReadOwner, Tls
     this.#waiting = done
     if (this.failed || this.#conn.destroyed) return this.#release()
     this.#conn.end(this.#codec.farewell(), (error?: Error | null) => {
-      if (!error) this.#release()
+      if (error) return
+      this.#release()
+      if (this.#endsTogether) this.#closeBothWays()
     })
     // Somebody has to read up to the server's end, or `conn` never closes.
     if (this.#codec.isOver) this.#readOn()
+  }
+
+  /** Bytes that lie there unread would turn the close into a reset, which drops what is still on its way to the server. */
+  #closeBothWays(): void {
+    if (!this.#isReading) this.#beginToRead()
+    afterOneTurn(() => this.#conn.destroy())
   }
 
   #release(error?: Error): void {
@@ -239,7 +263,12 @@ export class TlsStream extends LateFailing implements EndWatcher, ReadOwner, Tls
   }
 }
 
-// A class that is exported cannot have a member under an imported symbol, as its types are made file by file.
+// A class that is exported cannot have members under imported symbols, as its types are made file by file.
+Object.defineProperty(TlsStream.prototype, togetherKey, {
+  value(this: TlsStream) {
+    this.endTogether()
+  },
+})
 Object.defineProperty(TlsStream.prototype, unframeKey, {
   value(this: TlsStream, usable: (conn: Duplex) => boolean) {
     return this.unframe(usable)

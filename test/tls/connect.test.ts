@@ -4,12 +4,14 @@ import type { Socket } from 'node:net'
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { text } from 'node:stream/consumers'
+import { finished } from 'node:stream/promises'
 import type { TlsOptions, TLSSocket } from 'node:tls'
 import { createServer } from 'node:tls'
 import { listen, readExactly } from 'postern/io'
 import type { ConnectTlsOptions, TlsConnection } from 'postern/tls'
 import { chainHash, connectTls, TicketStore } from 'postern/tls'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { endTogether } from '../../src/io/carry/framed.ts'
 import { failureOf, timePasses } from '../support.ts'
 import { serve } from '../loopback.ts'
 import { authority, issue } from './authority.ts'
@@ -248,6 +250,29 @@ test('a reader that takes bytes by read() and not by events gets a megabyte to i
   for await (const chunk of conn.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) size += chunk.length
   expect(size).toBe(1_000_000)
 })
+
+test.each(['reads', 'does not read'])(
+  'after endTogether() the end of an application that %s closes the connection, whatever the server does',
+  async (how) => {
+    const received: Promise<string>[] = []
+    // TLS alone ends here, and the server goes on sending.
+    const port = await tlsServer({ ...server, allowHalfOpen: true } as TlsOptions, (conn) => {
+      received.push(text(conn))
+      conn.write('more')
+    })
+    const under = await tcp(port)
+    const conn = await connectTls(under, trusted)
+    endTogether(conn)
+    if (how === 'reads') conn.resume()
+    const closed = once(under, 'close')
+    conn.end('the last words')
+    await closed
+    expect(await received[0]).toBe('the last words')
+    conn.resume()
+    await finished(conn)
+    expect(conn.errored).toBeNull()
+  },
+)
 
 test('the options are checked', async () => {
   const conn = await tcp((await serve(() => undefined)).port)

@@ -54,7 +54,8 @@ type Framed = Duplex & { [unframeKey](usable: (conn: Duplex) => boolean): Unfram
  * stream of another class may have them too.
  */
 export const unframeKey: unique symbol = Symbol.for('postern.unframe')
-const togetherKey: unique symbol = Symbol.for('postern.endTogether')
+/** What endTogether() calls. */
+export const togetherKey: unique symbol = Symbol.for('postern.endTogether')
 
 class FramedStream extends LateFailing implements EndWatcher {
   readonly #conn: Duplex
