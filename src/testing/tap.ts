@@ -7,6 +7,7 @@
 import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises'
 import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
+import { leftIn } from '../io/tcp/close.ts'
 
 /** How bytes from the socket reach the transport. */
 export type Delivery =
@@ -113,8 +114,7 @@ export class Tap extends Duplex {
       if (delivery === 'whole') yield chunk
       else if (delivery === 'gathered') {
         await pause(GATHER_MS)
-        const more = this.#socket.read() as Buffer | null
-        yield more === null ? chunk : Buffer.concat([chunk, more])
+        yield Buffer.concat([chunk, ...leftIn(this.#socket)])
       } else {
         for (let at = 0; at < chunk.length;) {
           const end = Math.min(chunk.length, at + Math.max(1, delivery(chunk.length - at)))

@@ -144,6 +144,7 @@ describe.each(kinds)('over %s', (_name, dial) => {
     const alert = once(await server, 'error')
     ;(await raw).write(Buffer.concat([Buffer.from('1703030020', 'hex'), Buffer.alloc(32)]))
     expect((await failureOf(done)).message).toContain('altered on the way')
-    expect((await alert)[0]).toMatchObject({ code: 'ERR_SSL_SSLV3_ALERT_BAD_RECORD_MAC' })
+    // Before OpenSSL 4 the name of the alert has SSLV3 in it.
+    expect(((await alert)[0] as NodeJS.ErrnoException).code).toMatch(/_ALERT_BAD_RECORD_MAC$/)
   })
 })

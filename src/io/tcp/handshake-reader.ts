@@ -111,8 +111,12 @@ export class HandshakeReader implements EndWatcher, ReadOwner {
 
   /** Bytes that an earlier reader left in the stream are too few for this one, or it would not wait. */
   #takeFromStream(): void {
-    const bytes = this.#stream.readableLength > 0 ? (this.#stream.read() as Buffer | null) : null
-    if (bytes !== null) this.#hold(bytes)
+    // Node 26 gives one chunk at a time.
+    while (this.#stream.readableLength > 0) {
+      const bytes = this.#stream.read() as Buffer | null
+      if (bytes === null) return
+      this.#hold(bytes)
+    }
   }
 
   /** False stops reading. */
