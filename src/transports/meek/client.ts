@@ -7,10 +7,11 @@
 import { randomInt } from 'node:crypto'
 import { stageOf, furthestStage } from '../../failure.ts'
 import { PtError } from '../../error.ts'
+import type { Profile } from '../../tls/profiles/profile.ts'
 import type { Client, ClientOptions, ClientSession } from '../../transport.ts'
 import { cancellationOf } from '../handshake.ts'
 import type { FrontProfile } from '../web/utls.ts'
-import { profileOf } from '../web/utls.ts'
+import { onlyHello, profileOf } from '../web/utls.ts'
 import { Visits } from '../web/visits.ts'
 import { MeekStream } from './polling/meek-stream.ts'
 import { openRoute } from './polling/open-route.ts'
@@ -22,14 +23,21 @@ import { readRoutes } from './routes.ts'
 /** How many routes of a bridge line are tried. */
 const MOST_ROUTES = 10
 
-export function meekClient({ log }: ClientOptions): Client {
+/** What a client is made with. */
+interface Making extends Pick<ClientOptions, 'log'> {
+  /** The user's own, which is shown in place of what a bridge line asks for. */
+  readonly profile?: Profile | undefined
+}
+
+export function meekClient({ log, profile: own }: Making): Client {
   const visits = new Visits()
   const streams = new Set<MeekStream>()
   let noticed = false
   return {
     async dial(session) {
       const { args } = session
-      const profile = profileOf({ utls: args.get('utls'), profile: args.get('profile') }, 'page')
+      const asked = profileOf({ utls: args.get('utls'), profile: args.get('profile') }, 'page')
+      const profile = own === undefined ? asked : onlyHello(own)
       if (profile.notice !== undefined && !noticed) log('notice', profile.notice)
       noticed ||= profile.notice !== undefined
       const stream = await begin(session, shuffled(readRoutes(args)), { profile, visits })

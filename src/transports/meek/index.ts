@@ -6,24 +6,33 @@
  *
  * The client has two names: meek_lite is what bridge lines say, and meek is the older name, which the server has too.
  */
+import type { Profile } from '../../tls/profiles/profile.ts'
 import type { Transport } from '../../transport.ts'
 import { meekArguments, meekLiteArguments } from './arguments.ts'
 import { meekClient } from './client.ts'
 import { meekServer } from './server.ts'
 
-export const meek: Transport = {
-  name: 'meek',
-  client: (options) => meekClient(options),
-  server: (options) => meekServer(options),
-  checkArguments: meekArguments.check,
+/** The client, and the server. The client shows the hello of `profile`, if there is one. */
+export function meekOf(profile?: Profile): Transport {
+  return {
+    name: 'meek',
+    client: ({ log }) => meekClient({ log, profile }),
+    server: (options) => meekServer(options),
+    checkArguments: meekArguments.check,
+  }
 }
 
 /** The client of meek under the name that bridge lines have for it. */
-export const meekLite: Transport = {
-  name: 'meek_lite',
-  client: (options) => meekClient(options),
-  server() {
-    throw new Error('meek_lite is the name of a client only; the server is the one of meek')
-  },
-  checkArguments: meekLiteArguments.check,
+export function meekLiteOf(profile?: Profile): Transport {
+  return {
+    name: 'meek_lite',
+    client: ({ log }) => meekClient({ log, profile }),
+    server() {
+      throw new Error('meek_lite is the name of a client only; the server is the one of meek')
+    },
+    checkArguments: meekLiteArguments.check,
+  }
 }
+
+export const meek: Transport = meekOf()
+export const meekLite: Transport = meekLiteOf()

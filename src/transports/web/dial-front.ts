@@ -91,8 +91,10 @@ function inOrder({ profile, visit, mayTrySecond }: FrontTls): [FrontHello, Front
 async function greet(dial: Dial, signal: AbortSignal, tls: FrontTls, hello: FrontHello): Promise<Front> {
   const { form, visit } = tls
   const http1: FrontHello = { ...hello, alpn: ['http/1.1'] }
-  // Firefox offers HTTP/2 for a WebSocket too, and comes again without it if the server then has no WebSockets in HTTP/2.
-  const begin = form === 'websocket' && visit.wantsHttp2 && hello.browser === 'firefox' ? http1 : hello
+  // Firefox offers HTTP/2 for a WebSocket too, and comes again without it if the server then has no WebSockets in HTTP/2. A profile of
+  // the user's own may be that of a page.
+  const mayOfferHttp2 = hello.browser === 'firefox' || typeof hello.profile !== 'string'
+  const begin = form === 'websocket' && visit.wantsHttp2 && mayOfferHttp2 ? http1 : hello
   const front = await shakeHands(await dial(), signal, tls, begin)
   if (form !== 'websocket' || front.alpn !== 'h2') return front
   front.stream.destroy()

@@ -12,6 +12,7 @@
  * Lint and the command line ask this file too, so it loads nothing of TLS.
  */
 import type { ProfileName } from '../../tls/profiles/built-in.ts'
+import type { Profile } from '../../tls/profiles/profile.ts'
 import { ArgumentError } from '../argument.ts'
 
 /** The programs whose hellos we have. */
@@ -22,8 +23,9 @@ export type WebForm = 'websocket' | 'page'
 
 /** One hello that a front may be shown. */
 export interface FrontHello {
+  /** For a profile of the user's own, the browser whose habits in HTTP go with it. */
   readonly browser: Browser
-  readonly profile: ProfileName
+  readonly profile: ProfileName | Profile
   /** Protocols in place of those of the profile. */
   readonly alpn?: readonly string[]
 }
@@ -58,6 +60,14 @@ export function profileOf({ utls, profile }: ProfileArguments, form: WebForm): F
     second: second && helloOf(second, form),
     ...(notice === undefined ? {} : { notice }),
   }
+}
+
+/**
+ * The hello of a profile that the user has given: the only one, whatever a bridge line asks for, `node` included. The line comes from
+ * somebody else, and the user has said what an observer may see.
+ */
+export function onlyHello(profile: Profile): FrontProfile {
+  return { first: { browser: /firefox/i.test(profile.browser) ? 'firefox' : 'chromium', profile }, second: undefined }
 }
 
 function named(profile: string): Browser {

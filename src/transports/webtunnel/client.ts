@@ -14,10 +14,12 @@ import { readMessage } from '../../io/read.ts'
 import type { Cancellation } from '../../io/wait/cancellation.ts'
 import type { Deadline } from '../../io/wait/deadline.ts'
 import { closeAfter, deadline } from '../../io/wait/deadline.ts'
+import type { Profile } from '../../tls/profiles/profile.ts'
 import type { Client, ClientOptions, ClientSession } from '../../transport.ts'
 import { cancellationOf } from '../handshake.ts'
 import { dialFront } from '../web/dial-front.ts'
 import type { FrontSession } from '../web/dial-front.ts'
+import { onlyHello } from '../web/utls.ts'
 import type { Visit } from '../web/visits.ts'
 import { Visits } from '../web/visits.ts'
 import { answerFault, HEAD_LIMIT, requireUpgrade } from './answer.ts'
@@ -40,12 +42,19 @@ interface Times {
 
 const usualTimes: Times = { tls: 12_000, answer: 15_000 }
 
-export function webtunnelClient({ log }: Pick<ClientOptions, 'log'>, times: Times = usualTimes): Client {
+/** What a client is made with. */
+interface Making extends Pick<ClientOptions, 'log'> {
+  /** The user's own, which is shown in place of what a bridge line asks for. */
+  readonly profile?: Profile | undefined
+}
+
+export function webtunnelClient({ log, profile }: Making, times: Times = usualTimes): Client {
   const visits = new Visits()
   const said = new Set<string>()
   return {
     async dial(session) {
-      const bridge = parseClientArguments(session.args)
+      const asked = parseClientArguments(session.args)
+      const bridge = profile === undefined ? asked : { ...asked, profile: onlyHello(profile) }
       const { notice } = bridge.profile
       if (notice !== undefined && !said.has(notice)) {
         said.add(notice)

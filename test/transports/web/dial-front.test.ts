@@ -2,9 +2,10 @@
 import { once } from 'node:events'
 import { readExactly } from 'postern/io'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { profiles } from '../../../src/tls/index.ts'
 import type { Front, FrontTls } from '../../../src/transports/web/dial-front.ts'
 import { dialFront } from '../../../src/transports/web/dial-front.ts'
-import { profileOf } from '../../../src/transports/web/utls.ts'
+import { onlyHello, profileOf } from '../../../src/transports/web/utls.ts'
 import type { Visit } from '../../../src/transports/web/visits.ts'
 import { Visits } from '../../../src/transports/web/visits.ts'
 import { echo, serve } from '../../loopback.ts'
@@ -96,6 +97,7 @@ describe('a hello without an answer', () => {
       'a profile that was asked for by its name',
       { profile: profileOf({ utls: undefined, profile: 'chromium' }, 'websocket') },
     ],
+    ["a profile of the user's own", { profile: onlyHello(profiles['chromium-websocket']) }],
     ['the caller, who has tried a second one already', { mayTrySecond: false }],
   ])('is the last one for %s', async (_whom, given) => {
     const box = await middlebox(1, (_offers, conn) => {
@@ -203,4 +205,14 @@ test.each<[string, string, string]>([
   stream.resume()
   box.cut(Buffer.from(rest, 'hex'))
   expect(await Promise.race([ended.catch(() => 'error'), failed])).toBe(expected)
+})
+
+test("a page's profile of the user's own is dialled again with HTTP/1.1 alone if the front chooses HTTP/2 for a WebSocket", async () => {
+  const front = await tlsFront(echo, { ALPNProtocols: ['h2', 'http/1.1'] })
+  const box = await middlebox(front.port, () => 'pass')
+  const profile = onlyHello({ ...profiles['chromium-page'], name: 'my-own' })
+  const same = visit()
+  expect((await dial(box.port, { profile, visit: same })).alpn).toBe('http/1.1')
+  expect((await dial(box.port, { profile, visit: same })).alpn).toBe('http/1.1')
+  expect(box.hellos).toEqual([true, false, false])
 })

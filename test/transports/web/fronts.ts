@@ -67,6 +67,8 @@ export interface Middlebox {
   readonly port: number
   /** True for each hello that offered HTTP/2. */
   readonly hellos: boolean[]
+  /** Each hello with the header of its record. */
+  readonly records: Buffer[]
   /** Sends these bytes in place of what the front still sends, and ends. */
   cut(bytes: Buffer): void
   /** The last 24 bytes of each client that has ended: with TLS, a record that may hold an alert. */
@@ -76,6 +78,7 @@ export interface Middlebox {
 /** Reads each hello before `port` does. */
 export async function middlebox(port: number, judge: Judge): Promise<Middlebox> {
   const hellos: boolean[] = []
+  const records: Buffer[] = []
   const lastWords: string[] = []
   let cut: Middlebox['cut'] = () => undefined
   const open = new Set<Socket>()
@@ -88,6 +91,7 @@ export async function middlebox(port: number, judge: Judge): Promise<Middlebox> 
     const body = await readExactly(conn, header.readUInt16BE(3))
     const offersHttp2 = protocolsOf(body).includes('h2')
     hellos.push(offersHttp2)
+    records.push(Buffer.concat([header, body]))
     if (judge(offersHttp2, conn) === 'done') return
     const far = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true }).on('error', () => undefined)
     open.add(far)
@@ -107,7 +111,7 @@ export async function middlebox(port: number, judge: Judge): Promise<Middlebox> 
     for (const conn of open) conn.destroy()
     server.close()
   })
-  return { port: own, hellos, lastWords, cut: (bytes) => cut(bytes) }
+  return { port: own, hellos, records, lastWords, cut: (bytes) => cut(bytes) }
 }
 
 /** The protocols of a ClientHello. */

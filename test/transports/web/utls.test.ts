@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { profiles } from '../../../src/tls/index.ts'
 import type { Browser } from '../../../src/transports/web/utls.ts'
-import { profileOf } from '../../../src/transports/web/utls.ts'
+import { onlyHello, profileOf } from '../../../src/transports/web/utls.ts'
 
 describe('the names of lyrebird', () => {
   test.each<[string | undefined, Browser, Browser | undefined]>([
@@ -58,4 +59,14 @@ test('a WebSocket of Chromium has another hello than a page', () => {
   const chromium = { utls: undefined, profile: 'chromium' }
   expect(profileOf(chromium, 'websocket').first.profile).toBe('chromium-websocket')
   expect(profileOf(chromium, 'page').first.profile).toBe('chromium-page')
+})
+
+test.each<[string, Browser]>([
+  ['Firefox', 'firefox'],
+  ['Chromium', 'chromium'],
+  ['Edge', 'chromium'],
+  ['unknown', 'chromium'],
+])("a profile of the user's own, of %s, is the only hello, with the habits of %s", (browser, habits) => {
+  const profile = { ...profiles.firefox, browser }
+  expect(onlyHello(profile)).toEqual({ first: { browser: habits, profile }, second: undefined })
 })
