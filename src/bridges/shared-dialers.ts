@@ -13,8 +13,11 @@ interface Entry {
 export class SharedDialers {
   readonly #entries = new Map<string, Entry>()
 
-  /** Opens as openDialer does. The dialer ends after the last of its users has called `cleanUp`. */
-  async open(names: readonly string[], options: OpenBridgeOptions): Promise<OpenDialer> {
+  /**
+   * Opens as openDialer does. The dialer ends after the last of its users has called `cleanUp`. `sort` tells dialers apart whose options
+   * are the same otherwise, such as those of transports that were made with another choice.
+   */
+  async open(names: readonly string[], options: OpenBridgeOptions, sort = ''): Promise<OpenDialer> {
     const { exec, proxy, stateDir, connectTimeout, halfOpen, likePt, require } = options
     const key = JSON.stringify([
       exec,
@@ -24,6 +27,7 @@ export class SharedDialers {
       halfOpen,
       likePt,
       require,
+      sort,
       [...new Set(names)].sort(),
     ])
     const entry = this.#entries.get(key) ?? { opening: openDialer(names, options), users: 0 }

@@ -10,11 +10,11 @@ import {
 } from '../app/index.ts'
 import { withReported } from '../error.ts'
 import { nearestName, scrubAddresses, secretsOf } from '../ipc/index.ts'
-import { builtIns } from '../transports/index.ts'
+import { builtInTransports } from '../transports/index.ts'
 import { printable, printableJson } from './printable.ts'
 import { atFirstSignal } from './signals.ts'
-import { whyNotBuiltIn } from './tunnels/exec.ts'
-import type { NamedLine } from './tunnels/inputs.ts'
+import { profileOfAnother, whyNotBuiltIn } from './tunnels/exec.ts'
+import type { NamedLine, ProfileFile } from './tunnels/inputs.ts'
 import { helpOf } from './tunnels/schema/help.ts'
 import { seconds, wholeNumber } from './tunnels/schema/kinds.ts'
 import type { OptionsOf } from './tunnels/schema/option.ts'
@@ -26,6 +26,7 @@ import {
   fileOption,
   linesOption,
   outputOptions,
+  profileOption,
   proxyFileOption,
   proxyOption,
 } from './tunnels/schema/tunnel-options.ts'
@@ -52,6 +53,7 @@ interface TestValues {
   readonly exec: readonly string[] | undefined
   readonly proxy: string | undefined
   readonly proxyFile: string | undefined
+  readonly profile: ProfileFile | undefined
   /** Milliseconds. */
   readonly timeout: number
   readonly jobs: number
@@ -63,6 +65,7 @@ const testOptions: OptionsOf<TestValues> = {
   exec: execOption,
   proxy: proxyOption,
   proxyFile: proxyFileOption,
+  profile: profileOption,
   timeout: withDefault(seconds(1, 600), 20_000, 'S', 'seconds for one bridge', { defaultText: '20' }),
   jobs: withDefault(wholeNumber(1, 256), 8, 'N', 'how many bridges at once', { defaultText: '8' }),
 }
@@ -142,12 +145,13 @@ function labelOf(line: string, at: number, values: Printed): string {
 
 async function test(
   lines: readonly string[],
-  { exec, proxy: uri, proxyFile, timeout, jobs }: TestValues,
+  { exec, proxy: uri, proxyFile, profile: own, timeout, jobs }: TestValues,
   values: Printed,
 ): Promise<number> {
   if (uri !== undefined && proxyFile !== undefined) {
     throw new UsageError('--proxy-file: one of --proxy and --proxy-file is enough')
   }
+  if (exec !== undefined && own !== undefined) throw new UsageError(`--profile: ${profileOfAnother}`)
   const proxy = uri ?? proxyFile
   const stop = new AbortController()
   const done = atFirstSignal(['SIGINT', 'SIGTERM'], () => stop.abort(new Error('interrupted')))
@@ -156,7 +160,8 @@ async function test(
   )
   const names = new Set(lines.flatMap((line) => (why.get(line) === undefined ? transportOf(line) : [])))
   const secrets = lines.flatMap(secretsIn)
-  const dialOptions = { exec, proxy, secrets, connectTimeout: timeout, require: 'any' } as const
+  const transports = builtInTransports({ profile: own?.profile })
+  const dialOptions = { exec, transports, proxy, secrets, connectTimeout: timeout, require: 'any' } as const
   const opened = names.size === 0 ? nothing : await open([...names], dialOptions)
   for (const line of lines) {
     const missing = opened.dialer.failures?.get(transportOf(line)[0] ?? '')
@@ -195,7 +200,7 @@ type DialOptions = Parameters<typeof openDialer>[1]
 
 async function open(names: readonly string[], options: DialOptions): Promise<OpenDialer> {
   try {
-    return await openDialer(names, { ...options, transports: builtIns })
+    return await openDialer(names, options)
   } catch (error) {
     throw new Error(scrubAddresses(withReported(error as Error)), { cause: error })
   }

@@ -1,8 +1,10 @@
 /** `postern pt`: this process as a PT, client or server as its environment says. */
+import { messageOf } from '../error.ts'
 import { severities } from '../ipc/index.ts'
 import type { PtOptions } from '../pt/index.ts'
 import { runPt } from '../pt/index.ts'
-import { builtIns } from '../transports/index.ts'
+import type { Profile } from '../tls/profiles/profile.ts'
+import { builtIns, builtInTransports } from '../transports/index.ts'
 import { tuneEngine } from './engine.ts'
 import { loadTransports } from './load-transports.ts'
 import { hasLostOption, translateFlags } from './pt-flags.ts'
@@ -19,6 +21,7 @@ Runs pluggable transports for the parent process that starts it (tor, or any pro
 Options:
   --load FILE         adds the transports that a JavaScript module exports; may be given several times
   --transport NAME    offers only this transport; may be given several times
+  --profile FILE      the ClientHello of webtunnel and meek: a profile of your own browser, as postern hello capture makes it
   --socks4            says socks4 in CMETHOD (SOCKS 4, 4a and 5 are served either way)
   --half-open         lets each direction of a connection end by itself, as both ends have to; see docs/pt.md
   --log-level LEVEL   error, warning, notice (default), info or debug
@@ -33,6 +36,7 @@ Exit status: 0 after a graceful stop, 1 after an error that the parent was told,
 export const options = {
   load: { type: 'string', multiple: true },
   transport: { type: 'string', multiple: true },
+  profile: { type: 'string' },
   socks4: { type: 'boolean' },
   'half-open': { type: 'boolean' },
   'log-level': { type: 'string' },
@@ -64,7 +68,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     )
   }
   return await runPt({
-    transports: async () => await chooseTransports(values.load ?? [], values.transport ?? []),
+    transports: async () => await chooseTransports(values.load ?? [], values.transport ?? [], values.profile),
     implementation: { name: 'postern', version },
     socksVersion: values.socks4 === true ? 4 : 5,
     halfOpen: values['half-open'] ?? false,
@@ -75,15 +79,30 @@ export async function run(argv: readonly string[]): Promise<number> {
 }
 
 /** Returns what `runPt` takes as its transports; an error goes to the parent. */
-async function chooseTransports(files: readonly string[], only: readonly string[]): Promise<TransportEntries> {
+async function chooseTransports(
+  files: readonly string[],
+  only: readonly string[],
+  profile: string | undefined,
+): Promise<TransportEntries> {
+  const builtIn = profile === undefined ? builtIns : builtInTransports({ profile: await profileIn(profile) })
   const loaded = await Promise.all(files.map((file) => loadTransports(file)))
-  const all = [...builtIns, ...loaded.flat()]
+  const all = [...builtIn, ...loaded.flat()]
   const unknown = only.filter((name) => !all.some((transport) => transport.name === name))
   if (unknown.length > 0) {
     const names = all.map((transport) => transport.name).join(', ') || 'none'
     throw new UsageError(`--transport ${unknown.join(', ')}: no such transport; there are: ${names}`)
   }
   return only.length === 0 ? all : all.filter((transport) => only.includes(transport.name))
+}
+
+/** The code for profiles is loaded by a PT that is given one. */
+async function profileIn(file: string): Promise<Profile> {
+  const { readProfile } = await import('../tls/profiles/file.ts')
+  try {
+    return await readProfile(file)
+  } catch (error) {
+    throw new Error(`--profile: ${messageOf(error)}`, { cause: error })
+  }
 }
 
 type TransportEntries = Awaited<ReturnType<Extract<PtOptions['transports'], () => unknown>>>

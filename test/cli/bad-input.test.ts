@@ -9,6 +9,7 @@ import { run as completion } from '../../src/cli/completion.ts'
 import { run } from '../../src/cli/run.ts'
 import { run as server } from '../../src/cli/server.ts'
 import { parseConfig } from '../../src/cli/tunnels/config-file.ts'
+import { formatProfile, profiles } from '../../src/tls/index.ts'
 import { UsageError } from '../../src/cli/usage.ts'
 import { postern } from './postern.ts'
 
@@ -19,6 +20,15 @@ const folder = mkdtempSync(join(tmpdir(), 'postern-test-'))
 const proxyFile = join(folder, 'proxy')
 writeFileSync(proxyFile, 'socks5://127.0.0.1:1\n', { mode: 0o600 })
 afterAll(() => rmSync(folder, { recursive: true }))
+
+function fileOf(name: string, text: string): string {
+  writeFileSync(join(folder, name), text)
+  return join(folder, name)
+}
+
+const profile = fileOf('profile.json', formatProfile(profiles.firefox))
+const hostile = fileOf('hostile.json', '['.repeat(70_000))
+const foreign = fileOf('foreign.json', formatProfile({ ...profiles.firefox, suites: ['1301', '13ff', '1302'] }))
 
 const commands = { client, server, run, bridge, completion } as const
 
@@ -118,6 +128,16 @@ describe('one error that names what is wrong and where, status 2, nothing starte
       '--option-file: there is no such file',
     ],
     [['bridge', 'test', '--proxy-file', '/nonexistent', good], '--proxy-file: there is no such file'],
+    [['client', '--profile', '/nonexistent', good], '--profile: there is no such file'],
+    [['client', '--profile', '/dev/zero', good], '--profile: it is no ordinary file'],
+    [['client', '--profile', '/', good], '--profile: it is a folder, not a file'],
+    [['client', '--profile', proxyFile, good], '--profile: the profile cannot be used: it is no JSON'],
+    [['client', '--profile', hostile, good], '--profile: the profile cannot be used: it is longer than 65536 bytes'],
+    [['client', '--profile', foreign, good], '--profile: the profile cannot be used: suites[1] is 13ff'],
+    [['client', '--profile', profile, '--exec', '/bin/sh', good], '--profile: it is for the built-in transports'],
+    [['bridge', 'test', '--profile', proxyFile, good], '--profile: the profile cannot be used: it is no JSON'],
+    [['bridge', 'test', '--profile', profile, '--exec', '/bin/sh', good], '--profile: it is for the built-in'],
+    [['bridge', 'check', '--profile', profile, good], '--profile is for bridge test only'],
     [['bridge', 'check', '--proxy-file', 'x', good], '--proxy-file is for bridge test only'],
     [['bridge', 'chekc', good], 'bridge: there is no chekc; is check meant?'],
     [['run', ''], 'run: there is no file'],
@@ -181,6 +201,8 @@ describe('each key of the file: the error names line and key', () => {
     [`${client}expose = 1`, 't.toml:4: client.web.expose: expected a boolean'],
     [`${client}secret-file = "nonexistent"`, 't.toml:4: client.web.secret-file: there is no such file'],
     [`${client}exec = "/nonexistent"`, 't.toml:4: client.web.exec: there is no such program'],
+    [`${client}profile = "nonexistent"`, 't.toml:4: client.web.profile: there is no such file'],
+    [`${client}profile = "/dev/null"`, 't.toml:4: client.web.profile: it is no ordinary file'],
     [`${client}exec = 5`, 't.toml:4: client.web.exec: expected a string, or a list of strings'],
     [`${client}proxy = "x"`, 't.toml:4: client.web.proxy: '],
     [`${client}half-open = "yes"`, 't.toml:4: client.web.half-open: expected a boolean'],

@@ -12,13 +12,19 @@ interface Placed {
   readonly exec: readonly string[] | undefined
   readonly isolate: boolean
   readonly halfOpen: boolean
+  /** The path of a profile. */
+  readonly profile?: string | undefined
 }
 
 /** The command of a tunnel's PT; undefined if the transport runs in this process. */
-export function commandOf({ exec, isolate, halfOpen }: Placed): readonly string[] | undefined {
+export function commandOf({ exec, isolate, halfOpen, profile }: Placed): readonly string[] | undefined {
   if (exec !== undefined || !isolate) return exec
-  return halfOpen ? [...ownPt, '--half-open'] : ownPt
+  return [...ownPt, ...(halfOpen ? ['--half-open'] : []), ...(profile === undefined ? [] : ['--profile', profile])]
 }
+
+/** What another program is not told by itself. */
+export const profileOfAnother =
+  'it is for the built-in transports; if the program is postern pt, the command has to have --profile FILE itself'
 
 /** `/usr/bin/lyrebird -enableLogging` as a program and its arguments; quotation marks keep spaces together. */
 export function splitCommand(text: string): string[] {

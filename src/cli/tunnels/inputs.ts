@@ -6,6 +6,8 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { readBridgeLines } from '../../app/index.ts'
 import { sleepSync } from '../../io/wait/sleep.ts'
+import { parseProfile } from '../../tls/profiles/file.ts'
+import type { Profile } from '../../tls/profiles/profile.ts'
 import { Mistake, readPart } from './schema/mistake.ts'
 import { proxyUri, secret } from './values.ts'
 
@@ -136,6 +138,21 @@ export function optionsInFile(file: string, folder: string): Record<string, stri
     /^\s*(?:#|$)/.test(line) ? [] : [readPart({ line: at + 1 }, () => pairOf(line.trim()))],
   )
   return Object.fromEntries(pairs)
+}
+
+/** The profile of a ClientHello, and the absolute path of its file, which a PT in a process of its own is told. */
+export interface ProfileFile {
+  readonly path: string
+  readonly profile: Profile
+}
+
+/** The profile in a file, which has to be an ordinary one. Throws a Mistake. */
+export function profileInFile(file: string, folder: string): ProfileFile {
+  const path = resolve(folder, file)
+  const about = readPart(undefined, () => statSync(path, { throwIfNoEntry: false }))
+  if (about !== undefined && !about.isFile() && !about.isDirectory()) throw new Mistake('it is no ordinary file')
+  const text = readInput(path).toString('utf8')
+  return { path, profile: readPart(undefined, () => parseProfile(text)) }
 }
 
 export function pairOf(text: string): [key: string, value: string] {

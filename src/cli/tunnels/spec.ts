@@ -5,7 +5,7 @@
 import type { BridgeLine, Forward } from '../../app/index.ts'
 import { Args, isLoopback } from '../../ipc/index.ts'
 import { checkArguments } from '../../transports/arguments.ts'
-import { whyNotBuiltIn } from './exec.ts'
+import { profileOfAnother, whyNotBuiltIn } from './exec.ts'
 import type { Naming } from './schema/naming.ts'
 import { OptionMistake } from './schema/naming.ts'
 import type { ClientValues, ServerValues } from './schema/tunnel-options.ts'
@@ -38,6 +38,7 @@ export function clientSpec(
     throw new OptionMistake('proxyFile', `one of ${naming.of('proxy')} and ${naming.of('proxyFile')} is enough`)
   }
   requireBuiltIn(values, naming)
+  if (rest.exec !== undefined && rest.profile !== undefined) throw new OptionMistake('profile', profileOfAnother)
   if (!rest.expose && !isLoopback(rest.listen.host)) {
     const way = `listen on 127.0.0.1 or [::1], or allow it with ${naming.of('expose')}`
     throw new OptionMistake('listen', `the port would be open to other machines; ${way}`)

@@ -4,7 +4,7 @@ import { openBridge, startTunnelClient, startTunnelServer } from '../../app/inde
 import { isPtError, PtError } from '../../error.ts'
 import { formatAddress } from '../../ipc/index.ts'
 import { makeStateDir } from '../../pt/state-dir.ts'
-import { builtIns } from '../../transports/index.ts'
+import { builtIns, builtInTransports } from '../../transports/index.ts'
 import { commandOf } from './exec.ts'
 import { writeBridgeLine } from './bridge-line-file.ts'
 import { whyNotListen } from './exchange.ts'
@@ -36,9 +36,10 @@ export async function startTunnel(spec: TunnelSpec, context: StartContext): Prom
 
 async function startClient(spec: ClientSpec, { dialers, output }: StartContext): Promise<Started> {
   const { name, listen, socks, secretFile: secret, expose: exposed, halfOpen, maxConnections, drainTimeout } = spec
+  const { path, profile } = spec.profile ?? {}
   const options: OpenBridgeOptions = {
-    exec: commandOf(spec),
-    transports: builtIns,
+    exec: commandOf({ ...spec, profile: path }),
+    transports: builtInTransports({ profile }),
     likePt: true,
     halfOpen,
     proxy: spec.proxy,
@@ -48,7 +49,7 @@ async function startClient(spec: ClientSpec, { dialers, output }: StartContext):
     // Another program may lack a transport that one of the lines is for.
     require: 'any',
     onPassedOver: ({ transport }, why) => output.passedOver(name, `a bridge of ${transport}: ${why}`),
-    open: (names, options) => dialers.open(names, options),
+    open: (names, options) => dialers.open(names, options, JSON.stringify(spec.profile)),
     onPtEvent: (event) => output.ptEvent(name, event),
   }
   const bridge = await openBridge(spec.bridges, options)

@@ -6,13 +6,14 @@ import type { AllowList, Strategy } from '../../../app/index.ts'
 import type { Address } from '../../../ipc/index.ts'
 import { isTransportName } from '../../../ipc/index.ts'
 import { splitCommand, whyNotExec } from '../exec.ts'
-import type { NamedLine } from '../inputs.ts'
+import type { NamedLine, ProfileFile } from '../inputs.ts'
 import {
   linesFromArguments,
   linesInFile,
   linesTyped,
   optionsInFile,
   pairOf,
+  profileInFile,
   proxyInFile,
   secretInFile,
 } from '../inputs.ts'
@@ -87,6 +88,12 @@ export const proxyFileOption: Option<string | undefined> = optional(
   'the same from the first line of FILE, with user and password: socks5://user:password@HOST:PORT',
 )
 
+export const profileOption: Option<ProfileFile | undefined> = optional(
+  path(profileInFile),
+  'FILE',
+  'the ClientHello of webtunnel and meek: a profile of your own browser, as postern hello capture makes it;\nit counts more than what a bridge line says',
+)
+
 const halfOpen = (others: string): Option<boolean> =>
   withDefault(yes, false, '', `lets each direction end by itself; ${others} to have it as well`)
 const isolate = withDefault(
@@ -135,6 +142,7 @@ export interface ClientValues extends TunnelValues {
   /** Milliseconds. */
   readonly connectTimeout: number
   readonly expose: boolean
+  readonly profile: ProfileFile | undefined
 }
 
 export const clientOptions: OptionsOf<ClientValues> = {
@@ -176,6 +184,7 @@ export const clientOptions: OptionsOf<ClientValues> = {
   drainTimeout,
   maxConnections,
   halfOpen: halfOpen('the server has'),
+  profile: profileOption,
   expose: withDefault(yes, false, '', 'allows listen to be another address than loopback'),
 }
 
