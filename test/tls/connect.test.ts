@@ -256,7 +256,7 @@ test.each(['reads', 'does not read'])(
   async (how) => {
     const received: Promise<string>[] = []
     // TLS alone ends here, and the server goes on sending.
-    const port = await tlsServer({ ...server, allowHalfOpen: true } as TlsOptions, (conn) => {
+    const port = await tlsServer({ ...server, allowHalfOpen: true }, (conn) => {
       received.push(text(conn))
       conn.write('more')
     })
