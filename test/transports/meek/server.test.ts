@@ -396,7 +396,7 @@ describe('a connection', () => {
       conn.write(bytes)
       expect(await readAll(conn)).toBe('')
     }
-    expect(server.connections.count).toMatchObject({ open: 0, failed: 2 })
+    await expect.poll(() => server.connections.count).toMatchObject({ open: 0, failed: 2 })
   })
 
   test('that is idle after an answer is closed in time, and its session goes on', async () => {
