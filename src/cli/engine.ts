@@ -1,6 +1,7 @@
 /** Sets up V8 for a process that serves many connections for days; docs/decisions/0028-engine-flags.md has what was measured. */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { collectYoungBy } from '../io/young-memory.ts'
 import { isPlain } from '../plain.ts'
 
 /**
@@ -42,7 +43,9 @@ export function tuneEngine(): void {
  */
 function collectGarbage(): void {
   setFlagsFromString('--expose-gc')
-  const gc = runInNewContext('globalThis.gc') as (() => void) | undefined
+  const gc = runInNewContext('globalThis.gc') as ((options?: { type: 'minor' }) => void) | undefined
   setFlagsFromString('--no-expose-gc')
   gc?.()
+  // Later versions give memory back by themselves (tls/record.ts).
+  if (gc !== undefined && !('transfer' in ArrayBuffer.prototype)) collectYoungBy(() => gc({ type: 'minor' }))
 }

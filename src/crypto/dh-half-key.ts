@@ -21,12 +21,20 @@ export interface HalfKey {
 
 const group = 'modp5'
 /** Node's types leave this out. */
-const makeKeyPair = generateKeyPairSync as unknown as (type: 'dh', options: { readonly group: string }) => KeyPair
+const makeKeyPair = generateKeyPairSync as unknown as (type: 'dh', options: KeyPairOptions) => KeyPair
+
+interface KeyPairOptions {
+  readonly group: string
+  readonly publicKeyEncoding: typeof spki
+}
 
 interface KeyPair {
-  readonly publicKey: KeyObject
+  readonly publicKey: Buffer
   readonly privateKey: KeyObject
 }
+
+/** The public key is written by the job that draws it: an export after that may hang for ever (docs/decisions/0089-keys-that-hang.md). */
+const spki = { format: 'der', type: 'spki' } as const
 
 const [sequence, bitString, integer] = [0x30, 0x03, 0x02]
 
@@ -61,8 +69,7 @@ function refusesNonSquares(): boolean {
 }
 
 export function keyObjectHalf(): HalfKey {
-  const { publicKey, privateKey } = makeKeyPair('dh', { group })
-  const info = publicKey.export({ format: 'der', type: 'spki' })
+  const { publicKey: info, privateKey } = makeKeyPair('dh', { group, publicKeyEncoding: spki })
   const algorithm = elementAt(info, elementAt(info, 0).begin)
   const key = elementAt(info, elementAt(info, algorithm.end).begin + 1)
   const header = info.subarray(algorithm.start, algorithm.end)

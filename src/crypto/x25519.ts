@@ -4,7 +4,7 @@
  * Keys go through JWK if that is possible: Node 20 takes ten times as long to read the same bytes as DER.
  */
 import type { KeyObject } from 'node:crypto'
-import { createPrivateKey, createPublicKey, diffieHellman, generateKeyPairSync } from 'node:crypto'
+import { createPrivateKey, createPublicKey, diffieHellman, randomBytes } from 'node:crypto'
 
 /** The bytes of a private key, a public key or a shared secret. */
 export const x25519KeyLength = 32
@@ -43,10 +43,13 @@ function refusesOtherX(): boolean {
   }
 }
 
-/** A fresh pair. To draw it costs half of what it costs to read a private key. */
+/**
+ * A fresh pair. It is not drawn by generateKeyPairSync(): the process hangs for ever if the collector frees the job that drew a key
+ * while that key is exported, as both lock it (docs/decisions/0089-keys-that-hang.md).
+ */
 export function makeX25519Keys(): { readonly privateKey: KeyObject; readonly publicBytes: Buffer } {
-  const { privateKey, publicKey } = generateKeyPairSync('x25519')
-  return { privateKey, publicBytes: rawBytes(publicKey) }
+  const privateKey = x25519PrivateKey(randomBytes(x25519KeyLength))
+  return { privateKey, publicBytes: x25519PublicBytes(privateKey) }
 }
 
 /** A public key from any 32 bytes. */

@@ -14,11 +14,20 @@ export interface KemKeys {
 /** The types of Node 20 know nothing of it. */
 interface NodeKem {
   readonly decapsulate?: (key: KeyObject, ciphertext: Buffer) => Buffer
-  readonly generateKeyPairSync: (type: 'ml-kem-768') => {
-    readonly publicKey: KeyObject
-    readonly privateKey: KeyObject
+  readonly generateKeyPairSync: (
+    type: 'ml-kem-768',
+    options: typeof encodings,
+  ) => {
+    readonly publicKey: Buffer
+    readonly privateKey: Buffer
   }
 }
+
+/** The keys are written by the job that draws them: an export after that may hang for ever (docs/decisions/0089-keys-that-hang.md). */
+const encodings = {
+  publicKeyEncoding: { format: 'der', type: 'spki' },
+  privateKeyEncoding: { format: 'der', type: 'pkcs8' },
+} as const
 
 export async function makeKemKeys(): Promise<KemKeys> {
   return nodeKemKeys() ?? (await nobleKemKeys())
@@ -27,9 +36,10 @@ export async function makeKemKeys(): Promise<KemKeys> {
 export function nodeKemKeys(): KemKeys | undefined {
   const { decapsulate, generateKeyPairSync } = nodeCrypto as unknown as NodeKem
   if (decapsulate === undefined) return undefined
-  const { publicKey, privateKey } = generateKeyPairSync('ml-kem-768')
+  const { publicKey, privateKey: der } = generateKeyPairSync('ml-kem-768', encodings)
+  const privateKey = nodeCrypto.createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
   // The raw key is the end of its SubjectPublicKeyInfo.
-  const publicBytes = publicKey.export({ format: 'der', type: 'spki' }).subarray(-PUBLIC_KEY_LENGTH)
+  const publicBytes = publicKey.subarray(-PUBLIC_KEY_LENGTH)
   return { publicKey: publicBytes, decapsulate: (ciphertext) => decapsulate(privateKey, ciphertext) }
 }
 

@@ -8,6 +8,7 @@
  */
 import type { CipherGCMTypes, KeyObject } from 'node:crypto'
 import { createCipheriv, createDecipheriv, createSecretKey } from 'node:crypto'
+import { leaveYoung } from '../io/young-memory.ts'
 import { TlsFault } from './alert.ts'
 import { trafficKeys } from './key-schedule.ts'
 import type { Suite } from './suites.ts'
@@ -131,11 +132,14 @@ type Transferable = ArrayBufferLike & { transfer?(length: number): ArrayBuffer }
 
 /**
  * Frees the memory of a result of node:crypto, of `length` bytes, that nobody needs any more. The collector would come when there are
- * 32 MiB of them, and memory that is in no cache costs as much as the cipher. Node 20 cannot do it.
+ * 32 MiB of them, and memory that is in no cache costs as much as the cipher. For Node 20 see io/young-memory.ts.
  */
 export function freeNow({ buffer }: Buffer, length: number): void {
   // Memory that is shared with other buffers is longer.
-  if (buffer.byteLength === length) (buffer as Transferable).transfer?.(0)
+  if (buffer.byteLength !== length) return
+  const transferable: Transferable = buffer
+  if (transferable.transfer === undefined) leaveYoung(length)
+  else transferable.transfer(0)
 }
 
 export interface Opened {

@@ -28,8 +28,22 @@ export const MOST_ENCODED = 65_536
 const nothing = Buffer.alloc(0)
 const update = keyUpdate()
 
-/** Records are written here, by all connections, each for the length of one write. Undefined after one of them has kept it. */
+/**
+ * Records are written to the one, and the content of a read to the other, by all connections, each for the length of one write.
+ * Undefined after one of them has kept it.
+ */
 let outgoing: Buffer | undefined
+let incoming: Buffer | undefined
+
+/** More than the part of a record that came with earlier reads. */
+const MOST_HELD = 2 * MAX_CONTENT
+
+/** The content of a read is shorter than the read and the part of a record before it. */
+function memoryForContent(read: number): Buffer {
+  const needed = read + MOST_HELD
+  if (incoming === undefined || incoming.length < needed) incoming = Buffer.allocUnsafeSlow(needed)
+  return incoming
+}
 
 function memoryFor(length: number): Buffer {
   if (outgoing === undefined || outgoing.length < length) outgoing = Buffer.allocUnsafeSlow(length)
@@ -60,8 +74,8 @@ export class TlsCodec implements DirectCodec {
   #warnings = 0
   #owesUpdate = false
   #isOver = false
-  #freesContent = false
-  #isHeld = false
+  #gathers = false
+  #gaveContent = false
 
   constructor({ established, onTicket, mayEndAbruptly = false }: TlsCodecOptions) {
     const { suite, clientSecret, serverSecret, recordSizeLimit } = established
@@ -89,6 +103,7 @@ export class TlsCodec implements DirectCodec {
   encode(payload: Uint8Array): Buffer {
     const most = this.#maxContent
     const records = Math.ceil(payload.length / most)
+    this.#gaveContent = false
     const memory = memoryFor(payload.length + records * sealedLength(0) + sealedLength(update.length))
     let at = 0
     if (this.#owesUpdate || this.#sealer.count + records > MAX_RECORDS) at = this.#updateKeys(memory)
@@ -110,29 +125,48 @@ export class TlsCodec implements DirectCodec {
 
   /** What encode() or decode() gave last stays as it is for ever: it is left to the caller. */
   hold(): () => void {
-    outgoing = undefined
-    this.#isHeld = true
+    if (this.#gaveContent) incoming = undefined
+    else outgoing = undefined
     return release
   }
 
-  /** From now on what decode() gives is freed when the next content is asked for, unless hold() is called. */
-  freeContent(): void {
-    this.#freesContent = true
+  /** From now on decode() gives the content of all records of a chunk at once, in memory that its next call overwrites. */
+  gather(): void {
+    this.#gathers = true
   }
 
   /** The content of the records of `chunk`, each in memory of its own. Throws if one of them is altered or may not be sent. */
-  *decode(chunk: Uint8Array): Generator<Buffer, void, undefined> {
+  decode(chunk: Uint8Array): Generator<Buffer, void, undefined> {
     this.#cutter.add(chunk as Buffer)
+    return this.#gathers ? this.#gathered(chunk.length) : this.#contents()
+  }
+
+  *#contents(): Generator<Buffer, void, undefined> {
     while (!this.#isOver) {
       const record = this.#cutter.next(true)
       if (record === undefined) return
       const content = this.#open(record)
-      if (content === undefined) continue
-      this.#isHeld = false
-      yield content
-      // A record without padding has one more byte, its type.
-      if (this.#freesContent && !this.#isHeld) freeNow(content, content.length + 1)
+      if (content !== undefined) yield content
     }
+  }
+
+  /** One write instead of one for each record; and the memory of each is given back before the next one needs some. */
+  *#gathered(read: number): Generator<Buffer, void, undefined> {
+    const memory = memoryForContent(read)
+    let filled = 0
+    let fault: unknown
+    try {
+      for (const content of this.#contents()) {
+        filled += content.copy(memory, filled)
+        // A record without padding has one more byte, its type.
+        freeNow(content, content.length + 1)
+      }
+    } catch (error) {
+      fault = error
+    }
+    this.#gaveContent = true
+    if (filled > 0) yield memory.subarray(0, filled)
+    if (fault !== undefined) throw fault
   }
 
   #open(record: Buffer): Buffer | undefined {

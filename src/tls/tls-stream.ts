@@ -86,7 +86,7 @@ export class TlsStream extends LateFailing implements EndWatcher, ReadOwner, Tls
     this.failed = true
     unwatchEnds(conn, this)
     conn.off('data', this.#take)
-    this.#codec.freeContent()
+    this.#codec.gather()
     return { conn, codec: this.#codec }
   }
 

@@ -21,7 +21,11 @@ export interface SelfSigned {
 }
 
 export function selfSigned(now: number = Date.now()): SelfSigned {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const { publicKey, privateKey: key } = generateKeyPairSync('ec', {
+    namedCurve: 'P-256',
+    publicKeyEncoding: { format: 'der', type: 'spki' },
+    privateKeyEncoding: { format: 'pem', type: 'pkcs8' },
+  })
   const name = sequence(der(SET, sequence(commonName, der(tags.utf8, Buffer.from('postern hello capture')))))
   const names = sequence(der(DNS_NAME, Buffer.from('localhost')))
   const tbs = sequence(
@@ -32,16 +36,16 @@ export function selfSigned(now: number = Date.now()): SelfSigned {
     name,
     sequence(time(now - DAY), time(now + DAY)),
     name,
-    publicKey.export({ format: 'der', type: 'spki' }),
+    publicKey,
     der(EXTENSIONS, sequence(sequence(subjectAltName, der(tags.octets, names)))),
   )
-  const signature = der(tags.bitString, Buffer.of(0), sign('sha256', tbs, privateKey))
+  const signature = der(tags.bitString, Buffer.of(0), sign('sha256', tbs, key))
   const lines = sequence(tbs, ecdsaWithSha256, signature)
     .toString('base64')
     .match(/.{1,64}/g)!
   return {
     cert: `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`,
-    key: privateKey.export({ format: 'pem', type: 'pkcs8' }) as string,
+    key,
   }
 }
 

@@ -20,14 +20,17 @@ const noName = Buffer.from('3000', 'hex')
 const noTime = sequence(Buffer.from('170d3730303130313030303030305a'.repeat(2), 'hex'))
 
 export function throwawayCertificate(): ThrowawayCertificate {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const spki = publicKey.export({ format: 'der', type: 'spki' })
-  const body = sequence(begin, ecdsaWithSha256, noName, noTime, noName, spki)
-  const signature = element(0x03, Buffer.of(0), sign('sha256', body, privateKey))
+  const { publicKey, privateKey: key } = generateKeyPairSync('ec', {
+    namedCurve: 'P-256',
+    publicKeyEncoding: { format: 'der', type: 'spki' },
+    privateKeyEncoding: { format: 'pem', type: 'pkcs8' },
+  })
+  const body = sequence(begin, ecdsaWithSha256, noName, noTime, noName, publicKey)
+  const signature = element(0x03, Buffer.of(0), sign('sha256', body, key))
   const der = sequence(body, ecdsaWithSha256, signature)
   const base64 = der.toString('base64').replace(/.{64}(?=.)/g, '$&\n')
   const cert = Buffer.from(`-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n`)
-  return { der, cert, key: Buffer.from(privateKey.export({ format: 'pem', type: 'pkcs8' })) }
+  return { der, cert, key: Buffer.from(key) }
 }
 
 function sequence(...parts: readonly Buffer[]): Buffer {
