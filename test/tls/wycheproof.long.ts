@@ -31,7 +31,7 @@ interface Group {
 
 let folder: string | undefined
 
-/** The folder of the vectors. Without Go, or without the proxy, the test is skipped, and fails in CI. */
+/** The folder of the vectors. If they cannot be downloaded, the test is skipped: the proxy is no peer, and not every machine has one. */
 function vectors(context: TestContext): string {
   if (folder !== undefined) return folder
   const { stdout, status } = spawnSync(peer('go', context), ['mod', 'download', '-json', MODULE], {
@@ -39,9 +39,7 @@ function vectors(context: TestContext): string {
     encoding: 'utf8',
   })
   if (status === 0) return (folder = join((JSON.parse(stdout) as { Dir: string }).Dir, 'testvectors_v1'))
-  const reason = 'needs the vectors of Wycheproof from Go’s module proxy'
-  if (process.env['POSTERN_REQUIRE_PEERS'] === '1') throw new Error(reason)
-  return context.skip(reason)
+  return context.skip('needs the vectors of Wycheproof from Go’s module proxy')
 }
 
 function groupsOf(context: TestContext, name: string): readonly Group[] {
