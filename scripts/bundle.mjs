@@ -50,7 +50,10 @@ function functionsOf(module) {
 /** True if the file `importer` imports nothing but functions of `module`. */
 function wantsFunctions(importer, module) {
   const functions = functionsOf(module)
-  const imports = readFileSync(importer, 'utf8').matchAll(/^import \{([^}]*)\} from '([^']+)'/gm)
+  const text = readFileSync(importer, 'utf8')
+  // A file that imports the whole module looks for what only another version of Node has.
+  if (new RegExp(`^import \\* as \\w+ from '${module}'`, 'm').test(text)) return false
+  const imports = text.matchAll(/^import \{([^}]*)\} from '([^']+)'/gm)
   const names = [...imports].filter(([, , from]) => from === module).flatMap(([, list]) => list.match(/\w+/g) ?? [])
   return names.every((name) => functions.includes(name))
 }
