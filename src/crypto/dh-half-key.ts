@@ -10,6 +10,7 @@
  */
 import type { KeyObject } from 'node:crypto'
 import { createPublicKey, diffieHellman, generateKeyPairSync, getDiffieHellman } from 'node:crypto'
+import { derElement } from './der-element.ts'
 
 /** The part of node:crypto's DiffieHellman that is used here: an exponent h that stays inside. */
 export interface HalfKey {
@@ -80,8 +81,8 @@ export function keyObjectHalf(): HalfKey {
 }
 
 function readKey(algorithm: Uint8Array, key: Uint8Array): KeyObject {
-  const bits = element(bitString, Buffer.of(0), element(integer, ...unsigned(key)))
-  return createPublicKey({ key: element(sequence, algorithm, bits), format: 'der', type: 'spki' })
+  const bits = derElement(bitString, Buffer.of(0), derElement(integer, ...unsigned(key)))
+  return createPublicKey({ key: derElement(sequence, algorithm, bits), format: 'der', type: 'spki' })
 }
 
 /** Writes the contents of an INTEGER: without zeros in front, but with one if the first bit would be a sign. */
@@ -89,15 +90,6 @@ function unsigned(bytes: Uint8Array): Uint8Array[] {
   const first = bytes.findIndex((byte) => byte !== 0)
   const digits = bytes.subarray(first)
   return digits[0]! < 0x80 ? [digits] : [Buffer.of(0), digits]
-}
-
-/** Writes an element of DER: its tag, its length in two bytes if one does not hold it, its contents. */
-function element(tag: number, ...contents: readonly Uint8Array[]): Buffer {
-  const body = Buffer.concat(contents)
-  const { length } = body
-  if (length < 0x80) return Buffer.concat([Buffer.of(tag, length), body])
-  if (length < 0x100) return Buffer.concat([Buffer.of(tag, 0x81, length), body])
-  return Buffer.concat([Buffer.of(tag, 0x82, length >> 8, length & 0xff), body])
 }
 
 /** Returns the bounds of the element at `start` and of its contents. */

@@ -7,7 +7,7 @@ import { listen } from '../../io/tcp/listen.ts'
 import { relay } from '../../io/carry/relay.ts'
 import type { Address } from '../../ipc/index.ts'
 import { chainHash } from '../../tls/certificates/pin.ts'
-import { selfSigned } from '../hello/self-signed.ts'
+import { selfSigned } from '../../tls/certificates/self-signed.ts'
 
 export interface FrontServer extends AsyncDisposable {
   readonly address: Address

@@ -17,7 +17,7 @@ import type { CapturedHello } from '../../tls/hellos/client-hello.ts'
 import { firstMessage, readClientHello } from '../../tls/hellos/client-hello.ts'
 import type { Form } from './page.ts'
 import { pageFor, TICKET_SECONDS } from './page.ts'
-import { selfSigned } from './self-signed.ts'
+import { selfSigned } from '../../tls/certificates/self-signed.ts'
 
 const MOST_CONNECTIONS = 64
 /** How long a connection may take for its hello, and may be idle afterwards; in ms. */

@@ -4,6 +4,7 @@
  *     SEQUENCE { version 3, serial 1, ECDSA with SHA-256, no issuer, validity, no subject, key }, the algorithm again, signature
  */
 import { generateKeyPairSync, sign } from 'node:crypto'
+import { derElement } from '../../crypto/der-element.ts'
 
 export interface ThrowawayCertificate {
   /** In DER. */
@@ -26,7 +27,7 @@ export function throwawayCertificate(): ThrowawayCertificate {
     privateKeyEncoding: { format: 'pem', type: 'pkcs8' },
   })
   const body = sequence(begin, ecdsaWithSha256, noName, noTime, noName, publicKey)
-  const signature = element(0x03, Buffer.of(0), sign('sha256', body, key))
+  const signature = derElement(0x03, Buffer.of(0), sign('sha256', body, key))
   const der = sequence(body, ecdsaWithSha256, signature)
   const base64 = der.toString('base64').replace(/.{64}(?=.)/g, '$&\n')
   const cert = Buffer.from(`-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n`)
@@ -34,13 +35,5 @@ export function throwawayCertificate(): ThrowawayCertificate {
 }
 
 function sequence(...parts: readonly Buffer[]): Buffer {
-  return element(0x30, ...parts)
-}
-
-/** An element of DER, of less than 64 KiB. */
-function element(tag: number, ...parts: readonly Buffer[]): Buffer {
-  const content = Buffer.concat(parts)
-  const { length } = content
-  const header = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff]
-  return Buffer.concat([Buffer.of(tag, ...header), content])
+  return derElement(0x30, ...parts)
 }

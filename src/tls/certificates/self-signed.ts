@@ -1,5 +1,6 @@
-/** A certificate for localhost that signs itself (RFC 5280, section 4.1), for the listener of `postern hello capture` and one day. */
+/** A certificate for localhost that signs itself (RFC 5280, section 4.1), for one day: the listener of `postern hello capture` and the demo have one. */
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto'
+import { derElement } from '../../crypto/der-element.ts'
 
 const DAY = 86_400_000
 
@@ -26,20 +27,22 @@ export function selfSigned(now: number = Date.now()): SelfSigned {
     publicKeyEncoding: { format: 'der', type: 'spki' },
     privateKeyEncoding: { format: 'pem', type: 'pkcs8' },
   })
-  const name = sequence(der(SET, sequence(commonName, der(tags.utf8, Buffer.from('postern hello capture')))))
-  const names = sequence(der(DNS_NAME, Buffer.from('localhost')))
+  const name = sequence(
+    derElement(SET, sequence(commonName, derElement(tags.utf8, Buffer.from('postern hello capture')))),
+  )
+  const names = sequence(derElement(DNS_NAME, Buffer.from('localhost')))
   const tbs = sequence(
-    der(VERSION, der(tags.integer, Buffer.of(2))),
+    derElement(VERSION, derElement(tags.integer, Buffer.of(2))),
     // The first byte makes the number positive.
-    der(tags.integer, Buffer.of(1), randomBytes(15)),
+    derElement(tags.integer, Buffer.of(1), randomBytes(15)),
     ecdsaWithSha256,
     name,
     sequence(time(now - DAY), time(now + DAY)),
     name,
     publicKey,
-    der(EXTENSIONS, sequence(sequence(subjectAltName, der(tags.octets, names)))),
+    derElement(EXTENSIONS, sequence(sequence(subjectAltName, derElement(tags.octets, names)))),
   )
-  const signature = der(tags.bitString, Buffer.of(0), sign('sha256', tbs, key))
+  const signature = derElement(tags.bitString, Buffer.of(0), sign('sha256', tbs, key))
   const lines = sequence(tbs, ecdsaWithSha256, signature)
     .toString('base64')
     .match(/.{1,64}/g)!
@@ -49,23 +52,16 @@ export function selfSigned(now: number = Date.now()): SelfSigned {
   }
 }
 
-function der(tag: number, ...parts: readonly Buffer[]): Buffer {
-  const value = Buffer.concat(parts)
-  const { length } = value
-  const head = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff]
-  return Buffer.concat([Buffer.from([tag, ...head]), value])
-}
-
 function sequence(...parts: readonly Buffer[]): Buffer {
-  return der(SEQUENCE, ...parts)
+  return derElement(SEQUENCE, ...parts)
 }
 
 function oid(hex: string): Buffer {
-  return der(tags.oid, Buffer.from(hex, 'hex'))
+  return derElement(tags.oid, Buffer.from(hex, 'hex'))
 }
 
 /** UTCTime, which is for years before 2050: YYMMDDHHMMSSZ. */
 function time(at: number): Buffer {
   const text = new Date(at).toISOString().replace(/[-:T]|\.\d+/g, '')
-  return der(tags.time, Buffer.from(text.slice(2)))
+  return derElement(tags.time, Buffer.from(text.slice(2)))
 }
